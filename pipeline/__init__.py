@@ -1,0 +1,1 @@
+"""How rows move: the Beam pipeline from label-map shards to TFRecords."""

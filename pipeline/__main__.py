@@ -1,0 +1,360 @@
+"""The command line: `maskbeam`, or `python -m pipeline`.
+
+Nothing heavy is imported before it is known what to do: `--help` is for people.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pipeline import options as options_module
+from pipeline.options import Options, Parser, UsageError
+from transforms import classes, layout
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from pipeline.plan import Plan
+
+DONE, BAD_DATA, WRONG_COMMAND, RUNNER_FAILED = range(4)
+
+_IN_PROCESS = ("FnApiRunner", "DirectRunner", "SwitchingDirectRunner")
+_SHOWN_REJECTIONS = 5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: without the program's name; by default the process's.
+
+    Returns:
+        The exit code: 0 done, 1 the data is bad, 2 the command is wrong, 3 the runner
+        failed.
+    """
+    try:
+        arguments, beam_arguments = _parser().parse_known_args(argv)
+        run: Callable[[argparse.Namespace, list[str]], int] = arguments.run
+        return run(arguments, beam_arguments)
+    except UsageError as error:
+        print(f"maskbeam: {error}", file=sys.stderr)
+        return WRONG_COMMAND
+    except BrokenPipeError:  # `maskbeam inspect ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="maskbeam",
+        description="Semantic-segmentation label maps to one-hot TFRecords and a "
+        "transform graph.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(
+        metavar="COMMAND", required=True, parser_class=Parser
+    )
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace, list[str]], int], text: str
+    ) -> Parser:
+        command: Parser = commands.add_parser(
+            name, help=text, description=text, allow_abbrev=False
+        )
+        command.set_defaults(run=run)
+        return command
+
+    convert = add("convert", _convert, "Convert label maps, and their images.")
+    options_module.add_input_arguments(convert)
+    options_module.add_output_arguments(convert)
+    convert.epilog = _BEAM
+    validate = add(
+        "validate", _validate, "Say what would be rejected, and why; write nothing."
+    )
+    options_module.add_input_arguments(validate)
+    validate.epilog = _BEAM
+    plan = add("plan", _plan, "Say how a conversion would be cut; read headers only.")
+    options_module.add_input_arguments(plan)
+    plan.epilog = _BEAM
+    inspect = add("inspect", _inspect, "Show what a dataset holds.")
+    inspect.add_argument("directory", metavar="DIR")
+    inspect.add_argument("--split", help="only this one")
+    inspect.add_argument(
+        "--limit", type=int, default=3, metavar="N", help="rows to show (default: 3)"
+    )
+    verify = add(
+        "verify",
+        _verify,
+        "Hold shards against the manifest, and the graph against the records.",
+    )
+    verify.add_argument("directory", metavar="DIR")
+    presets = add("presets", _presets, "List the class maps, or print one as YAML.")
+    presets.add_argument("name", nargs="?", metavar="NAME")
+    return parser
+
+
+_BEAM = (
+    "All other flags go to Apache Beam: --runner (default: FnApiRunner, in this "
+    "process), --direct_num_workers (default: the machine's cores), --temp_location "
+    "and the rest."
+)
+
+
+# -------------------------------------------------------------------------- commands
+
+
+def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    options = options_module.from_arguments(arguments)
+    assert options.output is not None
+    beam_options = _beam_options(beam_arguments)
+    from pipeline import files, output, plan
+    from pipeline.summary import print_plan, print_summary
+
+    output.check_claim(options.output, overwrite=options.overwrite)
+    cut = plan.survey(options)
+    print_plan(options, cut)
+    with _quiet():
+        from pipeline import convert
+    temporary = output.claim(options, cut)
+    _run(
+        beam_options,
+        cut,
+        lambda root: convert.define_pipeline(root, options, cut, temporary),
+    )
+    if files.exists(files.join(options.output, layout.MANIFEST)):
+        print_summary(options.output)
+        return DONE
+    rejected = files.join(options.output, layout.REJECTED)
+    verdict = files.read_json(files.join(rejected, layout.VERDICT))
+    found = [file.path for file in files.match(files.join(rejected, "*.jsonl"))]
+    _print_rejections(found)
+    print(
+        f"maskbeam: {verdict['reason']}. No dataset was made. Mend the rows in "
+        f"{rejected}, or allow for them by --max_rejected; --overwrite starts anew",
+        file=sys.stderr,
+    )
+    return BAD_DATA
+
+
+def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    options = options_module.from_arguments(arguments)
+    beam_options = _beam_options(beam_arguments)
+    from pipeline import files, plan
+    from pipeline.summary import print_plan
+
+    cut = plan.survey(options)
+    print_plan(options, cut)
+    with _quiet():
+        from pipeline import validate
+    with _scratch(beam_options) as scratch:
+        _run(
+            beam_options,
+            cut,
+            lambda root: validate.define_pipeline(root, options, cut, scratch),
+        )
+        findings = validate.read_findings(scratch)
+        for path in findings.rejections:
+            for chunk in files.chunks(path):
+                sys.stdout.write(chunk.decode())
+    print(f"{findings.accepted:,} rows accepted, {findings.rejected:,} rejected")
+    count, shown = findings.duplicates
+    if count:
+        print(f"{count:,} keys are twice in a split: {'; '.join(shown)}")
+    return BAD_DATA if findings.rejected or count else DONE
+
+
+def _plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    options = options_module.from_arguments(arguments)
+    beam_options = _beam_options(beam_arguments)
+    from pipeline import plan
+    from pipeline.summary import print_plan, print_plan_details
+
+    cut = plan.survey(options)
+    print_plan(options, cut)
+    print_plan_details(cut, beam_options.get_all_options(drop_default=True))
+    return DONE
+
+
+def _inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    _no_more(beam_arguments)
+    with _quiet():
+        from pipeline import inspect
+    return _on_dataset(
+        arguments.directory,
+        lambda: inspect.print_dataset(
+            arguments.directory, arguments.split, arguments.limit
+        ),
+    )
+
+
+def _verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    _no_more(beam_arguments)
+    with _quiet():
+        from pipeline import verify
+
+    def run() -> int:
+        faults = verify.find_faults(arguments.directory)
+        for fault in faults:
+            print(f"maskbeam: {fault}", file=sys.stderr)
+        if not faults:
+            print(verify.ALL_WELL)
+        return BAD_DATA if faults else DONE
+
+    return _on_dataset(arguments.directory, run)
+
+
+def _presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    _no_more(beam_arguments)
+    if arguments.name is None:
+        for name in classes.preset_names():
+            print(f"{name:20} {classes.preset(name).num_classes:4} classes")
+        return DONE
+    if arguments.name not in classes.preset_names():
+        raise UsageError(
+            f"no preset {arguments.name!r}; there are "
+            f"{', '.join(classes.preset_names())}"
+        )
+    print(classes.preset_yaml(arguments.name), end="")
+    return DONE
+
+
+# ---------------------------------------------------------------------------- helpers
+
+
+def _on_dataset(directory: str, run: Callable[[], int]) -> int:
+    """Runs what needs a dataset; without one the command is wrong."""
+    try:
+        return run()
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(str(error)) from error
+
+
+def _no_more(arguments: list[str]) -> None:
+    if arguments:
+        raise UsageError(f"unknown argument {arguments[0]}")
+
+
+def _beam_options(arguments: list[str]) -> "PipelineOptions":
+    """Beam's options: ours by default, what the user gave before all.
+
+    Plain `DirectRunner` looks for another engine to download first, and decides by
+    what it finds; the default here does not.
+
+    Raises:
+        UsageError: a flag that nobody knows, or a runner that Beam does not have.
+    """
+    with _quiet():
+        from apache_beam.options.pipeline_options import (
+            DirectOptions,
+            PipelineOptions,
+            StandardOptions,
+        )
+    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for declared in PipelineOptions.__subclasses__():
+        with contextlib.suppress(argparse.ArgumentError):  # declared twice
+            declared._add_argparse_args(known)
+    try:
+        _, unknown = known.parse_known_args(arguments)
+        beam_options = PipelineOptions(arguments)
+        standard = beam_options.view_as(StandardOptions)
+        standard.runner = standard.runner or "FnApiRunner"
+    except SystemExit as error:  # argparse has printed what it did not like
+        raise UsageError("Beam does not take these flags") from error
+    if unknown and (standard.runner in _IN_PROCESS or not unknown[0].startswith("--")):
+        raise UsageError(
+            f"unknown argument {unknown[0]}: neither maskbeam's nor Beam's"
+        )
+    if standard.runner in _IN_PROCESS:
+        given = {argument.partition("=")[0] for argument in arguments}
+        direct = beam_options.view_as(DirectOptions)
+        if "--direct_running_mode" not in given:
+            direct.direct_running_mode = "multi_threading"
+        if "--direct_num_workers" not in given:
+            direct.direct_num_workers = os.cpu_count() or 1
+    return beam_options
+
+
+def _run(
+    beam_options: "PipelineOptions",
+    cut: "Plan",
+    define: Callable[["beam.Pipeline"], None],
+) -> None:
+    """Builds and runs a pipeline, and waits for it.
+
+    Raises:
+        SystemExit: with 3, the runner failed.
+    """
+    import apache_beam as beam
+
+    from pipeline.progress import ProgressLine
+
+    logging.basicConfig(
+        level=logging.WARNING, format="maskbeam: %(message)s", force=True
+    )
+    try:
+        with ProgressLine(cut.rows), beam.Pipeline(options=beam_options) as root:
+            define(root)
+    except Exception as error:
+        logging.exception("the runner failed")
+        print(
+            f"maskbeam: the runner failed: {type(error).__name__}: "
+            f"{str(error).strip().splitlines()[-1] if str(error).strip() else ''}",
+            file=sys.stderr,
+        )
+        raise SystemExit(RUNNER_FAILED) from None
+
+
+@contextlib.contextmanager
+def _scratch(beam_options: "PipelineOptions") -> Iterator[str]:
+    """A directory that all workers reach, for what comes back from them."""
+    from apache_beam.options.pipeline_options import GoogleCloudOptions
+
+    shared = beam_options.view_as(GoogleCloudOptions).temp_location
+    if not shared:
+        with tempfile.TemporaryDirectory(prefix="maskbeam-") as scratch:
+            yield scratch
+        return
+    from pipeline import files
+
+    scratch = files.join(shared, f"maskbeam-{os.urandom(6).hex()}")
+    files.make_directory(scratch)
+    try:
+        yield scratch
+    finally:
+        files.remove(scratch)
+
+
+def _print_rejections(paths: list[str]) -> None:
+    """The first few, for a user who would otherwise have to open a file."""
+    from pipeline import files
+
+    lines = [line for path in paths for line in files.read(path).splitlines()]
+    for line in lines[:_SHOWN_REJECTIONS]:
+        print(line.decode(), file=sys.stderr)
+    if len(lines) > _SHOWN_REJECTIONS:
+        print(f"... and {len(lines) - _SHOWN_REJECTIONS:,} more", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps native libraries from talking while they are loaded."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Files on any filesystem that Beam knows."""
+
+import dataclasses
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+_WILDCARD = re.compile(r"[*?\[{]")
+_FLAT_LIST = re.compile(r"\[[^][{}\"]*\]")
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class File:
+    """A file that a glob matched; `size` in bytes."""
+
+    path: str
+    size: int
+
+
+def match(pattern: str) -> list[File]:
+    """The files that a glob matches, sorted by path.
+
+    Raises:
+        BeamIOError: the filesystem is not there, or says no.
+    """
+    found = FileSystems.match([pattern])[0].metadata_list
+    return sorted(File(entry.path, entry.size_in_bytes) for entry in found)
+
+
+def below(path: str, pattern: str) -> str:
+    """A matched path relative to the glob's fixed directory.
+
+    That is the last directory before the first wildcard: `aachen/x.png` for
+    `/data/*/*.png`.
+    """
+    wildcard = _WILDCARD.search(pattern)
+    fixed = pattern[: wildcard.start()] if wildcard else pattern
+    directory = fixed.rpartition("/")[0]
+    return path[len(directory) :].lstrip("/") if path.startswith(directory) else path
+
+
+def open_raw(path: str) -> IO[bytes]:
+    """Opens a file to be read as it is, compressed or not."""
+    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def read(path: str) -> bytes:
+    """A file's bytes, as they are."""
+    with open_raw(path) as file:
+        return file.read()
+
+
+def read_json(path: str) -> Any:
+    """A JSON file's content."""
+    return json.loads(read(path))
+
+
+def chunks(path: str) -> Iterator[bytes]:
+    """A file's bytes, a MiB at a time."""
+    with open_raw(path) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def join(directory: str, *parts: str) -> str:
+    """A path below a directory, by the filesystem's own rules."""
+    return FileSystems.join(directory, *parts)
+
+
+def exists(path: str) -> bool:
+    """Whether a file or directory is there."""
+    return FileSystems.exists(path)
+
+
+def make_directory(path: str) -> None:
+    """Makes a directory and its parents, if they are not there."""
+    if not FileSystems.exists(path):
+        try:
+            FileSystems.mkdirs(path)
+        except (BeamIOError, OSError):  # another worker was faster
+            if not FileSystems.exists(path):
+                raise
+
+
+def remove(path: str) -> None:
+    """Removes a file, or a directory with all it holds, if it is there."""
+    if FileSystems.exists(path):
+        FileSystems.delete([path])
+
+
+@contextmanager
+def create(path: str) -> Iterator[IO[bytes]]:
+    """Opens a file for writing that appears under its name whole, or not at all.
+
+    It is written under a name of its own in the same directory and renamed when the
+    block ends well, so readers never see a piece, and of two writers the later wins.
+    Object stores rename by copying: there a reader may see the older file meanwhile.
+
+    Args:
+        path: the final name.
+    """
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        with FileSystems.create(
+            temporary, compression_type=CompressionTypes.UNCOMPRESSED
+        ) as file:
+            yield file
+        FileSystems.rename([temporary], [path])
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def write(path: str, data: bytes) -> None:
+    """Writes a file, whole or not at all."""
+    with create(path) as file:
+        file.write(data)
+
+
+def write_json(path: str, tree: Any) -> None:
+    """Writes a JSON file, whole or not at all; lists of numbers stay on one line."""
+    text = json.dumps(tree, indent=1)
+    text = _FLAT_LIST.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+    write(path, text.encode() + b"\n")

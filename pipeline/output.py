@@ -1,0 +1,99 @@
+"""The output directory: claimed before a run, so that nobody's data is lost.
+
+    manifest.json    a dataset of ours; `--overwrite` removes what it lists
+    unfinished.json  a run that was stopped; `--overwrite` removes what it lists
+    neither          empty, or somebody else's and never touched
+"""
+
+import uuid
+from typing import Any
+
+from pipeline import files
+from pipeline.options import Options, UsageError
+from pipeline.plan import Plan
+from transforms import layout
+
+_BESIDE_SHARDS = (
+    layout.TRANSFORM_GRAPH,
+    layout.SERVING,
+    layout.CLASSES,
+    layout.STATS,
+    layout.FEATURES,
+    layout.DATASET_INFO,
+    layout.REPORT,
+)
+
+
+def check_claim(directory: str, *, overwrite: bool) -> None:
+    """Says whether a run may write here.
+
+    Raises:
+        UsageError: a dataset, an unfinished run or something else is in the way.
+    """
+    if not files.exists(directory):
+        return
+    if files.exists(files.join(directory, layout.UNFINISHED)):
+        if not overwrite:
+            raise UsageError(
+                f"{directory} holds an unfinished run, which was stopped or failed; "
+                "--overwrite removes it and starts anew"
+            )
+    elif files.exists(files.join(directory, layout.MANIFEST)):
+        if not overwrite:
+            raise UsageError(
+                f"{directory} holds a dataset; --overwrite replaces it, or choose "
+                "another --output"
+            )
+    elif files.match(files.join(directory, "**")):
+        raise UsageError(
+            f"{directory} is not empty and holds no dataset of maskbeam's: it is never "
+            "overwritten; choose another --output"
+        )
+
+
+def claim(options: Options, plan: Plan) -> str:
+    """Makes the directory this run's: removes an earlier run, and leaves a note.
+
+    Returns:
+        A temporary directory of this run's own, in the output.
+
+    Raises:
+        UsageError: as `check_claim`.
+    """
+    directory = options.output
+    assert directory is not None
+    check_claim(directory, overwrite=options.overwrite)
+    files.make_directory(directory)
+    earlier = _listed(directory)
+    temporary = f".unfinished-{uuid.uuid4().hex[:12]}"
+    names = [*plan.shard_names(options.name), *_BESIDE_SHARDS]
+    names += [f"{layout.REJECTED}/{layout.VERDICT}"]
+    names += [f"{layout.REJECTED}/rejected-{s}.jsonl" for s in (*plan.splits, "unknown")]
+    note = {
+        "format": layout.FORMAT,
+        "temporary": [temporary, *earlier["temporary"]],
+        "names": sorted({*names, *earlier["names"]}),
+    }
+    files.write_json(files.join(directory, layout.UNFINISHED), note)
+    # The manifest goes first: from here on there is no dataset.
+    for name in (layout.MANIFEST, *earlier["names"], *earlier["temporary"]):
+        files.remove(files.join(directory, name))
+    rejected = files.join(directory, layout.REJECTED)
+    if files.exists(rejected) and not files.match(files.join(rejected, "*")):
+        files.remove(rejected)
+    return files.join(directory, temporary)
+
+
+def _listed(directory: str) -> dict[str, list[str]]:
+    """What an earlier run wrote, or was about to."""
+    unfinished = files.join(directory, layout.UNFINISHED)
+    if files.exists(unfinished):
+        note: dict[str, list[str]] = files.read_json(unfinished)
+        return {"names": note["names"], "temporary": note["temporary"]}
+    manifest = files.join(directory, layout.MANIFEST)
+    if not files.exists(manifest):
+        return {"names": [], "temporary": []}
+    splits: dict[str, Any] = files.read_json(manifest)["splits"]
+    shards = [shard["file"] for split in splits.values() for shard in split["shards"]]
+    rejected = [f"{layout.REJECTED}/rejected-{s}.jsonl" for s in (*splits, "unknown")]
+    return {"names": [*shards, *rejected, *_BESIDE_SHARDS], "temporary": []}

@@ -1,0 +1,99 @@
+"""How far a conversion is: a line while it runs."""
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import TextIO
+
+
+class Tally:
+    """Counts of this process, which in-process runners share with the command line."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.records = 0
+        self.rejected = 0
+
+    def add(self, *, records: int = 0, rejected: int = 0) -> None:
+        """Adds to the counts."""
+        with self._lock:
+            self.records += records
+            self.rejected += rejected
+
+
+TALLY = Tally()
+
+
+class ProgressLine:
+    """Shows the tally until the block ends.
+
+    On a terminal one line is written over and over, every second; elsewhere a new one
+    is written every ten.
+
+    Args:
+        rows: how many there will be.
+        stream: where the line goes.
+    """
+
+    def __init__(self, rows: int, stream: TextIO = sys.stderr) -> None:
+        self._rows = rows
+        self._stream = stream
+        self._live = stream.isatty()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> None:
+        """Starts showing."""
+        self._start = time.monotonic()
+        self._before = (TALLY.records, TALLY.rejected)
+        self._thread.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stops, and leaves the terminal's line empty."""
+        self._done.set()
+        self._thread.join()
+        if self._live:
+            self._stream.write("\r\033[K")
+            self._stream.flush()
+
+    def _run(self) -> None:
+        while not self._done.wait(1 if self._live else 10):
+            records = TALLY.records - self._before[0]
+            rejected = TALLY.rejected - self._before[1]
+            line = describe(
+                records, rejected, self._rows, time.monotonic() - self._start
+            )
+            self._stream.write(f"\r\033[K{line}" if self._live else f"{line}\n")
+            self._stream.flush()
+
+
+def describe(records: int, rejected: int, rows: int, seconds: float) -> str:
+    """The line: rows, rate, rejected, elapsed, estimate to go.
+
+    Args:
+        records: written so far.
+        rejected: so far.
+        rows: that there will be, as far as is known.
+        seconds: since the start.
+    """
+    done = records + rejected
+    rate = done / seconds if seconds else 0.0
+    share = f" ({min(100, 100 * done // rows)} %)" if rows else ""
+    to_go = duration(max(0, rows - done) / rate) if rate else "?"
+    return (
+        f"{done:,} of {rows:,} rows{share}, {rate:,.0f} rows/s, {rejected:,} rejected, "
+        f"{duration(seconds)} elapsed, {to_go} to go"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `1:02:03`, or `2:03`."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

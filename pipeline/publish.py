@@ -1,0 +1,342 @@
+"""The last step: statistics, TFDS's files and the manifest; or the verdict.
+
+It is a step of the pipeline, for the process that submitted the job may be gone by
+then, and it returns normally whatever it finds: an error would be tried again.
+"""
+
+import dataclasses
+import heapq
+import importlib.metadata
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+
+from pipeline import files
+from pipeline.options import Options
+from pipeline.plan import Plan
+from pipeline.rows import Rejection
+from pipeline.write import Pieces, ShardId, add_sizes, mask_depth
+from transforms import features, layout, masks, summaries
+
+_TFDS = "tensorflow_datasets.core.features"
+_VERSION = "1.0.0"  # of the dataset, as TFDS wants one
+_PACKAGES = ("maskbeam", "apache-beam", "tensorflow", "tensorflow-transform", "isal")
+
+
+class Few(beam.CombineFn):  # type: ignore[misc]
+    """How many elements there are, and the few smallest of them."""
+
+    _SHOWN = 5
+
+    def create_accumulator(self) -> tuple[int, list[str]]:
+        """None yet."""
+        return 0, []
+
+    def add_input(
+        self, accumulator: tuple[int, list[str]], element: str
+    ) -> tuple[int, list[str]]:
+        """Counts one."""
+        return self.merge_accumulators([accumulator, (1, [element])])
+
+    def merge_accumulators(
+        self, accumulators: Iterable[tuple[int, list[str]]]
+    ) -> tuple[int, list[str]]:
+        """Adds counts up."""
+        counts, shown = zip(*accumulators, strict=True)
+        return sum(counts), heapq.nsmallest(self._SHOWN, sum(shown, []))
+
+    def extract_output(
+        self, accumulator: tuple[int, list[str]]
+    ) -> tuple[int, list[str]]:
+        """(count, elements)."""
+        return accumulator
+
+
+def write_rejections(
+    directory: str, split: str, rejections: Iterable[Rejection]
+) -> tuple[str, int]:
+    """Writes the rejections of one split, sorted, a line each; gives their number."""
+    lines = sorted(set(rejections))
+    folder = files.join(directory, layout.REJECTED)
+    files.make_directory(folder)
+    path = files.join(folder, f"rejected-{split or 'unknown'}.jsonl")
+    files.write(path, "".join(line.to_json() + "\n" for line in lines).encode())
+    return split, len(lines)
+
+
+@dataclasses.dataclass(eq=False)
+class WriteRejections(beam.PTransform):  # type: ignore[misc]
+    """Rejections to `rejected/`: gives (split, how many).
+
+    Attributes:
+        directory: of the dataset.
+    """
+
+    directory: str
+
+    def expand(self, rejections: beam.PCollection) -> beam.PCollection:
+        """One file a split."""
+        return (
+            rejections
+            | "BySplit" >> beam.WithKeys(lambda rejection: rejection.split)
+            | "GroupBySplit" >> beam.GroupByKey()
+            | "WriteSplit"
+            >> beam.MapTuple(
+                lambda split, found: write_rejections(self.directory, split, found)
+            )
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class Publish(beam.DoFn):  # type: ignore[misc]
+    """Writes what stands beside the shards, the manifest last.
+
+    Attributes:
+        options: what was converted.
+        plan: how it was cut.
+        temporary: the directory that is removed after the manifest.
+    """
+
+    options: Options
+    plan: Plan
+    temporary: str
+
+    def process(
+        self,
+        _: None,
+        shards: Sequence[tuple[ShardId, Pieces]],
+        rejected: Sequence[tuple[str, int]],
+        duplicates: tuple[int, list[str]],
+        repeated: tuple[int, list[str]],
+        graph: Sequence[Any],
+    ) -> Iterator[None]:
+        """Judges the run, and publishes it or says why not.
+
+        Args:
+            shards: all of them.
+            rejected: (split, how many).
+            duplicates: keys that are twice in one split.
+            repeated: keys that are in several splits.
+            graph: elements, once the graph is written.
+        """
+        del graph  # what matters is that it is there
+        directory = self.options.output
+        assert directory is not None
+        if repeated[0]:
+            logging.warning(
+                "%d keys are in more than one split: %s", repeated[0], repeated[1][0]
+            )
+        lost = sum(count for _, count in rejected)
+        splits = self._splits(shards)
+        records = sum(sum(p.records for p in pieces) for pieces in splits.values())
+        reason = judge(records, lost, self.options.max_rejected, duplicates)
+        if reason:
+            folder = files.join(directory, layout.REJECTED)
+            files.make_directory(folder)
+            verdict = {"reason": reason, "rejected": lost, "records": records}
+            files.write_json(files.join(folder, layout.VERDICT), verdict)
+            return
+        class_map = self.options.class_map
+        files.write(
+            files.join(directory, layout.CLASSES), class_map.to_yaml().encode()
+        )
+        for name, tree in (
+            (layout.STATS, make_stats(self.options, self.plan, splits, lost)),
+            (layout.FEATURES, make_features(self.plan.config)),
+            (layout.DATASET_INFO, make_dataset_info(self.options.name, splits)),
+            (layout.MANIFEST, make_manifest(self.options, self.plan, splits, lost)),
+        ):
+            files.write_json(files.join(directory, name), tree)
+        files.remove(self.temporary)
+        files.remove(files.join(directory, layout.UNFINISHED))
+        yield None
+
+    def _splits(
+        self, shards: Sequence[tuple[ShardId, Pieces]]
+    ) -> dict[str, list[Pieces]]:
+        splits: dict[str, list[Pieces]] = {split: [] for split in self.plan.splits}
+        for (split, _), pieces in sorted(shards, key=lambda shard: shard[0]):
+            splits[split].append(pieces)
+        return splits
+
+
+def judge(
+    records: int,
+    rejected: int,
+    max_rejected: float,
+    duplicates: tuple[int, list[str]],
+) -> str:
+    """Why a run is no dataset; empty if it is one."""
+    if duplicates[0]:
+        shown = "; ".join(duplicates[1])
+        return (
+            f"{duplicates[0]} keys are twice in a split: {shown}. Keys must be unique; "
+            "name another feature by --record_keys key=..., or leave it empty to "
+            "number the rows"
+        )
+    if not records:
+        return f"no record was written: all {rejected} rows were rejected"
+    share = rejected / (rejected + records)
+    if share > max_rejected:
+        return (
+            f"{rejected} of {rejected + records} rows were rejected ({share:.3%}), and "
+            f"--max_rejected is {max_rejected:g}"
+        )
+    return ""
+
+
+def make_stats(
+    options: Options, plan: Plan, splits: dict[str, list[Pieces]], rejected: int
+) -> dict[str, Any]:
+    """The content of `stats.json`."""
+    config = plan.config
+    totals = {
+        split: summaries.add(
+            (p.summary for p in pieces), config.num_classes, config.with_images
+        )
+        for split, pieces in splits.items()
+    }
+    train = summaries.add(
+        (totals[split] for split in options.graph_splits),
+        config.num_classes,
+        config.with_images,
+    )
+    class_pixels = train[features.CLASS_PIXELS]
+    weights = summaries.class_weights(class_pixels, train[features.PRESENCE_PIXELS])
+    stats: dict[str, Any] = {
+        "classes": options.class_map.names,
+        "rejected": rejected,
+        "splits": {
+            split: {
+                "records": sum(p.records for p in splits[split]),
+                features.CLASS_PIXELS: total[features.CLASS_PIXELS].tolist(),
+                features.IGNORED_PIXELS: int(total[features.IGNORED_PIXELS][0]),
+                features.CLASS_IMAGES: total[features.CLASS_IMAGES].tolist(),
+                features.PRESENCE_PIXELS: total[features.PRESENCE_PIXELS].tolist(),
+                "sizes": [
+                    [height, width, count]
+                    for (height, width), count in add_sizes(
+                        p.sizes for p in splits[split]
+                    ).items()
+                ],
+            }
+            for split, total in totals.items()
+        },
+        "class_weights": {
+            name: [
+                weight if pixels else None
+                for weight, pixels in zip(
+                    values.numpy().tolist(), class_pixels, strict=True
+                )
+            ]
+            for name, values in weights.items()
+        },
+    }
+    if config.with_images:
+        mean, deviation = summaries.moments(*(train[n] for n in summaries.IMAGE_SUMS))
+        stats["image_mean"] = mean.numpy().tolist()
+        stats["image_std"] = deviation.numpy().tolist()
+    return stats
+
+
+def make_manifest(
+    options: Options, plan: Plan, splits: dict[str, list[Pieces]], rejected: int
+) -> dict[str, Any]:
+    """The content of `manifest.json`."""
+    return {
+        "format": layout.FORMAT,
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "options": options.to_json() | dataclasses.asdict(plan.config),
+        "rejected": rejected,
+        "splits": {
+            split: {
+                "records": sum(p.records for p in pieces),
+                "shards": [
+                    {
+                        "file": p.path,
+                        "records": p.records,
+                        "bytes": p.bytes,
+                        "sha256": p.sha256,
+                    }
+                    for p in pieces
+                ],
+            }
+            for split, pieces in splits.items()
+        },
+    }
+
+
+def make_dataset_info(name: str, splits: dict[str, list[Pieces]]) -> dict[str, Any]:
+    """The content of TFDS's `dataset_info.json`."""
+    return {
+        "name": name,
+        "version": _VERSION,
+        "description": "Semantic-segmentation masks, one-hot encoded by maskbeam.",
+        "fileFormat": "tfrecord",
+        "splits": [
+            {
+                "name": split,
+                "filepathTemplate": "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}",
+                "numBytes": str(sum(p.bytes for p in pieces)),
+                "shardLengths": [str(p.records) for p in pieces],
+            }
+            for split, pieces in splits.items()
+        ],
+    }
+
+
+def make_features(config: features.Config) -> dict[str, Any]:
+    """The content of TFDS's `features.json`: the record columns, as TFDS has them."""
+    columns = {
+        features.KEY: _text(),
+        features.IMAGE_HEIGHT: _tensor([], "int64"),
+        features.IMAGE_WIDTH: _tensor([], "int64"),
+        config.mask_column: _mask(config),
+    }
+    if config.with_images:
+        resized = config.size if config.image_storage == "png" else None
+        columns[features.IMAGE_ENCODED] = _image([*(resized or (-1, -1)), 3], "uint8")
+        columns[features.IMAGE_FORMAT] = _text()
+    return {
+        "type": f"{_TFDS}.features_dict.FeaturesDict",
+        "content": {"features": columns},
+        "proto_cls": "tensorflow_datasets.FeaturesDict",
+    }
+
+
+def _mask(config: features.Config) -> dict[str, Any]:
+    height, width = config.size or (-1, -1)
+    if config.mask_encoding == "png":
+        dtype = masks.index_dtype(config.num_classes).name
+        return _image([height, width, 1], dtype, encoding="png")
+    dtype, encoding = {
+        "bits": (masks.word_dtype(config.num_classes).name, "zlib"),
+        "uint8": ("uint8", "zlib"),
+        "float32": ("float32", "none"),
+    }[config.mask_encoding]
+    return _tensor([height, width, *mask_depth(config)], dtype, encoding)
+
+
+def _text() -> dict[str, Any]:
+    return {"pythonClassName": f"{_TFDS}.text_feature.Text", "text": {}}
+
+
+def _tensor(shape: list[int], dtype: str, encoding: str = "none") -> dict[str, Any]:
+    return {
+        "pythonClassName": f"{_TFDS}.tensor_feature.Tensor",
+        "tensor": {"shape": _shape(shape), "dtype": dtype, "encoding": encoding},
+    }
+
+
+def _image(shape: list[int], dtype: str, encoding: str = "") -> dict[str, Any]:
+    image: dict[str, Any] = {"shape": _shape(shape), "dtype": dtype}
+    if encoding:
+        image["encodingFormat"] = encoding
+    return {"pythonClassName": f"{_TFDS}.image_feature.Image", "image": image}
+
+
+def _shape(shape: list[int]) -> dict[str, Any]:
+    return {"dimensions": [str(n) for n in shape]} if shape else {}

@@ -1,0 +1,147 @@
+"""Units to raw rows: files by name, record files from beginning to end.
+
+Nothing is decoded here but the containers. What cannot be read is rejected by itself;
+the rows beside it go on.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+from apache_beam.io.filesystem import BeamIOError
+
+from pipeline import arrays, examples, files, png, tfrecords
+from pipeline.options import Options
+from pipeline.plan import Plan, split_of
+from pipeline.rows import Batch, Entry, RawRow, RejectedError, Rejection, Row, Unit
+
+REJECTED = "rejected"
+PLACES = "places"
+
+# Encoded bytes that are held at once; decoded ones are bounded in `check`.
+_BATCH_BYTES = 32 << 20
+_BATCH_ROWS = 512
+
+
+class ReadUnit(beam.DoFn):
+    """Units to batches, and `rejected`.
+
+    Where there are record files, whose keys nobody knew before, also `places`: (key,
+    (split, source)) of every row.
+    """
+
+    def __init__(self, options: Options, plan: Plan) -> None:
+        self._options = options
+        self._record_keys = plan.record_keys
+        self._has_records = any(split.record_files for split in plan.splits.values())
+
+    def process(self, unit: Unit) -> Iterator[Any]:
+        """Reads one unit."""
+        rows = (
+            self._record_rows(unit)
+            if unit.record_file
+            else ((unit.split, read_row(row, unit.split)) for row in unit.rows)
+        )
+        parts = itertools.count()
+        waiting: dict[str, list[RawRow]] = {}
+        for split, row in rows:
+            if isinstance(row, Rejection):
+                yield beam.pvalue.TaggedOutput(REJECTED, row)
+                continue
+            if self._has_records:
+                place = (row.key, (split, row.source))
+                yield beam.pvalue.TaggedOutput(PLACES, place)
+            batch = waiting.setdefault(split, [])
+            batch.append(row)
+            if len(batch) >= _BATCH_ROWS or _bytes(batch) >= _BATCH_BYTES:
+                yield Batch(split, unit.shard, (unit.part, next(parts)), batch)
+                del waiting[split]
+        for split, batch in waiting.items():
+            yield Batch(split, unit.shard, (unit.part, next(parts)), batch)
+
+    def _record_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
+        """The rows of a record file, each with the split that it is of."""
+        path = unit.record_file
+        number = 0
+        try:
+            for number, record in enumerate(tfrecords.records(path)):
+                try:
+                    row = examples.parse(record, path, number, self._record_keys)
+                except ValueError as error:
+                    yield unit.split, _rejection("", unit, number, str(error))
+                    continue
+                split = unit.split or split_of(row.key, self._options)
+                yield split, row
+        except tfrecords.DamagedError as error:
+            reason = (
+                f"damaged at record {error.record}: {error.reason}; the "
+                f"{error.record} records before it are read, the rest is lost"
+            )
+            yield unit.split, _rejection("", unit, error.record, reason)
+        except (OSError, BeamIOError) as error:
+            yield unit.split, _rejection("", unit, number, f"cannot be read: {error}")
+
+
+def _rejection(key: str, unit: Unit, number: int, reason: str) -> Rejection:
+    return Rejection(key, unit.split, f"{unit.record_file}#{number}", "read", reason)
+
+
+def _bytes(batch: list[RawRow]) -> int:
+    return sum(len(row.label_bytes) + len(row.image_bytes or b"") for row in batch)
+
+
+def read_row(row: Row, split: str) -> RawRow | Rejection:
+    """Reads the files of one row."""
+    try:
+        return RawRow(
+            row.key,
+            row.label.source,
+            row.image.source if row.image else "",
+            _read_label(row.label),
+            _read_file(row.image) if row.image else None,
+        )
+    except RejectedError as error:
+        return Rejection(row.key, split, row.label.source, error.stage, error.reason)
+
+
+def _read_file(entry: Entry) -> bytes:
+    try:
+        return files.read(entry.path)
+    except (OSError, BeamIOError) as error:
+        raise RejectedError("read", f"{entry.path} cannot be read: {error}") from error
+
+
+def _read_label(entry: Entry) -> bytes:
+    """The encoded label map; arrays become grey PNGs, which is what the graph reads."""
+    if entry.place is None:
+        return _read_file(entry)
+    try:
+        return encode_ids(arrays.read(entry.path, entry.place))
+    except (ValueError, OSError, BeamIOError) as error:
+        raise RejectedError("read", str(error)) from error
+
+
+def encode_ids(array: npt.NDArray[np.generic]) -> bytes:
+    """Encodes an array of ids as a grey PNG: 8 bits deep if they fit, else 16.
+
+    Args:
+        array: whole numbers [H W].
+
+    Raises:
+        ValueError: it is empty, or a value does not fit.
+    """
+    if array.size == 0:
+        raise ValueError(f"the array has no pixels: its shape is {list(array.shape)}")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > 65535:
+        value = low if low < 0 else high
+        raise ValueError(
+            f"label value {value} at {np.count_nonzero(array == value)} pixels is "
+            "outside 0..65535, which is what a label map can hold; give ignored "
+            "pixels a value within it, such as 255"
+        )
+    return png.encode_png(array.astype(np.uint8 if high <= 255 else np.uint16))

@@ -1,0 +1,116 @@
+"""What the commands print before and after a run."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline import files
+from pipeline.options import Options
+from pipeline.plan import UNIT_BYTES, Plan
+from transforms import layout
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def print_plan(options: Options, plan: Plan) -> None:
+    """Says what is about to be made, and how large it will be."""
+    config = plan.config
+    size = "x".join(map(str, config.size)) if config.size else "native sizes"
+    images = f" with images ({config.image_storage})" if config.with_images else ""
+    print(
+        f"{plan.rows:,} rows{images}, {config.num_classes} classes, {size}, "
+        f"{config.mask_encoding} masks: about {human_bytes(plan.stored_bytes)} to "
+        f"write (float32 one-hot: {human_bytes(plan.one_hot_bytes)})"
+    )
+    sys.stdout.flush()
+
+
+def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
+    """Says how the rows are cut, and what Beam is told."""
+    table = [["split", "rows", "shards", "units", "rows/unit", "bytes"]]
+    for split, cut in plan.splits.items():
+        approximately = "~" if cut.record_files else ""
+        table.append(
+            [
+                split,
+                f"{approximately}{cut.rows:,}",
+                f"{cut.shards:,}",
+                f"~{cut.units:,}",
+                f"{cut.rows_per_unit:,}",
+                f"~{human_bytes(cut.stored_bytes)}",
+            ]
+        )
+    print_table(table)
+    print(
+        f"a unit is one batch of at most {human_bytes(UNIT_BYTES)} of encoded masks "
+        "and decoded images, or one row"
+    )
+    print("stages: plan, read + check + encode + write fragments, assemble, analyze,")
+    print("        publish; only names and summaries cross between them")
+    for name, value in sorted(beam_options.items()):
+        print(f"--{name}={value}")
+
+
+def print_summary(directory: str) -> None:
+    """Shows what was written, class by class."""
+    manifest = files.read_json(files.join(directory, layout.MANIFEST))
+    stats = files.read_json(files.join(directory, layout.STATS))
+    table = [["split", "records", "shards", "bytes"]]
+    for split, found in manifest["splits"].items():
+        size = sum(shard["bytes"] for shard in found["shards"])
+        table.append(
+            [
+                split,
+                f"{found['records']:,}",
+                f"{len(found['shards']):,}",
+                human_bytes(size),
+            ]
+        )
+    print_table(table)
+    print()
+    print_classes(stats)
+    print(f"\n{manifest['rejected']:,} rows rejected; written to {directory}")
+
+
+def print_classes(stats: Mapping[str, Any]) -> None:
+    """Shows each class's share of the pixels by split, and its weight."""
+    splits = stats["splits"]
+    weights = stats["class_weights"]["median_frequency"]
+    table = [["class", *(f"{split} %" for split in splits), "images", "weight"]]
+    counted = {s: max(1, sum(found["class_pixels"])) for s, found in splits.items()}
+    for number, name in enumerate(stats["classes"]):
+        shares = (
+            f"{100 * found['class_pixels'][number] / counted[split]:.2f}"
+            for split, found in splits.items()
+        )
+        images = sum(found["class_images"][number] for found in splits.values())
+        weight = weights[number]
+        table.append(
+            [name, *shares, f"{images:,}", "-" if weight is None else f"{weight:.4f}"]
+        )
+    ignored = (
+        f"{100 * found['ignored_pixels'] / (counted[s] + found['ignored_pixels']):.2f}"
+        for s, found in splits.items()
+    )
+    table.append(["(ignored, of all)", *ignored, "", ""])
+    print_table(table)
+
+
+def print_table(rows: list[list[str]]) -> None:
+    """Prints columns, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [
+            cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def human_bytes(count: float) -> str:
+    """A number of bytes as `4.6 MB`."""
+    for unit in _UNITS:
+        if count < 1000 or unit == _UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("the last unit takes all")

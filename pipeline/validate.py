@@ -1,0 +1,95 @@
+"""Every check of a conversion, without the conversion."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import apache_beam as beam
+
+from pipeline import convert, files, plan, publish
+from pipeline.options import Options
+from transforms import layout
+
+_RESULT = "result.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What `validate` found.
+
+    Attributes:
+        accepted: rows that would be converted.
+        rejected: rows that would not.
+        duplicates: keys that are twice in one split of record files: how many, and the
+            first few in words.
+        rejections: the files of them, a JSON line each.
+    """
+
+    accepted: int
+    rejected: int
+    duplicates: tuple[int, list[str]]
+    rejections: list[str]
+
+
+def define_pipeline(
+    root: beam.Pipeline, options: Options, cut: plan.Plan, scratch: str
+) -> None:
+    """Builds a validation: plan, read and check, as `convert` does.
+
+    Args:
+        root: the pipeline.
+        options: what would be converted.
+        cut: how, by `plan.survey`.
+        scratch: a directory for the findings.
+    """
+    names = root | "Plan" >> plan.PlanUnits(options, cut)
+    rows = convert.read_and_check(names["units"], options, cut)
+    accepted = (
+        rows["checked"]
+        | "Rows" >> beam.Map(lambda batch: len(batch.rows))
+        | "Accepted" >> beam.CombineGlobally(sum)
+    )
+    rejected = (
+        (names[plan.REJECTED], *rows["rejected"])
+        | "AllRejected" >> beam.Flatten()
+        | "WriteRejections" >> publish.WriteRejections(scratch)
+    )
+    duplicates, _ = convert.judge_keys(rows["places"], names[plan.REPEATED])
+    _ = (
+        root
+        | "Once" >> beam.Create([None], reshuffle=False)
+        | "WriteFindings"
+        >> beam.Map(
+            _write_findings,
+            scratch,
+            beam.pvalue.AsSingleton(accepted),
+            beam.pvalue.AsList(rejected),
+            beam.pvalue.AsSingleton(duplicates),
+        )
+    )
+
+
+def _write_findings(
+    _: None,
+    scratch: str,
+    accepted: int,
+    rejected: Sequence[tuple[str, int]],
+    duplicates: tuple[int, list[str]],
+) -> None:
+    tree = {
+        "accepted": accepted,
+        "rejected": sum(count for _, count in rejected),
+        "duplicates": duplicates,
+    }
+    files.write_json(files.join(scratch, _RESULT), tree)
+
+
+def read_findings(scratch: str) -> Findings:
+    """What a validation left in its directory."""
+    tree = files.read_json(files.join(scratch, _RESULT))
+    found = files.match(files.join(scratch, layout.REJECTED, "*.jsonl"))
+    return Findings(
+        tree["accepted"],
+        tree["rejected"],
+        tuple(tree["duplicates"]),
+        [file.path for file in found],
+    )

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Installs maskbeam; Beam also builds its workers' package from this file."""
+
+import pathlib
+
+import setuptools
+
+HERE = pathlib.Path(__file__).resolve().parent
+README = HERE / "README.md"
+
+
+def beam(extra: str = "") -> list[str]:
+    """Returns Beam's requirement, with the brackets of an extra if given."""
+    return [
+        # On 3.10 tensorflow-metadata needs a protobuf older than Beam 2.77 takes.
+        f"apache-beam{extra}>=2.75,<3; python_version < '3.11'",
+        f"apache-beam{extra}>=2.77,<3; python_version >= '3.11'",
+    ]
+
+
+base_requires = [
+    *beam(),
+    "google-crc32c>=1.5,<2",
+    "isal>=1.6,<2",
+    "numpy>=2.0,<3",
+    "pyarrow>=16,<26",
+    "PyYAML>=6.0,<7",
+    "tensorflow>=2.21,<2.22",
+    "tensorflow-transform>=1.21,<1.22",
+    "tfx-bsl>=1.21,<1.22",
+]
+
+test_requires = [
+    "hypothesis>=6.100",
+    "mypy>=1.15",
+    "Pillow>=12.1",
+    "pytest>=8.3",
+    "pytest-randomly>=3.16",
+    "pytest-timeout>=2.3",
+    "ruff>=0.9",
+    "tensorflow-datasets>=4.9.7",
+    "types-PyYAML>=6.0",
+]
+
+gcp_requires = beam("[gcp]")
+aws_requires = beam("[aws]")
+
+setuptools.setup(
+    name="maskbeam",
+    version="0.1.0",
+    description=(
+        "An Apache Beam pipeline from semantic-segmentation label maps to one-hot "
+        "TFRecords and a TF Transform graph."
+    ),
+    # A worker installs from the sdist alone, so a missing README must not stop it.
+    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description_content_type="text/markdown",
+    author="maskbeam authors",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    classifiers=[
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
+    python_requires=">=3.10,<3.14",
+    packages=["pipeline", "transforms"],
+    package_data={
+        "pipeline": ["py.typed"],
+        "transforms": ["py.typed", "presets/*.yaml"],
+    },
+    install_requires=base_requires,
+    extras_require={
+        "aws": aws_requires,
+        "gcp": gcp_requires,
+        "test": test_requires,
+    },
+    entry_points={"console_scripts": ["maskbeam = pipeline.__main__:main"]},
+)

@@ -1,0 +1,73 @@
+"""Every column once: its name, where it lives, its dtype and shape.
+
+Raw columns go into the transform graph (and are what serving sends), summary
+columns go in only while the graph is made, model columns come out of it, and record
+columns are what lies in the TFRecords.
+"""
+
+import dataclasses
+from typing import Literal
+
+# Raw columns: string[B], the encoded bytes as they come.
+LABEL_BYTES = "label_bytes"
+IMAGE_BYTES = "image_bytes"
+
+# Summary columns, i64[B, ...]: counts and sums that add up over rows.
+CLASS_PIXELS = "class_pixels"  # [K] pixels of the class
+CLASS_IMAGES = "class_images"  # [K] 1 where the class occurs in the row
+PRESENCE_PIXELS = "presence_pixels"  # [K] counted pixels of the rows where it occurs
+IGNORED_PIXELS = "ignored_pixels"  # [1]
+IMAGE_PIXELS = "image_pixels"  # [1] pixels behind the two sums below
+IMAGE_SUM = "image_sum"  # [3] sum of the u8 levels, by channel
+IMAGE_SQUARE_SUM = "image_square_sum"  # [3] sum of their squares
+
+# Model columns: what the graph, `load` and serving give.
+LABEL = "label"  # int[H W]: class index, -1 where ignored
+MASK = "mask"  # f32[H W K]: one-hot, all zero where ignored
+IMAGE = "image"  # f32[H W 3]
+HEIGHT = "height"  # only where rows of several sizes are padded to one batch
+WIDTH = "width"
+STATS_PREFIX = "stats/"  # constants of the training split, the same in every row
+
+# Record columns.
+KEY = "key"
+IMAGE_HEIGHT = "image/height"  # of the stored mask
+IMAGE_WIDTH = "image/width"
+IMAGE_ENCODED = "image/encoded"
+IMAGE_FORMAT = "image/format"  # "png" or "jpeg"
+MASK_PREFIX = "mask/"  # + the mask encoding
+VALUE_SUFFIX = "/value"  # at varying sizes a mask column is stored as two
+SHAPE_SUFFIX = "/shape"
+
+MaskEncoding = Literal["bits", "png", "uint8", "float32"]
+Normalize = Literal["unit", "symmetric", "zscore"]
+ImageStorage = Literal["original", "png"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What the graph, the records and their reader must agree on.
+
+    Attributes:
+        num_classes: K, the depth of the one-hot axis.
+        mask_encoding: how a mask lies in the record.
+        size: (height, width) in pixels that every row is resized to, or None where
+            rows keep their own sizes.
+        with_images: whether rows have an image beside the label map.
+        normalize: how `image` is scaled: `unit` 0..1, `symmetric` -1..1, `zscore`
+            by the mean and deviation of the training split.
+        image_storage: `original` keeps the source's bytes in the record, `png` the
+            resized picture.
+    """
+
+    num_classes: int
+    mask_encoding: MaskEncoding
+    size: tuple[int, int] | None = None
+    with_images: bool = False
+    normalize: Normalize = "unit"
+    image_storage: ImageStorage = "original"
+
+    @property
+    def mask_column(self) -> str:
+        """The record column of the mask, without the suffixes of varying sizes."""
+        return MASK_PREFIX + self.mask_encoding

@@ -1,0 +1,143 @@
+"""One-hot masks, and the words that they are packed in.
+
+A pixel of class k is the number 1 << k: its one-hot vector, a bit for each float. An
+ignored pixel is 0.
+
+    label  0  1      mask  [1 0 0] [0 1 0]      words  1 2      (u8, K = 3)
+           2 -1            [0 0 1] [0 0 0]             4 0
+
+`one_hot` stands alone: it needs nothing else of this package, and no files.
+"""
+
+import tensorflow as tf
+
+_WORD_DTYPES = ((8, tf.uint8), (16, tf.uint16), (32, tf.int32), (64, tf.int64))
+_LONG = 64  # bits of the words that are several to a pixel
+
+
+def one_hot(
+    label: tf.Tensor,
+    num_classes: int,
+    *,
+    ignore_label: int | None = None,
+    dtype: tf.DType = tf.float32,
+) -> tf.Tensor:
+    """One-hot encodes a batch of label maps, or one.
+
+    Where `tf.one_hot` gives the same zero vector for an ignored label and for a wrong
+    one, this gives it for the ignored label only.
+
+    Args:
+        label: int[H W] or int[B H W] (any shape, in fact): class indices.
+        num_classes: K.
+        ignore_label: the label that becomes a zero vector, such as 255.
+        dtype: of the result; `tf.bool` too.
+
+    Returns:
+        dtype[... K].
+
+    Raises:
+        tf.errors.InvalidArgumentError: a label is neither in 0..K-1 nor ignored.
+    """
+    label = tf.convert_to_tensor(label)
+    # i64 holds every label dtype but u64, and compares without wrapping around.
+    wide = label if label.dtype == tf.int32 else tf.cast(label, tf.int64)
+    valid = (wide >= 0) & (wide < num_classes)
+    known = valid if ignore_label is None else valid | (wide == ignore_label)
+    known_everywhere = tf.debugging.Assert(
+        tf.reduce_all(known),
+        [
+            f"a label is outside 0..{num_classes - 1} and is not the ignore label "
+            f"({ignore_label}); smallest and largest:",
+            tf.reduce_min(label),
+            tf.reduce_max(label),
+        ],
+    )
+    with tf.control_dependencies([known_everywhere]):
+        index = tf.where(valid, wide, -1)
+    if dtype == tf.bool:
+        return tf.one_hot(index, num_classes, on_value=True, off_value=False)
+    return tf.one_hot(index, num_classes, dtype=dtype)
+
+
+def index_dtype(num_classes: int) -> tf.DType:
+    """The dtype of class indices as stored: u8 to 255 classes, then u16.
+
+    The dtype's largest value is the ignored pixel.
+    """
+    return tf.uint8 if num_classes <= tf.uint8.max else tf.uint16
+
+
+def word_dtype(num_classes: int) -> tf.DType:
+    """The smallest word with a bit for each class; i64 where one is not enough."""
+    for bits, dtype in _WORD_DTYPES:
+        if num_classes <= bits:
+            return dtype
+    return tf.int64
+
+
+def words_per_pixel(num_classes: int) -> int:
+    """How many words of `word_dtype` a pixel's one-hot vector takes."""
+    return -(-num_classes // _LONG)
+
+
+def pack(index: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Packs class indices into one-hot words.
+
+    Args:
+        index: `index_dtype`[...]: class indices; K and above mean ignored.
+        num_classes: K.
+
+    Returns:
+        `word_dtype`[...] to 64 classes, i64[... n] beyond: class k is bit k % 64 of
+        word k // 64.
+    """
+    dtype = word_dtype(num_classes)
+    bits = dtype.size * 8
+    # Shifts are defined for unsigned words only; the signed twin has the same bits.
+    unsigned = {tf.int32: tf.uint32, tf.int64: tf.uint64}.get(dtype, dtype)
+    one = tf.ones([], unsigned)
+    zero = tf.zeros([], unsigned)
+    if words_per_pixel(num_classes) == 1:
+        shift = tf.cast(tf.minimum(index, bits - 1), unsigned)
+        words = tf.where(index < num_classes, tf.bitwise.left_shift(one, shift), zero)
+        return tf.bitcast(words, dtype)
+    wide = tf.cast(index, tf.int32)
+    shift = tf.cast(wide % _LONG, unsigned)
+    bit = tf.where(wide < num_classes, tf.bitwise.left_shift(one, shift), zero)
+    word = tf.range(words_per_pixel(num_classes))
+    is_word = (wide // _LONG)[..., tf.newaxis] == word
+    return tf.bitcast(tf.where(is_word, bit[..., tf.newaxis], zero), dtype)
+
+
+def unpack(words: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Unpacks one-hot words; undoes `pack`.
+
+    The bits below the one that is set are as many as the class index, and
+    subtracting one sets exactly those.
+
+    Args:
+        words: as `pack` gives them.
+        num_classes: K.
+
+    Returns:
+        i32[...]: class indices, -1 where ignored.
+    """
+    one = tf.ones([], words.dtype)
+    index = tf.cast(tf.raw_ops.PopulationCount(x=words - one), tf.int32)
+    occupied = words != 0
+    if words_per_pixel(num_classes) == 1:
+        return tf.where(occupied, index, -1)
+    base = _LONG * tf.range(words_per_pixel(num_classes))
+    return tf.reduce_max(tf.where(occupied, base + index, -1), axis=-1)
+
+
+def label_from_index(index: tf.Tensor) -> tf.Tensor:
+    """Class indices as stored, the largest value ignored -> i32[...], -1 ignored."""
+    return tf.where(index == index.dtype.max, -1, tf.cast(index, tf.int32))
+
+
+def label_from_mask(mask: tf.Tensor) -> tf.Tensor:
+    """One-hot vectors [... K] -> i32[...]: class indices, -1 for zero vectors."""
+    label = tf.argmax(mask, axis=-1, output_type=tf.int32)
+    return tf.where(tf.reduce_any(mask != 0, axis=-1), label, -1)

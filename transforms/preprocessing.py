@@ -1,0 +1,226 @@
+"""The two functions that TF Transform runs.
+
+`make_encode_fn` is what every row goes through, once, on its way to the records.
+`make_preprocessing_fn` is what training and serving reuse: encoded bytes in,
+model-ready tensors out. Both stand on the same row-local code of this package, and
+neither ever sees the other's columns.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from transforms import decode, features, geometry, masks, summaries
+from transforms.classes import IGNORED, UNKNOWN, ClassMap
+
+LABEL_WORDS = "label_words"  # class indices, eight bytes to an i64
+MASK_WORDS = "mask_words"  # the encoded mask: i64 words, or f32 for `float32`
+WORD_BYTES = 8
+PIXEL_ALIGNMENT = 8  # a row's pixels are filled up to a multiple of this
+
+Tensors = Mapping[str, tf.Tensor]
+
+
+def make_encode_fn(config: features.Config) -> Callable[[Tensors], dict[str, Any]]:
+    """The function from class indices to encoded masks; it has no analyzers.
+
+    Example, K = 3 and `bits`: one row of eight pixels, in little-endian words.
+
+        label_words [[0xff02010001020100]]  indices 0 1 2 1 0 1 2, and 255: ignored
+        mask_words  [[0x0004020102040201]]  bits    1 2 4 2 1 2 4, and 0
+
+    Nothing in it can fail, whatever the words hold: all checks come before it.
+
+    Args:
+        config: the number of classes and the mask encoding.
+
+    Returns:
+        A function of `label_words`, ragged i64[B (N)]: class indices as
+        `masks.index_dtype` has them, each row filled up to `PIXEL_ALIGNMENT`. It gives
+        `mask_words`, ragged [B (M)]: i64, or f32 where the encoding is `float32`.
+    """
+    num_classes = config.num_classes
+    index_dtype = masks.index_dtype(num_classes)
+    encode = {
+        "bits": lambda index: masks.pack(index, num_classes),
+        "png": lambda index: index,
+        "uint8": lambda index: tf.one_hot(index, num_classes, dtype=tf.uint8),
+        "float32": lambda index: tf.one_hot(index, num_classes),
+    }[config.mask_encoding]
+
+    def encode_fn(inputs: Tensors) -> dict[str, Any]:
+        words = inputs[LABEL_WORDS]
+        index = tf.reshape(tf.bitcast(words.flat_values, index_dtype), [-1])
+        encoded = encode(index)  # [pixels], or [pixels n]
+        size = encoded.dtype.size
+        bytes_per_pixel = size * math.prod(encoded.shape[1:])
+        values = tf.reshape(encoded, [-1])
+        if encoded.dtype != tf.float32:  # which TF Transform lets through as it is
+            if size < WORD_BYTES:
+                values = tf.reshape(values, [-1, WORD_BYTES // size])
+            values = tf.bitcast(values, tf.int64)
+        pixels = words.row_splits * (WORD_BYTES // index_dtype.size)
+        splits = pixels * bytes_per_pixel // values.dtype.size
+        return {
+            MASK_WORDS: tf.RaggedTensor.from_row_splits(values, splits, validate=False)
+        }
+
+    return encode_fn
+
+
+def make_preprocessing_fn(
+    config: features.Config, class_map: ClassMap
+) -> Callable[[Tensors], dict[str, Any]]:
+    """The function from encoded bytes to model-ready tensors.
+
+    Example, 2 x 2 pixels, K = 3, ids 0, 1, 2 and 255 ignored:
+
+        label_bytes  a PNG of      [[0, 1], [2, 255]]
+        label        i64[B 2 2]    [[0, 1], [2, -1]]
+        mask         f32[B 2 2 3]  [[1 0 0] [0 1 0]] [[0 0 1] [0 0 0]]
+
+    At varying sizes `label`, `mask` and `image` are ragged in height and width.
+
+    Args:
+        config: sizes, images, normalisation.
+        class_map: from id to class index.
+
+    Returns:
+        A function of `label_bytes` string[B], `image_bytes` string[B] where there are
+        images, and the summary columns i64[B n] of `summaries.spec`. It gives `label`,
+        `mask`, `image`, and the statistics of the rows that the summaries are of, the
+        same in every row, as `stats/...`. The summaries are needed while the graph is
+        made, and not after.
+    """
+
+    def preprocessing_fn(inputs: Tensors) -> dict[str, Any]:
+        sums = {
+            name: tft.sum(inputs[name], reduce_instance_dims=False, name=name)
+            for name in summaries.spec(config.num_classes, config.with_images)
+        }
+        label_bytes = inputs[features.LABEL_BYTES]
+        label = _map_rows(_label_row(config, class_map), label_bytes, config)
+        outputs = {
+            features.LABEL: label,
+            features.MASK: _map_values(
+                lambda values: tf.one_hot(values, config.num_classes), label
+            ),
+        }
+        statistics = sums | summaries.class_weights(
+            sums[features.CLASS_PIXELS], sums[features.PRESENCE_PIXELS]
+        )
+        if config.with_images:
+            mean, deviation = summaries.moments(
+                *(sums[name] for name in summaries.IMAGE_SUMS)
+            )
+            statistics |= {"image_mean": mean, "image_std": deviation}
+            scale, offset = summaries.normalization(config.normalize, mean, deviation)
+            levels = _map_rows(
+                _image_row(config),
+                inputs[features.IMAGE_BYTES],
+                config,
+                channels=(3,),
+            )
+            outputs[features.IMAGE] = _map_values(
+                lambda values: summaries.normalize(values, scale, offset), levels
+            )
+        rows = tf.size(label_bytes)
+        for name, value in statistics.items():
+            outputs[features.STATS_PREFIX + name] = _in_every_row(value, rows)
+        return outputs
+
+    return preprocessing_fn
+
+
+def _label_row(
+    config: features.Config, class_map: ClassMap
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function from one encoded label map to i64[H W] class indices."""
+
+    def label_row(encoded: tf.Tensor) -> tf.Tensor:
+        ids = decode.label_ids(encoded)
+        label = tf.gather(tf.constant(class_map.forward_table(bit_depth=16)), ids)
+        unknown = label == UNKNOWN
+        message = tf.strings.join(
+            [
+                "the label map has the value ",
+                tf.strings.as_string(tf.reduce_max(tf.where(unknown, ids, 0))),
+                f"; class map {class_map.name} has {class_map.describe_ids()}",
+            ]
+        )
+        label = decode.require(~tf.reduce_any(unknown), message, label)
+        # TF Transform lets out no i32.
+        return tf.cast(geometry.resize_ids(label, config.size), tf.int64)
+
+    return _unless_empty(label_row, tf.fill(config.size or (0, 0), tf.constant(IGNORED, tf.int64)))
+
+
+def _image_row(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function from one encoded image to u8[H W 3] levels."""
+    return _unless_empty(
+        lambda encoded: geometry.resize_levels(
+            decode.image_levels(encoded), config.size
+        ),
+        tf.zeros([*(config.size or (0, 0)), 3], tf.uint8),
+    )
+
+
+def _unless_empty(
+    row_fn: Callable[[tf.Tensor], tf.Tensor], blank: tf.Tensor
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Gives a blank for no bytes.
+
+    TF Transform's own loader sends empty strings for columns that the caller leaves
+    out, and a graph that is called eagerly runs over them.
+    """
+    return lambda encoded: tf.cond(
+        tf.strings.length(encoded) == 0, lambda: blank, lambda: row_fn(encoded)
+    )
+
+
+def _map_rows(
+    row_fn: Callable[[tf.Tensor], tf.Tensor],
+    encoded: tf.Tensor,
+    config: features.Config,
+    *,
+    channels: tuple[int, ...] = (),
+) -> tf.Tensor | tf.RaggedTensor:
+    """Maps a function of one encoded row over string[B].
+
+    At varying sizes the result is ragged in height and width.
+    """
+    dtype = tf.uint8 if channels else tf.int64
+    if config.size is not None:
+        spec = tf.TensorSpec([*config.size, *channels], dtype)
+        return tf.map_fn(
+            lambda one: tf.ensure_shape(row_fn(one), spec.shape),
+            encoded,
+            fn_output_signature=spec,
+        )
+    return tf.map_fn(
+        lambda one: tf.RaggedTensor.from_tensor(
+            tf.ensure_shape(row_fn(one), [None, None, *channels])
+        ),
+        encoded,
+        fn_output_signature=tf.RaggedTensorSpec(
+            [None, None, *channels], dtype, ragged_rank=1
+        ),
+    )
+
+
+def _map_values(
+    fn: Callable[[tf.Tensor], tf.Tensor], tensor: tf.Tensor | tf.RaggedTensor
+) -> tf.Tensor | tf.RaggedTensor:
+    """Maps a function of single pixels over a tensor, ragged or not."""
+    return tf.ragged.map_flat_values(fn, tensor)
+
+
+def _in_every_row(value: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """A constant [n] as a column [B n], which is all that TF Transform lets out."""
+    if value.dtype == tf.float64:
+        value = tf.cast(value, tf.float32)
+    column = tf.repeat(value[tf.newaxis], rows, axis=0)
+    return tf.ensure_shape(column, [None, value.shape[0]])

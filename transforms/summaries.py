@@ -1,0 +1,173 @@
+"""What one row leaves for the statistics, and what the sums over all rows mean.
+
+A row's summary is a few integers that add up: over rows to its unit's, over units to
+its shard's, over shards to the split's, always exactly. Everything that is derived
+from the sums is computed by the functions here, in the transform graph and for
+`stats.json` alike.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from transforms import features
+
+Summary = dict[str, npt.NDArray[np.int64]]
+
+IMAGE_SUMS = (features.IMAGE_PIXELS, features.IMAGE_SUM, features.IMAGE_SQUARE_SUM)
+
+
+def spec(num_classes: int, with_images: bool) -> dict[str, int]:
+    """The summary columns and their lengths."""
+    columns = {
+        features.CLASS_PIXELS: num_classes,
+        features.CLASS_IMAGES: num_classes,
+        features.PRESENCE_PIXELS: num_classes,
+        features.IGNORED_PIXELS: 1,
+    }
+    if with_images:
+        columns |= {
+            features.IMAGE_PIXELS: 1,
+            features.IMAGE_SUM: 3,
+            features.IMAGE_SQUARE_SUM: 3,
+        }
+    return columns
+
+
+def zero(num_classes: int, with_images: bool) -> Summary:
+    """The summary of no rows."""
+    return {
+        name: np.zeros(length, np.int64)
+        for name, length in spec(num_classes, with_images).items()
+    }
+
+
+def of_row(
+    class_pixels: npt.NDArray[np.int64],
+    ignored_pixels: int,
+    image: npt.NDArray[np.uint8] | None,
+) -> Summary:
+    """Summarises one row.
+
+    Args:
+        class_pixels: i64[K], the pixels of each class.
+        ignored_pixels: the pixels that are ignored.
+        image: u8[H W 3], as the model will see it, or None.
+    """
+    occurs = (class_pixels > 0).astype(np.int64)
+    summary = {
+        features.CLASS_PIXELS: class_pixels,
+        features.CLASS_IMAGES: occurs,
+        features.PRESENCE_PIXELS: occurs * class_pixels.sum(),
+        features.IGNORED_PIXELS: np.array([ignored_pixels], np.int64),
+    }
+    if image is not None:
+        # A histogram is a quarter of the work of summing the squares, and exact.
+        levels = np.arange(256, dtype=np.int64)
+        histograms = np.stack(
+            [np.bincount(image[..., c].ravel(), minlength=256) for c in range(3)]
+        )
+        summary |= {
+            features.IMAGE_PIXELS: np.array([image.shape[0] * image.shape[1]]),
+            features.IMAGE_SUM: histograms @ levels,
+            features.IMAGE_SQUARE_SUM: histograms @ levels**2,
+        }
+    return summary
+
+
+def add(summaries: Iterable[Summary], num_classes: int, with_images: bool) -> Summary:
+    """The sum of summaries."""
+    total = zero(num_classes, with_images)
+    for summary in summaries:
+        for name, values in total.items():
+            values += summary[name]
+    return total
+
+
+def class_weights(
+    class_pixels: tf.Tensor, presence_pixels: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Weights that balance the classes in a loss.
+
+    A class's frequency is its share of the counted pixels in the images where it
+    occurs. `median_frequency` is the median frequency of the classes that occur over
+    the class's own (Eigen and Fergus, arXiv:1411.4734, section 6.3.2);
+    `inverse_frequency` is all counted pixels over K times the class's own.
+
+    Args:
+        class_pixels: i64[K], summed over rows.
+        presence_pixels: i64[K], likewise.
+
+    Returns:
+        f64[K] by name; 0 for a class that never occurs.
+    """
+    pixels = tf.cast(class_pixels, tf.float64)
+    occurs = class_pixels > 0
+    frequency = tf.math.divide_no_nan(pixels, tf.cast(presence_pixels, tf.float64))
+    inverse = tf.math.divide_no_nan(
+        tf.reduce_sum(pixels), tf.cast(tf.size(pixels), tf.float64) * pixels
+    )
+    return {
+        "median_frequency": tf.math.divide_no_nan(
+            _median(tf.boolean_mask(frequency, occurs)), frequency
+        ),
+        "inverse_frequency": inverse,
+    }
+
+
+def _median(values: tf.Tensor) -> tf.Tensor:
+    """The median as NumPy has it: of an even number the mean of the middle two."""
+    count = tf.size(values)
+    ordered = tf.concat([tf.sort(values), tf.zeros([1], values.dtype)], axis=0)
+    low = ordered[tf.maximum(count - 1, 0) // 2]
+    return (low + ordered[count // 2]) / 2
+
+
+def moments(
+    image_pixels: tf.Tensor, image_sum: tf.Tensor, image_square_sum: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and population deviation of the channels, of levels over 255.
+
+    Args:
+        image_pixels: i64[1], summed over rows.
+        image_sum: i64[3], likewise.
+        image_square_sum: i64[3], likewise.
+
+    Returns:
+        f64[3] and f64[3]; both 0 where there was no pixel.
+    """
+    count = tf.cast(image_pixels, tf.float64)
+    mean = tf.math.divide_no_nan(tf.cast(image_sum, tf.float64), count)
+    square = tf.math.divide_no_nan(tf.cast(image_square_sum, tf.float64), count)
+    deviation = tf.sqrt(tf.maximum(square - mean * mean, 0.0))
+    return mean / 255.0, deviation / 255.0
+
+
+def normalization(
+    normalize: features.Normalize, mean: tf.Tensor, deviation: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What an image's u8 levels are multiplied by, and what is then added.
+
+    Args:
+        normalize: `unit`, `symmetric` or `zscore`.
+        mean: f64[3], for `zscore`.
+        deviation: f64[3], likewise; a channel without spread becomes 0.
+
+    Returns:
+        f32[3] scale and f32[3] offset.
+    """
+    if normalize == "zscore":
+        scale = tf.math.divide_no_nan(tf.ones([3], tf.float64), deviation * 255.0)
+        offset = -tf.math.divide_no_nan(mean, deviation)
+    else:
+        factor, shift = (1 / 255, 0.0) if normalize == "unit" else (2 / 255, -1.0)
+        scale = tf.fill([3], tf.constant(factor, tf.float64))
+        offset = tf.fill([3], tf.constant(shift, tf.float64))
+    return tf.cast(scale, tf.float32), tf.cast(offset, tf.float32)
+
+
+def normalize(levels: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+    """u8[... 3] levels -> f32[... 3], by what `normalization` gives."""
+    return tf.cast(levels, tf.float32) * scale + offset
