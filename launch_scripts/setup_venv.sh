@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Makes the checkout's .venv from requirements.lock, or leaves a current one alone.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+venv="$root/.venv"
+lock="$root/launch_scripts/requirements.lock"
+stamp="$venv/maskbeam.stamp"
+
+usage() {
+  cat <<'USAGE'
+Usage: bash launch_scripts/setup_venv.sh
+
+Makes .venv in the checkout and installs the locked requirements and maskbeam into
+it. Does nothing when it is there and neither the lock nor setup.py has changed.
+
+Environment:
+  PYTHON  the Python to make it from, 3.10 to 3.13 (default: python3 or the newest
+          of python3.13 to python3.10 on PATH)
+USAGE
+}
+
+fail() {
+  echo "setup_venv.sh: $1" >&2
+  exit 2
+}
+
+version_of() {
+  "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null
+}
+
+is_supported() {
+  "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+    2>/dev/null
+}
+
+find_python() {
+  local candidate
+  if [[ -n "${PYTHON:-}" ]]; then
+    version_of "$PYTHON" >/dev/null || fail "PYTHON=$PYTHON does not run"
+    is_supported "$PYTHON" ||
+      fail "PYTHON=$PYTHON is $(version_of "$PYTHON"), not Python 3.10 to 3.13"
+    echo "$PYTHON"
+    return
+  fi
+  for candidate in python3 python3.13 python3.12 python3.11 python3.10; do
+    if is_supported "$candidate"; then
+      echo "$candidate"
+      return
+    fi
+  done
+  fail "no Python 3.10 to 3.13 on PATH; name one with PYTHON=..."
+}
+
+# The root is part of it because a .venv does not survive a move of the checkout.
+wanted_stamp() {
+  { echo "$root"; cat "$lock" "$root/setup.py"; } | cksum
+}
+
+is_current() {
+  [[ -f "$stamp" && "$(<"$stamp")" == "$(wanted_stamp)" ]] || return 1
+  [[ -z "${PYTHON:-}" ||
+    "$(version_of "$PYTHON")" == "$(version_of "$venv/bin/python")" ]]
+}
+
+quiet_pip() {
+  "$venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"
+}
+
+case "${1:-}" in
+  "") ;;
+  -h | --help) usage; exit 0 ;;
+  *) usage >&2; exit 2 ;;
+esac
+
+if is_current; then
+  exit 0
+fi
+
+python="$(find_python)"
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+  fail "$python has no venv and ensurepip (on Debian: install python3-venv)"
+
+echo "Setting up .venv with Python $(version_of "$python"); the first time this" \
+  "takes about two minutes." >&2
+"$python" -m venv --clear "$venv"
+# Two requirements come as source only. Without build isolation they are built by
+# the locked setuptools instead of whichever is the newest.
+quiet_pip install --constraint "$lock" --upgrade pip setuptools wheel
+quiet_pip install --no-build-isolation --requirement "$lock"
+# Every editable install warns that the working directory comes first in imports.
+PYTHONWARNINGS=ignore \
+  quiet_pip install --no-build-isolation --no-deps --editable "$root"
+# Last, so that an interrupted set-up starts again.
+wanted_stamp >"$stamp"

@@ -1,0 +1,41 @@
+"""What a dataset holds, for people."""
+
+import os
+
+from pipeline.summary import print_classes
+from transforms import records
+
+
+def print_dataset(directory: str, split: str | None, limit: int) -> None:
+    """Prints splits, columns, tensors, class counts and the first rows.
+
+    Raises:
+        FileNotFoundError: there is no dataset.
+        ValueError: it has no such split.
+    """
+    manifest = records.read_manifest(directory)
+    splits = manifest["splits"]
+    if split is not None and split not in splits:
+        raise ValueError(f"no split {split!r}; there are {', '.join(sorted(splits))}")
+    shown = [split] if split is not None else list(splits)
+    config = records.read_config(manifest)
+    print(f"{os.path.abspath(directory)}: {config.mask_encoding} masks")
+    for name in shown:
+        found = splits[name]
+        print(f"{name}: {found['records']:,} records in {len(found['shards'])} shards")
+    print("\nin the records:")
+    for column, spec in sorted(records.feature_spec(config).items()):
+        print(f"  {column}: {spec.dtype.name}{list(spec.shape)}")
+    print("\nas load() gives them:")
+    for column, spec in records.load(directory, shown[0]).element_spec.items():
+        print(f"  {column}: {spec.dtype.name}{spec.shape.as_list()}")
+    print()
+    stats = records.read_stats(directory)
+    stats["splits"] = {name: stats["splits"][name] for name in shown}
+    print_classes(stats)
+    for name in shown:
+        print(f"\nfirst rows of {name}:")
+        rows = records.load(directory, name, raw=True).take(limit)
+        for row in rows.as_numpy_iterator():
+            size = f"{row['image/height']} x {row['image/width']}"
+            print(f"  {row['key'].decode()}: {size}")

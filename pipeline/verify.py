@@ -1,0 +1,154 @@
+"""Whether a dataset on disk is the one that was written.
+
+Three questions: do the shards hold what the manifest says, does every record parse and
+load, and are the constants in the transform graph those that the records' own pixels
+give. Nothing here trusts `stats.json`: it is one of the things that are checked.
+"""
+
+import collections
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from pipeline import files, tfrecords
+from transforms import features, layout, records, summaries
+
+ALL_WELL = "shards, records and graph agree"
+
+
+def find_faults(directory: str) -> list[str]:
+    """Checks a dataset; gives what is wrong with it, a line each.
+
+    Raises:
+        FileNotFoundError: there is no dataset.
+        ValueError: its manifest is of an unknown format.
+    """
+    manifest = records.read_manifest(directory)
+    config = records.read_config(manifest)
+    faults: list[str] = []
+    totals: dict[str, summaries.Summary] = {}
+    for split, found in manifest["splits"].items():
+        total = summaries.zero(config.num_classes, config.with_images)
+        keys: collections.Counter[bytes] = collections.Counter()
+        for shard in found["shards"]:
+            path = files.join(directory, shard["file"])
+            shard_faults = _check_shard(path, shard)
+            if not shard_faults:
+                shard_faults = _check_records(path, shard["records"], config, total, keys)
+            faults += (f"{shard['file']}: {fault}" for fault in shard_faults)
+        faults += (
+            f"split {split}: the key {key.decode()!r} is there {count} times"
+            for key, count in keys.items()
+            if count > 1
+        )
+        if sum(shard["records"] for shard in found["shards"]) != found["records"]:
+            faults.append(f"split {split}: its shards do not add up to its records")
+        totals[split] = total
+    if not faults:
+        faults += _check_stats(directory, totals)
+        faults += _check_graph(directory, config, totals)
+    return faults
+
+
+def _check_shard(path: str, shard: dict[str, Any]) -> list[str]:
+    """Holds a file against its line in the manifest."""
+    if not files.exists(path):
+        return ["the file is missing"]
+    checksum, size = hashlib.sha256(), 0
+    for chunk in files.chunks(path):
+        checksum.update(chunk)
+        size += len(chunk)
+    if size != shard["bytes"]:
+        return [f"{size} bytes, and the manifest says {shard['bytes']}"]
+    if checksum.hexdigest() != shard["sha256"]:
+        return ["its SHA-256 is not the manifest's: its content was changed"]
+    return []
+
+
+def _check_records(
+    path: str,
+    count: int,
+    config: features.Config,
+    total: summaries.Summary,
+    keys: collections.Counter[bytes],
+) -> Iterator[str]:
+    """Loads every record, and adds what its pixels count to the total."""
+    parse = records.record_parser(config)
+    found = 0
+    try:
+        for record in tfrecords.records(path):
+            found += 1
+            try:
+                columns = parse(record)
+                keys[columns[features.KEY].numpy()] += 1
+                summary = _summary(columns, config)
+            except (tf.errors.InvalidArgumentError, ValueError) as error:
+                yield f"record {found - 1} does not load: {error}"
+                continue
+            for name, values in summary.items():
+                total[name] += values
+    except tfrecords.DamagedError as error:
+        yield f"damaged at record {error.record}: {error.reason}"
+    if found != count:
+        yield f"{found} records, and the manifest says {count}"
+
+
+def _summary(
+    columns: dict[str, tf.Tensor], config: features.Config
+) -> summaries.Summary:
+    """Counts a record's pixels, from what the model would get."""
+    # Scale 1 and offset 0 leave the image's levels as they are.
+    levels = (tf.ones([3]), tf.zeros([3])) if config.with_images else None
+    row = records.decode_record(columns, config, levels)
+    label = row[features.LABEL].numpy()
+    mask = row[features.MASK].numpy()
+    expected = np.eye(config.num_classes + 1, dtype=np.float32)[label][..., :-1]
+    if not np.array_equal(mask, expected):
+        raise ValueError("the mask is not the one-hot encoding of the label")
+    counts = np.bincount(label.ravel() + 1, minlength=config.num_classes + 1)
+    image = row[features.IMAGE].numpy().astype(np.uint8) if levels else None
+    return summaries.of_row(counts[1:], int(counts[0]), image)
+
+
+def _check_stats(directory: str, totals: dict[str, summaries.Summary]) -> Iterator[str]:
+    stats = records.read_stats(directory)
+    for split, total in totals.items():
+        for name, value in stats["splits"][split].items():
+            if name in total and not np.array_equal(total[name], np.ravel(value)):
+                yield (
+                    f"{layout.STATS}: {name} of {split} is {value}, and the records' "
+                    f"pixels give {total[name].tolist()}"
+                )
+
+
+def _check_graph(
+    directory: str, config: features.Config, totals: dict[str, summaries.Summary]
+) -> Iterator[str]:
+    """Holds the graph's constants against the training split's pixels."""
+    graph = tft.TFTransformOutput(files.join(directory, layout.TRANSFORM_GRAPH))
+    no_bytes = {name: tf.constant([""]) for name in graph.raw_feature_spec()}
+    outputs = graph.transform_raw_features(no_bytes, drop_unused_features=True)
+    splits = ["train"] if "train" in totals else list(totals)
+    train = summaries.add(
+        (totals[split] for split in splits), config.num_classes, config.with_images
+    )
+    expected: dict[str, Any] = dict(train)
+    expected |= summaries.class_weights(
+        tf.constant(train[features.CLASS_PIXELS]),
+        tf.constant(train[features.PRESENCE_PIXELS]),
+    )
+    if config.with_images:
+        mean, deviation = summaries.moments(*(train[n] for n in summaries.IMAGE_SUMS))
+        expected |= {"image_mean": mean, "image_std": deviation}
+    for name, value in expected.items():
+        found = outputs[features.STATS_PREFIX + name].numpy()[0]
+        wanted = np.asarray(value).astype(found.dtype)
+        for index in np.flatnonzero(found != wanted):
+            yield (
+                f"{layout.TRANSFORM_GRAPH}: {name}[{index}] is {found[index]}, and the "
+                f"records' pixels give {wanted[index]}"
+            )

@@ -1,0 +1,295 @@
+"""Reading a dataset: records to the tensors that the transform graph gives.
+
+    from transforms.records import load
+
+    for row in load("dataset", "train", batch_size=8, shuffle=True):
+        row["image"], row["mask"], row["label"]
+
+Neither Beam nor TF Transform is needed.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from transforms import decode, features, geometry, layout, masks, summaries
+
+_SHUFFLE_ROWS = 1024
+_SHUFFLE_SHARDS = 8  # read at once, so that rows of several shards meet
+
+
+def load(
+    directory: str,
+    split: str,
+    *,
+    batch_size: int | None = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+    mask_dtype: tf.DType = tf.float32,
+    class_axis: int = -1,
+    shard: tuple[int, int] | None = None,
+    raw: bool = False,
+) -> tf.data.Dataset:
+    """Opens one split of a dataset.
+
+    Args:
+        directory: of the dataset, on any filesystem of TensorFlow's.
+        split: which one.
+        batch_size: rows in a batch; None for single rows. Rows of several sizes are
+            padded to the largest of the batch: label -1, mask and image 0.
+        shuffle: shards anew in each epoch, and rows within a window.
+        seed: of the shuffle.
+        mask_dtype: of the mask; `tf.bool` too.
+        class_axis: -1 for [H W K], -3 for [K H W].
+        shard: (index, count): this reader's part, where several read.
+        raw: the record's columns as they lie there instead.
+
+    Returns:
+        A dataset of dicts: `key` string[], `label` i32[H W] with -1 where ignored,
+        `mask` [H W K], and `image` f32[H W 3] where there are images; in batches a
+        dimension more, and where sizes vary `height` and `width`, i64[B], of each row.
+
+    Raises:
+        FileNotFoundError: there is no dataset.
+        ValueError: it has no such split, or an argument cannot be.
+    """
+    if class_axis not in (-1, -3):
+        raise ValueError(f"class_axis {class_axis} must be -1 or -3")
+    manifest = read_manifest(directory)
+    config = read_config(manifest)
+    records = _records(directory, _shards(manifest, split), shuffle, seed, shard)
+    parse = record_parser(config)
+    rows = records.map(parse, tf.data.AUTOTUNE)
+    if raw:
+        return rows if batch_size is None else rows.ragged_batch(batch_size)
+    normalization = _normalization(directory, config)
+
+    def decode_row(columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        row = decode_record(columns, config, normalization, mask_dtype)
+        if class_axis == -3:
+            row[features.MASK] = tf.transpose(row[features.MASK], [2, 0, 1])
+        if batch_size is not None and config.size is None:
+            row[features.HEIGHT] = columns[features.IMAGE_HEIGHT]
+            row[features.WIDTH] = columns[features.IMAGE_WIDTH]
+        return row
+
+    rows = rows.map(decode_row, tf.data.AUTOTUNE)
+    if batch_size is not None:
+        if config.size is not None:
+            rows = rows.batch(batch_size)
+        else:
+            padding = {name: _padding(name, spec) for name, spec in _spec(rows).items()}
+            rows = rows.padded_batch(batch_size, padding_values=padding)
+    return rows.prefetch(tf.data.AUTOTUNE)
+
+
+def read_manifest(directory: str) -> dict[str, Any]:
+    """Reads a dataset's manifest.
+
+    Raises:
+        FileNotFoundError: there is none, so there is no dataset.
+        ValueError: it is of a format that this version does not know.
+    """
+    path = os.path.join(directory, layout.MANIFEST)
+    if not tf.io.gfile.exists(path):
+        unfinished = os.path.join(directory, layout.UNFINISHED)
+        why = "an unfinished run" if tf.io.gfile.exists(unfinished) else "no dataset"
+        raise FileNotFoundError(f"{directory} holds {why}: {layout.MANIFEST} is missing")
+    manifest = _read_json(path)
+    if manifest["format"] != layout.FORMAT:
+        raise ValueError(
+            f"{path} is of format {manifest['format']}; this version reads "
+            f"{layout.FORMAT}"
+        )
+    return manifest
+
+
+def read_config(manifest: Mapping[str, Any]) -> features.Config:
+    """What the graph, the records and their reader agree on, by the manifest."""
+    options = manifest["options"]
+    size = options["size"]
+    return features.Config(
+        num_classes=options["num_classes"],
+        mask_encoding=options["mask_encoding"],
+        size=None if size is None else (size[0], size[1]),
+        with_images=options["with_images"],
+        normalize=options["normalize"],
+        image_storage=options["image_storage"],
+    )
+
+
+def read_stats(directory: str) -> dict[str, Any]:
+    """Reads a dataset's statistics."""
+    return _read_json(os.path.join(directory, layout.STATS))
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    with tf.io.gfile.GFile(path) as file:
+        tree: dict[str, Any] = json.load(file)
+    return tree
+
+
+def _shards(manifest: Mapping[str, Any], split: str) -> list[str]:
+    splits = manifest["splits"]
+    if split not in splits:
+        raise ValueError(f"no split {split!r}; there are {', '.join(sorted(splits))}")
+    return [shard["file"] for shard in splits[split]["shards"] if shard["records"]]
+
+
+def _records(
+    directory: str,
+    shards: list[str],
+    shuffle: bool,
+    seed: int | None,
+    shard: tuple[int, int] | None,
+) -> tf.data.Dataset:
+    """Serialized records of the shards, or of a reader's part of them."""
+    paths = [os.path.join(directory, name) for name in shards]
+    index, count = shard or (0, 1)
+    if not 0 <= index < count:
+        raise ValueError(f"shard {shard} must be (index, count), 0 <= index < count")
+    by_file = len(paths) >= count  # else some readers would have nothing
+    files = tf.data.Dataset.from_tensor_slices(
+        tf.constant(paths[index::count] if by_file else paths, tf.string)
+    )
+    if shuffle:
+        files = files.shuffle(max(1, len(paths)), seed=seed)
+        records = files.interleave(
+            tf.data.TFRecordDataset, cycle_length=_SHUFFLE_SHARDS
+        )
+    else:
+        records = files.flat_map(tf.data.TFRecordDataset)
+    if not by_file:
+        records = records.shard(count, index)
+    return records.shuffle(_SHUFFLE_ROWS, seed=seed) if shuffle else records
+
+
+def feature_spec(config: features.Config) -> dict[str, Any]:
+    """The record columns, as `tf.io.parse_example` takes them."""
+    text = tf.io.FixedLenFeature([], tf.string)
+    number = tf.io.FixedLenFeature([], tf.int64)
+    spec = {
+        features.KEY: text,
+        features.IMAGE_HEIGHT: number,
+        features.IMAGE_WIDTH: number,
+    }
+    column, depth = config.mask_column, config.num_classes
+    if config.mask_encoding == "png":
+        spec[column] = text
+    elif config.size is not None:
+        spec[column] = (
+            tf.io.FixedLenFeature([*config.size, depth], tf.float32)
+            if config.mask_encoding == "float32"
+            else text
+        )
+    else:
+        spec[column + features.VALUE_SUFFIX] = (
+            tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True)
+            if config.mask_encoding == "float32"
+            else text
+        )
+        spec[column + features.SHAPE_SUFFIX] = tf.io.FixedLenSequenceFeature(
+            [], tf.int64, allow_missing=True
+        )
+    if config.with_images:
+        spec |= {features.IMAGE_ENCODED: text, features.IMAGE_FORMAT: text}
+    return spec
+
+
+def record_parser(config: features.Config) -> Any:
+    """The function from one serialized record to its columns."""
+    spec = feature_spec(config)
+    return lambda record: tf.io.parse_single_example(record, spec)
+
+
+def decode_record(
+    columns: Mapping[str, tf.Tensor],
+    config: features.Config,
+    normalization: tuple[tf.Tensor, tf.Tensor] | None,
+    mask_dtype: tf.DType = tf.float32,
+) -> dict[str, tf.Tensor]:
+    """Decodes one record's columns to model-ready tensors.
+
+    Args:
+        columns: as `feature_spec` parses them.
+        config: the encoding.
+        normalization: scale and offset of images; None where there are none.
+        mask_dtype: of the mask.
+
+    Returns:
+        `key`, `label`, `mask` [H W K], and `image` where there are images.
+    """
+    label, mask = _decode_mask(columns, config)
+    if mask is None:
+        on, off = (True, False) if mask_dtype == tf.bool else (1, 0)
+        mask = tf.one_hot(
+            label, config.num_classes, on_value=on, off_value=off, dtype=mask_dtype
+        )
+    row = {
+        features.KEY: columns[features.KEY],
+        features.LABEL: label,
+        features.MASK: tf.cast(mask, mask_dtype),
+    }
+    if normalization is not None:
+        levels = decode.image_levels(columns[features.IMAGE_ENCODED])
+        levels = geometry.resize_levels(levels, config.size)
+        row[features.IMAGE] = summaries.normalize(levels, *normalization)
+    return row
+
+
+def _decode_mask(
+    columns: Mapping[str, tf.Tensor], config: features.Config
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """The label i32[H W], and the mask [H W K] where it is stored as such."""
+    classes = config.num_classes
+    column = config.mask_column
+    height, width = config.size or (
+        columns[features.IMAGE_HEIGHT],
+        columns[features.IMAGE_WIDTH],
+    )
+    static = config.size or (None, None)
+    if config.mask_encoding == "png":
+        index = decode.grey_ids(columns[column], masks.index_dtype(classes))
+        return masks.label_from_index(tf.ensure_shape(index, static)), None
+    stored = columns[column if config.size else column + features.VALUE_SUFFIX]
+    if config.mask_encoding == "bits":
+        words = tf.io.decode_raw(
+            tf.io.decode_compressed(stored, "ZLIB"), masks.word_dtype(classes)
+        )
+        several = masks.words_per_pixel(classes)
+        shape = [height, width] if several == 1 else [height, width, several]
+        label = masks.unpack(tf.reshape(words, shape), classes)
+        return tf.ensure_shape(label, static), None
+    if config.mask_encoding == "uint8":
+        stored = tf.io.decode_raw(tf.io.decode_compressed(stored, "ZLIB"), tf.uint8)
+    mask = tf.ensure_shape(
+        tf.reshape(stored, [height, width, classes]), [*static, classes]
+    )
+    return masks.label_from_mask(mask), mask
+
+
+def _normalization(
+    directory: str, config: features.Config
+) -> tuple[tf.Tensor, tf.Tensor] | None:
+    if not config.with_images:
+        return None
+    stats = read_stats(directory)
+    return summaries.normalization(
+        config.normalize,
+        tf.constant(stats["image_mean"], tf.float64),
+        tf.constant(stats["image_std"], tf.float64),
+    )
+
+
+def _spec(rows: tf.data.Dataset) -> dict[str, tf.TensorSpec]:
+    spec: dict[str, tf.TensorSpec] = rows.element_spec
+    return spec
+
+
+def _padding(name: str, spec: tf.TensorSpec) -> tf.Tensor:
+    if spec.dtype == tf.string:
+        return tf.constant("")
+    return tf.cast(-1 if name == features.LABEL else 0, spec.dtype)
