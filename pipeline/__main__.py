@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pipeline import options as options_module
-from pipeline.options import Options, Parser, UsageError
+from pipeline.options import Parser, UsageError
 from transforms import classes, layout
 
 if TYPE_CHECKING:
@@ -185,12 +185,9 @@ def _inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     _no_more(beam_arguments)
     with _quiet():
         from pipeline import inspect
-    return _on_dataset(
-        arguments.directory,
-        lambda: inspect.print_dataset(
-            arguments.directory, arguments.split, arguments.limit
-        ),
-    )
+    with _errors_of_dataset():
+        inspect.print_dataset(arguments.directory, arguments.split, arguments.limit)
+    return DONE
 
 
 def _verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
@@ -198,15 +195,13 @@ def _verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     with _quiet():
         from pipeline import verify
 
-    def run() -> int:
+    with _errors_of_dataset():
         faults = verify.find_faults(arguments.directory)
-        for fault in faults:
-            print(f"maskbeam: {fault}", file=sys.stderr)
-        if not faults:
-            print(verify.ALL_WELL)
-        return BAD_DATA if faults else DONE
-
-    return _on_dataset(arguments.directory, run)
+    for fault in faults:
+        print(f"maskbeam: {fault}", file=sys.stderr)
+    if not faults:
+        print(verify.ALL_WELL)
+    return BAD_DATA if faults else DONE
 
 
 def _presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
@@ -227,10 +222,11 @@ def _presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 # ---------------------------------------------------------------------------- helpers
 
 
-def _on_dataset(directory: str, run: Callable[[], int]) -> int:
-    """Runs what needs a dataset; without one the command is wrong."""
+@contextlib.contextmanager
+def _errors_of_dataset() -> Iterator[None]:
+    """Where there is no dataset, or not such a one, the command is wrong."""
     try:
-        return run()
+        yield
     except (FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from error
 

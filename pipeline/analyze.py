@@ -55,7 +55,7 @@ def to_record_batch(summary: summaries.Summary) -> pa.RecordBatch:
 
 
 @dataclasses.dataclass(eq=False)
-class WriteTransformGraph(beam.PTransform):  # type: ignore[misc]
+class WriteTransformGraph(beam.PTransform):
     """Summaries to `transform_graph/`, which `tft.TFTransformOutput` opens.
 
     It has to stand within a `tft_beam.Context`. Gives an element when it is written.

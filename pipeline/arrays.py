@@ -132,8 +132,8 @@ def _read_map(array: IO[bytes], index: int) -> npt.NDArray[np.generic]:
     array.seek(size * max(index, 0), 1)
     data = array.read(size)
     if len(data) != size:
-        raise ValueError(
-            f"the array ends early: {len(data)} of {size} bytes are there"
-        )
-    order = "F" if layout.fortran_order else "C"
-    return np.frombuffer(data, layout.dtype).reshape(height_width, order=order)
+        raise ValueError(f"the array ends early: {len(data)} of {size} bytes are there")
+    values = np.frombuffer(data, layout.dtype)
+    if layout.fortran_order:
+        return values.reshape(height_width[::-1]).T
+    return values.reshape(height_width)

@@ -7,7 +7,6 @@ decoded takes no other with it.
 
 import dataclasses
 from collections.abc import Iterator
-
 from typing import Any
 
 import apache_beam as beam

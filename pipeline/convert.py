@@ -106,8 +106,7 @@ def judge_keys(
     judged = (
         places
         | "GroupPlaces" >> beam.GroupByKey()
-        | "JudgePlaces"
-        >> beam.ParDo(JudgePlaces()).with_outputs(_DUPLICATE, _REPEATED)
+        | "JudgePlaces" >> beam.ParDo(JudgePlaces()).with_outputs(_DUPLICATE, _REPEATED)
     )
     return (
         judged[_DUPLICATE] | "FewDuplicates" >> beam.CombineGlobally(publish.Few()),
@@ -117,12 +116,10 @@ def judge_keys(
     )
 
 
-class JudgePlaces(beam.DoFn):  # type: ignore[misc]
+class JudgePlaces(beam.DoFn):
     """Keys and their places to those that are `duplicate`, and `repeated`."""
 
-    def process(
-        self, element: tuple[str, Iterable[tuple[str, str]]]
-    ) -> Iterator[Any]:
+    def process(self, element: tuple[str, Iterable[tuple[str, str]]]) -> Iterator[Any]:
         """Judges one key, by the (split, source) of each row that has it."""
         key, places = element
         ordered = sorted(places)

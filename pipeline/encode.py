@@ -81,7 +81,8 @@ def to_record_batch(batch: CheckedBatch) -> pa.RecordBatch:
             batch.shard,
             (*batch.part, number),
             row.key,
-            *row.index.shape,
+            row.index.shape[0],
+            row.index.shape[1],
             row.summary,
             row.image_format,
         )
@@ -125,7 +126,7 @@ def from_record_batch(batch: pa.RecordBatch) -> Iterator[EncodedRow]:
 
 
 @dataclasses.dataclass(eq=False)
-class EncodeMasks(beam.PTransform):  # type: ignore[misc]
+class EncodeMasks(beam.PTransform):
     """Checked batches to record batches of encoded masks.
 
     It has to stand within a `tft_beam.Context` that passes `PASSTHROUGH_KEYS`.

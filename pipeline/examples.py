@@ -48,8 +48,8 @@ def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
             there = ", ".join(sorted(found)) or "none"
             raise MissingFeatureError(
                 name,
-                f"the record has no feature {name!r} for the {meaning}; it has {there}. "
-                "Name the right one by --record_keys",
+                f"the record has no feature {name!r} for the {meaning}; it has "
+                f"{there}: name the right one by --record_keys",
             )
         values = found[name].bytes_list.value
         if len(values) != 1:

@@ -407,7 +407,9 @@ def _class_map(arguments: argparse.Namespace) -> ClassMap:
             f"--num_classes N; presets: {', '.join(classes.preset_names())}"
         )
     if arguments.classes is not None and arguments.ignore_label:
-        raise UsageError("--ignore_label goes with --num_classes; class maps have their own")
+        raise UsageError(
+            "--ignore_label goes with --num_classes; class maps have their own"
+        )
     try:
         if arguments.classes is not None:
             return classes.load_class_map(arguments.classes)
@@ -435,11 +437,10 @@ def _assignments(text: str, flag: str) -> Mapping[str, str]:
     parts = [part for part in text.split(",") if part]
     if not all("=" in part for part in parts):
         raise UsageError(f"{flag} {text!r} must look like NAME=VALUE,NAME=VALUE")
-    pairs = [tuple(part.split("=", 1)) for part in parts]
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
+    pairs = dict(part.split("=", 1) for part in parts)
+    if len(pairs) != len(parts):
         raise UsageError(f"{flag} {text!r} names something twice")
-    return dict(pairs)
+    return pairs
 
 
 def _number(text: str, flag: str) -> float:

@@ -1,8 +1,8 @@
 """The output directory: claimed before a run, so that nobody's data is lost.
 
-    manifest.json    a dataset of ours; `--overwrite` removes what it lists
-    unfinished.json  a run that was stopped; `--overwrite` removes what it lists
-    neither          empty, or somebody else's and never touched
+manifest.json    a dataset of ours; `--overwrite` removes what it lists
+unfinished.json  a run that was stopped; `--overwrite` removes what it lists
+neither          empty, or somebody else's and never touched
 """
 
 import uuid
@@ -68,7 +68,9 @@ def claim(options: Options, plan: Plan) -> str:
     temporary = f".unfinished-{uuid.uuid4().hex[:12]}"
     names = [*plan.shard_names(options.name), *_BESIDE_SHARDS]
     names += [f"{layout.REJECTED}/{layout.VERDICT}"]
-    names += [f"{layout.REJECTED}/rejected-{s}.jsonl" for s in (*plan.splits, "unknown")]
+    names += [
+        f"{layout.REJECTED}/rejected-{s}.jsonl" for s in (*plan.splits, "unknown")
+    ]
     note = {
         "format": layout.FORMAT,
         "temporary": [temporary, *earlier["temporary"]],

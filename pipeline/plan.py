@@ -17,7 +17,6 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator
-
 from typing import Any, Literal
 
 import apache_beam as beam
@@ -252,7 +251,9 @@ def _matched(source: Source, flag: str) -> list[files.File]:
     try:
         found = files.match(source.pattern)
     except BeamIOError as error:
-        raise UsageError(f"{flag} {source.pattern} cannot be listed: {error}") from error
+        raise UsageError(
+            f"{flag} {source.pattern} cannot be listed: {error}"
+        ) from error
     if not found:
         raise UsageError(
             f"{flag} {source.pattern} matches no file (split {source.split!r}): check "
@@ -402,7 +403,9 @@ def _stored_bytes(sample: _Sample, config: features.Config) -> float:
         mask = 4.0 * classes * pixels
     elif config.mask_encoding == "bits":
         words = math.ceil(classes / 64)
-        mask = label * next((g for bits, g in _BITS_GROWTH if classes <= bits), 2 * words)
+        mask = label * next(
+            (g for bits, g in _BITS_GROWTH if classes <= bits), 2 * words
+        )
     else:
         mask = label * (_PNG_GROWTH if config.mask_encoding == "png" else _UINT8_GROWTH)
     image = float(sample.image_bytes)
@@ -525,9 +528,7 @@ class PairByKey(beam.DoFn):
         self._with_images = with_images
         self._seed = seed
 
-    def process(
-        self, element: tuple[str, Iterable[Entry]]
-    ) -> Iterator[Any]:
+    def process(self, element: tuple[str, Iterable[Entry]]) -> Iterator[Any]:
         """Gives (split, row), and rejections."""
         key, entries = element
         entries = list(entries)
@@ -604,7 +605,7 @@ def record_units(options: Options, plan: Plan) -> list[Unit]:
 
 
 @dataclasses.dataclass(eq=False)
-class PlanUnits(beam.PTransform):  # type: ignore[misc]
+class PlanUnits(beam.PTransform):
     """Names to units, spread over the workers.
 
     Attributes:
@@ -654,7 +655,9 @@ class PlanUnits(beam.PTransform):  # type: ignore[misc]
             | "GroupByShard" >> beam.GroupByKey()
             | "CutUnits"
             >> beam.FlatMapTuple(
-                lambda at, rows: cut_units(*at, rows, plan.splits[at[0]].rows_per_unit)
+                lambda at, rows: cut_units(
+                    at[0], at[1], rows, plan.splits[at[0]].rows_per_unit
+                )
             )
         )
         records = root | "RecordFiles" >> beam.Create(

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 
 from pipeline import files
 from pipeline.options import Options
@@ -26,7 +25,7 @@ _VERSION = "1.0.0"  # of the dataset, as TFDS wants one
 _PACKAGES = ("maskbeam", "apache-beam", "tensorflow", "tensorflow-transform", "isal")
 
 
-class Few(beam.CombineFn):  # type: ignore[misc]
+class Few(beam.CombineFn):
     """How many elements there are, and the few smallest of them."""
 
     _SHOWN = 5
@@ -68,7 +67,7 @@ def write_rejections(
 
 
 @dataclasses.dataclass(eq=False)
-class WriteRejections(beam.PTransform):  # type: ignore[misc]
+class WriteRejections(beam.PTransform):
     """Rejections to `rejected/`: gives (split, how many).
 
     Attributes:
@@ -91,7 +90,7 @@ class WriteRejections(beam.PTransform):  # type: ignore[misc]
 
 
 @dataclasses.dataclass(eq=False)
-class Publish(beam.DoFn):  # type: ignore[misc]
+class Publish(beam.DoFn):
     """Writes what stands beside the shards, the manifest last.
 
     Attributes:
@@ -140,9 +139,7 @@ class Publish(beam.DoFn):  # type: ignore[misc]
             files.write_json(files.join(folder, layout.VERDICT), verdict)
             return
         class_map = self.options.class_map
-        files.write(
-            files.join(directory, layout.CLASSES), class_map.to_yaml().encode()
-        )
+        files.write(files.join(directory, layout.CLASSES), class_map.to_yaml().encode())
         for name, tree in (
             (layout.STATS, make_stats(self.options, self.plan, splits, lost)),
             (layout.FEATURES, make_features(self.plan.config)),

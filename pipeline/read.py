@@ -6,7 +6,6 @@ the rows beside it go on.
 
 import itertools
 from collections.abc import Iterator
-
 from typing import Any
 
 import apache_beam as beam

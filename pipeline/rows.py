@@ -1,8 +1,8 @@
 """What moves through the pipeline: small tuples of names, then rows, then rejections.
 
-    Entry --pair--> Row --cut--> Unit --read--> Batch of RawRow --check--> ...
-                     |                   |                 |
-                     +----- Rejection ---+-----------------+
+Entry --pair--> Row --cut--> Unit --read--> Batch of RawRow --check--> ...
+                 |                   |                 |
+                 +----- Rejection ---+-----------------+
 """
 
 import json

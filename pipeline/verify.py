@@ -38,7 +38,9 @@ def find_faults(directory: str) -> list[str]:
             path = files.join(directory, shard["file"])
             shard_faults = _check_shard(path, shard)
             if not shard_faults:
-                shard_faults = _check_records(path, shard["records"], config, total, keys)
+                shard_faults += _check_records(
+                    path, shard["records"], config, total, keys
+                )
             faults += (f"{shard['file']}: {fault}" for fault in shard_faults)
         faults += (
             f"split {split}: the key {key.decode()!r} is there {count} times"

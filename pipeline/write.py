@@ -109,7 +109,7 @@ def mask_depth(config: features.Config) -> list[int]:
 
 
 @dataclasses.dataclass(eq=False)
-class WriteFragment(beam.DoFn):  # type: ignore[misc]
+class WriteFragment(beam.DoFn):
     """Record batches to fragments: gives (shard, fragment).
 
     Attributes:
@@ -147,7 +147,7 @@ class WriteFragment(beam.DoFn):  # type: ignore[misc]
 
 
 @dataclasses.dataclass(eq=False)
-class AssembleShard(beam.DoFn):  # type: ignore[misc]
+class AssembleShard(beam.DoFn):
     """The fragments of a shard to the shard: gives (shard, shard's pieces).
 
     Attributes:
@@ -206,7 +206,7 @@ def add_sizes(
 
 
 @dataclasses.dataclass(eq=False)
-class WriteShards(beam.PTransform):  # type: ignore[misc]
+class WriteShards(beam.PTransform):
     """Record batches to shards: gives (shard, shard's pieces) of every planned shard.
 
     Attributes:

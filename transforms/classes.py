@@ -286,11 +286,8 @@ def preset(name: str) -> ClassMap:
 def numbered(num_classes: int, ignore: Sequence[int] = ()) -> ClassMap:
     """The class map of `--num_classes`: class i is id i, named by its number.
 
-    Ids that `ignore` names are no class of their own: `num_classes` counts classes,
-    so an ignored id below it is refused.
-
     Raises:
-        ValueError: as `ClassMap` does.
+        ValueError: an ignored id is one of a class, or as `ClassMap` does.
     """
     classes = tuple(LabelClass(f"class_{i}", (i,)) for i in range(num_classes))
     return ClassMap(f"classes{num_classes}", classes, tuple(ignore))

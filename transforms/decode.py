@@ -54,7 +54,9 @@ def label_ids(encoded: tf.Tensor) -> tf.Tensor:
     return require(is_index, "the label map is no 8- or 16-bit grey PNG", ids)
 
 
-def require(condition: tf.Tensor, message: tf.Tensor | str, value: tf.Tensor) -> tf.Tensor:
+def require(
+    condition: tf.Tensor, message: tf.Tensor | str, value: tf.Tensor
+) -> tf.Tensor:
     """Gives `value` where a condition holds, and fails with the message elsewhere.
 
     An assertion is an effect: a graph runs it even when nobody asks for what it

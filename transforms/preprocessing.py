@@ -44,17 +44,11 @@ def make_encode_fn(config: features.Config) -> Callable[[Tensors], dict[str, Any
     """
     num_classes = config.num_classes
     index_dtype = masks.index_dtype(num_classes)
-    encode = {
-        "bits": lambda index: masks.pack(index, num_classes),
-        "png": lambda index: index,
-        "uint8": lambda index: tf.one_hot(index, num_classes, dtype=tf.uint8),
-        "float32": lambda index: tf.one_hot(index, num_classes),
-    }[config.mask_encoding]
 
     def encode_fn(inputs: Tensors) -> dict[str, Any]:
         words = inputs[LABEL_WORDS]
         index = tf.reshape(tf.bitcast(words.flat_values, index_dtype), [-1])
-        encoded = encode(index)  # [pixels], or [pixels n]
+        encoded = _encode(index, config)  # [pixels], or [pixels n]
         size = encoded.dtype.size
         bytes_per_pixel = size * math.prod(encoded.shape[1:])
         values = tf.reshape(encoded, [-1])
@@ -69,6 +63,16 @@ def make_encode_fn(config: features.Config) -> Callable[[Tensors], dict[str, Any
         }
 
     return encode_fn
+
+
+def _encode(index: tf.Tensor, config: features.Config) -> tf.Tensor:
+    """Class indices [N] to what the mask encoding has for each pixel."""
+    if config.mask_encoding == "bits":
+        return masks.pack(index, config.num_classes)
+    if config.mask_encoding == "png":
+        return index
+    dtype = tf.uint8 if config.mask_encoding == "uint8" else tf.float32
+    return tf.one_hot(index, config.num_classes, dtype=dtype)
 
 
 def make_preprocessing_fn(
@@ -155,7 +159,8 @@ def _label_row(
         # TF Transform lets out no i32.
         return tf.cast(geometry.resize_ids(label, config.size), tf.int64)
 
-    return _unless_empty(label_row, tf.fill(config.size or (0, 0), tf.constant(IGNORED, tf.int64)))
+    ignored = tf.constant(IGNORED, tf.int64)
+    return _unless_empty(label_row, tf.fill(config.size or (0, 0), ignored))
 
 
 def _image_row(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:

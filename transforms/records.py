@@ -97,7 +97,9 @@ def read_manifest(directory: str) -> dict[str, Any]:
     if not tf.io.gfile.exists(path):
         unfinished = os.path.join(directory, layout.UNFINISHED)
         why = "an unfinished run" if tf.io.gfile.exists(unfinished) else "no dataset"
-        raise FileNotFoundError(f"{directory} holds {why}: {layout.MANIFEST} is missing")
+        raise FileNotFoundError(
+            f"{directory} holds {why}: {layout.MANIFEST} is missing"
+        )
     manifest = _read_json(path)
     if manifest["format"] != layout.FORMAT:
         raise ValueError(

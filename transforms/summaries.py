@@ -6,7 +6,7 @@ from the sums is computed by the functions here, in the transform graph and for
 `stats.json` alike.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
