@@ -419,6 +419,8 @@ def _sample(entry: Entry, size: int, image_bytes: int) -> _Sample | None:
     try:
         if entry.place is not None:
             height, width = arrays.read(entry.path, entry.place).shape
+            if not height * width:
+                return None
             return _Sample(
                 height, width, _PNG_BYTES_PER_PIXEL * height * width, image_bytes
             )

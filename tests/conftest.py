@@ -1,0 +1,68 @@
+"""Fixtures for the whole suite.
+
+    camvid        real street scenes, where they are
+    convert       runs `maskbeam convert` in this process
+    run_maskbeam  runs the command line in a process of its own
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+_ROOT = pathlib.Path(__file__).parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where CamVid is; by default beside the checkout."""
+    parser.addoption(
+        "--camvid",
+        type=pathlib.Path,
+        default=pathlib.Path(
+            os.environ.get("CAMVID", _ROOT.parent / "shared" / "data" / "camvid")
+        ),
+        help="CamVid in SegNet's form: train/, trainannot/, val/, valannot/",
+    )
+
+
+@pytest.fixture(scope="session")
+def camvid(request: pytest.FixtureRequest) -> pathlib.Path:
+    """CamVid's directory."""
+    directory: pathlib.Path = request.config.getoption("--camvid")
+    if not (directory / "trainannot").is_dir():
+        pytest.skip(f"CamVid is not at {directory}; name its place by --camvid")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def convert():
+    """Runs `maskbeam convert`; demands that it is done."""
+    from pipeline.__main__ import main
+
+    def run(output: pathlib.Path, *arguments: object, code: int = 0) -> pathlib.Path:
+        argv = ["convert", *map(str, arguments), "--output", str(output)]
+        assert main(argv) == code
+        return output
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_maskbeam():
+    """Runs the command line as a user does."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "pipeline", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+            **options,
+        )
+
+    return run
