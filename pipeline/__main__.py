@@ -28,6 +28,10 @@ _IN_PROCESS = ("FnApiRunner", "DirectRunner", "SwitchingDirectRunner")
 _SHOWN_REJECTIONS = 5
 
 
+class RunnerError(Exception):
+    """The runner failed: exit code 3."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
@@ -45,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"maskbeam: {error}", file=sys.stderr)
         return WRONG_COMMAND
+    except RunnerError as error:
+        print(f"maskbeam: the runner failed: {error}", file=sys.stderr)
+        return RUNNER_FAILED
     except BrokenPipeError:  # `maskbeam inspect ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -251,6 +258,7 @@ def _beam_options(arguments: list[str]) -> "PipelineOptions":
             PipelineOptions,
             StandardOptions,
         )
+        from apache_beam.runners import create_runner
     known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for declared in PipelineOptions.__subclasses__():
         with contextlib.suppress(argparse.ArgumentError):  # declared twice
@@ -260,6 +268,9 @@ def _beam_options(arguments: list[str]) -> "PipelineOptions":
         beam_options = PipelineOptions(arguments)
         standard = beam_options.view_as(StandardOptions)
         standard.runner = standard.runner or "FnApiRunner"
+        create_runner(standard.runner)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     except SystemExit as error:  # argparse has printed what it did not like
         raise UsageError("Beam does not take these flags") from error
     if unknown and (standard.runner in _IN_PROCESS or not unknown[0].startswith("--")):
@@ -284,7 +295,7 @@ def _run(
     """Builds and runs a pipeline, and waits for it.
 
     Raises:
-        SystemExit: with 3, the runner failed.
+        RunnerError: it failed.
     """
     import apache_beam as beam
 
@@ -297,13 +308,10 @@ def _run(
         with ProgressLine(cut.rows), beam.Pipeline(options=beam_options) as root:
             define(root)
     except Exception as error:
+        # What a runner raises is no mistake of the user's: the trace is for us.
         logging.exception("the runner failed")
-        print(
-            f"maskbeam: the runner failed: {type(error).__name__}: "
-            f"{str(error).strip().splitlines()[-1] if str(error).strip() else ''}",
-            file=sys.stderr,
-        )
-        raise SystemExit(RUNNER_FAILED) from None
+        message = " ".join(str(error).split())
+        raise RunnerError(f"{type(error).__name__}: {message}") from error
 
 
 @contextlib.contextmanager

@@ -33,13 +33,13 @@ class ProgressLine:
 
     Args:
         rows: how many there will be.
-        stream: where the line goes.
+        stream: where the line goes; by default the standard error.
     """
 
-    def __init__(self, rows: int, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, rows: int, stream: TextIO | None = None) -> None:
         self._rows = rows
-        self._stream = stream
-        self._live = stream.isatty()
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 

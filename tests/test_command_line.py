@@ -1,0 +1,290 @@
+"""The command line as users meet it: exit codes, messages, what is left on disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests import data_generation as data
+from tests import reading
+
+IDS = [0, 1, 2, 255]
+CLASSES = ["--num_classes", "3", "--ignore_label", "255"]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Six small label maps."""
+    directory = tmp_path_factory.mktemp("tree")
+    data.label_tree(directory, 6, IDS)
+    return directory
+
+
+@pytest.fixture
+def arguments(tree):
+    """Sources and classes."""
+    return ["--label_maps", f"{tree}/labels/*.png", *CLASSES]
+
+
+COMMANDS = ["convert", "validate", "plan", "inspect", "verify", "presets"]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_loads_nothing_heavy(command):
+    code = (
+        "import sys\nfrom pipeline.__main__ import main\n"
+        f"sys.argv[1:] = {[command, '--help'] if command else ['--help']}\n"
+        "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
+        "heavy = {'tensorflow', 'apache_beam', 'tensorflow_transform', 'pyarrow'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (command or "COMMAND") in done.stdout
+
+
+def test_every_flag_of_the_help_does_something(run_maskbeam):
+    """Declared flags and the options that are built from them are the same."""
+    import argparse
+    import dataclasses
+
+    from pipeline import options
+
+    parser = argparse.ArgumentParser()
+    options.add_input_arguments(parser)
+    options.add_output_arguments(parser)
+    declared = {action.dest for action in parser._actions} - {"help"}
+    fields = {field.name for field in dataclasses.fields(options.Options)}
+    assert declared - fields == {"classes", "num_classes", "ignore_label"}
+    assert fields - declared == {"class_map"}
+
+
+WRONG = {
+    "unknown flag": (["--no_such_flag"], "--no_such_flag"),
+    "unknown flag with value": (["--encodng=bits"], "--encodng"),
+    "abbreviation": (["--mask_enc", "bits"], "--mask_enc"),
+    "runner": (["--runner=NoSuchRunner"], "NoSuchRunner"),
+    "size": (["--size", "20"], "HEIGHTxWIDTH"),
+    "choice": (["--mask_encoding", "rle"], "rle"),
+    "classes twice": (["--classes", "camvid11"], "--num_classes"),
+    "share": (["--max_rejected", "2"], "--max_rejected"),
+    "split shares": (["--split_by", "train=0.8,val=0.8"], "add up to 1"),
+    "one side": (["--images", "val=/nowhere/*.png"], "split"),
+    "no image": (["--images", "/nowhere/*.png"], "matches no file"),
+    "group": (["--split_by", "train=0.5,val=0.5", "--group_by", "("], "regular"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_command_is_one_line_and_code_2(
+    case, arguments, tmp_path, convert, capfd
+):
+    extra, word = WRONG[case]
+    convert(tmp_path / "out", *arguments, *extra, code=2)
+    message = capfd.readouterr().err
+    assert word in message
+    assert message.startswith("maskbeam: ")
+    assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("label_maps", "word"),
+    [
+        ("/nowhere/*.png", "matches no file"),
+        ("val=", "names a split but no files"),
+        (__file__, "is of no format"),
+    ],
+)
+def test_label_maps_that_are_not_there(label_maps, word, tmp_path, convert, capfd):
+    out = tmp_path / "out"
+    convert(out, "--label_maps", label_maps, *CLASSES, code=2)
+    assert word in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("classes: [", ["not YAML"]),
+        ("name: x\nclasses: {}", ["list of classes"]),
+        ("name: x\nclasses:\n- {name: a, ids: [0]}\n- {name: b, ids: [0]}", ["id 0"]),
+        ("name: x\nclass: []", ["unknown field 'class'"]),
+    ],
+)
+def test_bad_class_maps_name_the_file(arguments, text, words, tmp_path, convert, capfd):
+    path = tmp_path / "map.yaml"
+    path.write_text(text)
+    convert(tmp_path / "out", *arguments[:2], "--classes", path, code=2)
+    message = capfd.readouterr().err
+    assert str(path) in message
+    assert all(word in message for word in words)
+    assert message.count("\n") == 1
+
+
+def test_a_dataset_is_replaced_only_by_overwrite(arguments, tmp_path, convert, capfd):
+    out = convert(tmp_path / "out", *arguments, "--name", "first")
+    (out / "notes.txt").write_text("mine")
+    (out / "rejected").mkdir()
+    (out / "rejected" / "mine.txt").write_text("mine")
+    before = reading.checksums(out)
+    convert(out, *arguments, code=2)
+    assert "--overwrite" in capfd.readouterr().err
+    assert reading.checksums(out) == before
+    convert(out, *arguments, "--name", "second", "--overwrite")
+    assert list(reading.checksums(out)) == ["second-train.tfrecord-00000-of-00001"]
+    assert not list(out.glob("first-*"))
+    assert (out / "notes.txt").read_text() == "mine"
+    assert (out / "rejected" / "mine.txt").read_text() == "mine"
+
+
+def test_a_folder_of_somebody_else_is_never_touched(
+    arguments, tmp_path, convert, capfd
+):
+    (tmp_path / "thesis.tex").write_text("mine")
+    for overwrite in ([], ["--overwrite"]):
+        convert(tmp_path, *arguments, *overwrite, code=2)
+        assert "no dataset of maskbeam's" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_killed_run_is_no_dataset_and_the_next_says_so(tmp_path, run_maskbeam):
+    data.label_tree(tmp_path, 300, IDS, size=lambda i: (300, 400))
+    out = tmp_path / "out"
+    arguments = ["convert", "--label_maps", f"{tmp_path}/labels/*.png", *CLASSES]
+    arguments += ["--output", str(out)]
+    running = subprocess.Popen([sys.executable, "-m", "pipeline", *arguments])
+    deadline = time.monotonic() + 120
+    while not list(out.glob(".unfinished-*/fragments/*")):
+        assert running.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert (out / "unfinished.json").exists()
+    assert not (out / "manifest.json").exists()
+    done = run_maskbeam("inspect", out)
+    assert (done.returncode, "unfinished run" in done.stderr) == (2, True)
+    done = run_maskbeam(*arguments)
+    assert done.returncode == 2
+    assert "unfinished run" in done.stderr
+    assert "--overwrite" in done.stderr
+    done = run_maskbeam(*arguments, "--overwrite")
+    assert done.returncode == 0, done.stderr
+    assert reading.manifest(out)["splits"]["train"]["records"] == 300
+    assert not list(out.glob(".*"))
+    assert not (out / "unfinished.json").exists()
+
+
+@pytest.mark.parametrize(
+    "runner",
+    [
+        ["--runner=DirectRunner"],
+        ["--direct_running_mode=in_memory", "--direct_num_workers=1"],
+        ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+    ],
+    ids=["DirectRunner", "in_memory", "multi_processing"],
+)
+def test_runners_give_the_same_shards(
+    arguments, tmp_path, convert, run_maskbeam, runner
+):
+    expected = convert(tmp_path / "expected", *arguments)
+    out = tmp_path / "out"
+    # From another directory, as users are.
+    done = run_maskbeam(
+        *("convert", *arguments, "--output", out, *runner),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert reading.checksums(out) == reading.checksums(expected)
+    assert reading.stats(out) == reading.stats(expected)
+
+
+def test_plan_and_estimate_are_near_the_truth(tmp_path, convert, capfd):
+    from pipeline.__main__ import main
+
+    data.label_tree(tmp_path, 40, IDS, size=lambda i: (200, 300))
+    arguments = ["--label_maps", f"{tmp_path}/labels/*.png", *CLASSES]
+    assert main(["plan", *arguments]) == 0
+    text = capfd.readouterr().out
+    assert "40 rows, 3 classes, native sizes, bits masks" in text
+    assert "--runner=FnApiRunner" in text
+    assert "float32 one-hot: 28.8 MB" in text
+    from pipeline import options, plan
+
+    opened = options.Options(
+        label_maps=(options.Source("train", f"{tmp_path}/labels/*.png"),),
+        class_map=options.classes.numbered(3, [255]),
+    )
+    estimate = plan.survey(opened).stored_bytes
+    out = convert(tmp_path / "out", *arguments)
+    written = sum(p.stat().st_size for p in out.glob("*.tfrecord-*"))
+    assert written / 2 < estimate < written * 2
+
+
+def test_validate_tells_and_writes_nothing(tmp_path, run_maskbeam):
+    data.label_tree(tmp_path, 5, IDS)
+    arguments = ["validate", "--label_maps", f"{tmp_path}/labels/*.png", *CLASSES]
+    done = run_maskbeam(*arguments, cwd=tmp_path, env=_with_path())
+    assert done.returncode == 0, done.stderr
+    assert "5 rows accepted, 0 rejected" in done.stdout
+    data.write_tree(tmp_path, {"labels/bad.png": b"", "labels/worse.png": b"text"})
+    before = sorted(tmp_path.rglob("*"))
+    done = run_maskbeam(*arguments, cwd=tmp_path, env=_with_path())
+    assert done.returncode == 1
+    assert "5 rows accepted, 2 rejected" in done.stdout
+    assert "neither PNG nor JPEG" in done.stdout
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def _with_path():
+    return {**os.environ, "PYTHONPATH": os.getcwd()}
+
+
+def test_inspect_shows_tensors_classes_and_rows(arguments, tmp_path, convert, capfd):
+    from pipeline.__main__ import main
+
+    out = convert(tmp_path / "out", *arguments)
+    capfd.readouterr()
+    assert main(["inspect", str(out), "--split", "train", "--limit", "2"]) == 0
+    text = capfd.readouterr().out
+    assert "train: 6 records in 1 shard" in text
+    assert "mask: float32[None, None, 3]" in text
+    assert text.count("24 x 32") == 2
+    assert "class_2" in text
+    assert main(["inspect", str(out), "--split", "nope"]) == 2
+    assert "no split 'nope'" in capfd.readouterr().err
+    assert main(["inspect", str(tmp_path)]) == 2
+    assert "no dataset" in capfd.readouterr().err
+
+
+def test_presets_are_listed_and_printed(capfd):
+    from pipeline.__main__ import main
+    from transforms import classes
+
+    assert main(["presets"]) == 0
+    assert "camvid11" in capfd.readouterr().out
+    assert main(["presets", "camvid11"]) == 0
+    printed = classes.parse_class_map(capfd.readouterr().out, "printed")
+    assert printed == classes.preset("camvid11")
+    assert main(["presets", "nope"]) == 2
+
+
+def test_a_failing_runner_is_code_3(arguments, tmp_path, convert, monkeypatch, capfd):
+    from pipeline import write
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(write, "make_record", full)
+    convert(tmp_path / "out", *arguments, code=3)
+    last = capfd.readouterr().err.strip().splitlines()[-1]
+    assert "the runner failed" in last
+    assert "No space left on device" in last
+    assert not (tmp_path / "out" / "manifest.json").exists()

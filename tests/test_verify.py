@@ -1,0 +1,131 @@
+"""`verify` finds what was changed, and names it."""
+
+import json
+import shutil
+import struct
+
+import numpy as np
+import pytest
+
+from pipeline import tfrecords
+from pipeline.__main__ import main
+from tests import data_generation as data
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, convert):
+    """Rows with images, in two splits."""
+    directory = tmp_path_factory.mktemp("verify")
+    data.label_tree(directory, 12, [0, 1, 2, 255], images=True)
+    return convert(
+        directory / "out",
+        *("--label_maps", f"{directory}/labels/*.png", "--normalize", "zscore"),
+        *("--images", f"{directory}/images/*", "--split_by", "train=0.7,val=0.3"),
+        *("--num_classes", 3, "--ignore_label", 255),
+    )
+
+
+@pytest.fixture
+def copy(dataset, tmp_path):
+    """A copy that may be damaged."""
+    return shutil.copytree(dataset, tmp_path / "copy")
+
+
+def _shard(directory):
+    return next(directory.glob("*-train.tfrecord-*"))
+
+
+def _verify(directory, capfd):
+    capfd.readouterr()
+    code = main(["verify", str(directory)])
+    return code, capfd.readouterr()
+
+
+def test_a_sound_dataset_is_verified(dataset, capfd):
+    code, printed = _verify(dataset, capfd)
+    assert (code, printed.err) == (0, "")
+    assert "agree" in printed.out
+
+
+def _fix_manifest(directory):
+    """Makes the manifest agree with a shard that was changed."""
+    import hashlib
+
+    path = directory / "manifest.json"
+    manifest = json.loads(path.read_text())
+    shard = manifest["splits"]["train"]["shards"][0]
+    content = _shard(directory).read_bytes()
+    shard["bytes"] = len(content)
+    shard["sha256"] = hashlib.sha256(content).hexdigest()
+    path.write_text(json.dumps(manifest))
+
+
+def test_missing_shard(copy, capfd):
+    _shard(copy).unlink()
+    code, printed = _verify(copy, capfd)
+    assert code == 1
+    assert "-train.tfrecord-00000-of-00001: the file is missing" in printed.err
+
+
+def test_changed_byte(copy, capfd):
+    content = bytearray(_shard(copy).read_bytes())
+    content[100] ^= 1
+    _shard(copy).write_bytes(content)
+    code, printed = _verify(copy, capfd)
+    assert code == 1
+    assert "SHA-256" in printed.err
+
+
+def test_cut_shard_whose_manifest_agrees(copy, capfd):
+    _shard(copy).write_bytes(_shard(copy).read_bytes()[:-10])
+    _fix_manifest(copy)
+    code, printed = _verify(copy, capfd)
+    assert code == 1
+    assert "damaged at record" in printed.err
+
+
+def test_altered_record_with_sound_checksums(copy, capfd):
+    """One mask replaced by another record's: only the pixels tell."""
+    records = list(tfrecords.records(str(_shard(copy))))
+    records[0] = records[1]
+    _shard(copy).write_bytes(b"".join(map(tfrecords.frame, records)))
+    _fix_manifest(copy)
+    code, printed = _verify(copy, capfd)
+    assert code == 1
+    assert "is there 2 times" in printed.err
+
+
+def test_altered_statistics(copy, capfd):
+    path = copy / "stats.json"
+    stats = json.loads(path.read_text())
+    stats["splits"]["train"]["class_pixels"][1] += 1
+    path.write_text(json.dumps(stats))
+    code, printed = _verify(copy, capfd)
+    assert code == 1
+    assert "class_pixels of train" in printed.err
+
+
+def test_altered_constant_in_the_graph(copy, dataset, capfd):
+    stats = json.loads((dataset / "stats.json").read_text())
+    counted = stats["splits"]["train"]["class_pixels"]
+    path = copy / "transform_graph" / "transform_fn" / "saved_model.pb"
+    content = path.read_bytes()
+    packed = struct.pack("<3q", *counted)
+    assert content.count(packed) >= 1
+    changed = np.array(counted)
+    changed[2] += 5
+    path.write_bytes(content.replace(packed, struct.pack("<3q", *changed)))
+    code, printed = _verify(copy, capfd)
+    assert code == 1
+    assert f"class_pixels[2] is {counted[2] + 5}" in printed.err
+    assert str(counted[2]) in printed.err
+
+
+def test_record_count_that_does_not_hold(copy, capfd):
+    path = copy / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["splits"]["train"]["shards"][0]["records"] += 1
+    path.write_text(json.dumps(manifest))
+    code, printed = _verify(copy, capfd)
+    assert code == 1
+    assert "records, and the manifest says" in printed.err
