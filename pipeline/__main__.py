@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from pipeline.plan import Plan
+    from pipeline.survey import Plan
 
 DONE, BAD_DATA, WRONG_COMMAND, RUNNER_FAILED = range(4)
 
@@ -120,11 +120,12 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     options = options_module.from_arguments(arguments)
     assert options.output is not None
     beam_options = _beam_options(beam_arguments)
-    from pipeline import files, output, plan
+    from pipeline import files, output
     from pipeline.summary import print_plan, print_summary
+    from pipeline.survey import survey
 
     output.check_claim(options.output, overwrite=options.overwrite)
-    cut = plan.survey(options)
+    cut = survey(options)
     print_plan(options, cut)
     with _quiet():
         from pipeline import convert
@@ -152,10 +153,11 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     options = options_module.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
-    from pipeline import files, plan
+    from pipeline import files
     from pipeline.summary import print_plan
+    from pipeline.survey import survey
 
-    cut = plan.survey(options)
+    cut = survey(options)
     print_plan(options, cut)
     with _quiet():
         from pipeline import validate
@@ -179,10 +181,10 @@ def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def _plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     options = options_module.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
-    from pipeline import plan
     from pipeline.summary import print_plan, print_plan_details
+    from pipeline.survey import survey
 
-    cut = plan.survey(options)
+    cut = survey(options)
     print_plan(options, cut)
     print_plan_details(cut, beam_options.get_all_options(drop_default=True))
     return DONE

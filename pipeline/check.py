@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from pipeline import header, png, progress
+from pipeline import header, png, progress, sizes
 from pipeline.options import Options
-from pipeline.plan import UNIT_BYTES, mask_bytes_per_pixel, unit_bytes
 from pipeline.rows import Batch, RawRow, RejectedError, Rejection
 from transforms import decode, features, geometry, masks, summaries
 from transforms.classes import IGNORED, UNKNOWN, ClassMap
@@ -86,7 +85,7 @@ class CheckBatch(beam.DoFn):
                     ),
                 )
                 continue
-            if rows and size + row.size > UNIT_BYTES:
+            if rows and size + row.size > sizes.UNIT_BYTES:
                 part = (*batch.part, slices)
                 yield CheckedBatch(batch.split, batch.shard, part, rows)
                 slices, size, rows = slices + 1, 0, []
@@ -141,13 +140,14 @@ class RowCheck:
         ids = geometry.resize_ids(ids, self._config.size).numpy()
         levels, image_bytes, image_format = self._image(raw, label_header)
         counts, ignored = self._count(ids, dtype)
+        height, width = label_header.height, label_header.width
         return CheckedRow(
             key=raw.key,
             index=self._index(ids, dtype),
             summary=summaries.of_row(counts, ignored, levels),
             image_bytes=image_bytes,
             image_format=image_format,
-            size=unit_bytes(self._config, label_header.height, label_header.width),
+            size=sizes.unit_bytes(self._config, height, width),
         )
 
     def _label_header(self, data: bytes) -> header.Header:
@@ -162,7 +162,7 @@ class RowCheck:
             )
         height, width = self._config.size or (found.height, found.width)
         if self._config.mask_encoding == "float32":
-            record = height * width * mask_bytes_per_pixel(self._config)
+            record = height * width * sizes.mask_bytes_per_pixel(self._config)
             if record > _PROTOBUF_BYTES:
                 raise RejectedError(
                     "size",

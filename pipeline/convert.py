@@ -9,13 +9,14 @@ import tensorflow_transform.beam as tft_beam
 
 from pipeline import analyze, check, encode, files, plan, publish, read, write
 from pipeline.options import Options
+from pipeline.survey import Plan
 from transforms import layout
 
 _DUPLICATE, _REPEATED = "duplicate", "repeated"
 
 
 def define_pipeline(
-    root: beam.Pipeline, options: Options, cut: plan.Plan, temporary: str
+    root: beam.Pipeline, options: Options, cut: Plan, temporary: str
 ) -> None:
     """Builds a conversion; neither parses flags nor runs anything.
 
@@ -25,7 +26,7 @@ def define_pipeline(
     Args:
         root: the pipeline.
         options: what is converted.
-        cut: how, by `plan.survey`.
+        cut: how, by `survey`.
         temporary: a directory of this run's own, in the output.
     """
     directory = options.output
@@ -75,7 +76,7 @@ def define_pipeline(
 
 
 def read_and_check(
-    units: beam.PCollection, options: Options, cut: plan.Plan
+    units: beam.PCollection, options: Options, cut: Plan
 ) -> dict[str, Any]:
     """Units to checked batches: `checked`, the two `rejected`, and `places`."""
     raw = units | "Read" >> beam.ParDo(read.ReadUnit(options, cut)).with_outputs(

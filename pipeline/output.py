@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.options import Options, UsageError
-from pipeline.plan import Plan
+from pipeline.survey import Plan
 from transforms import layout
 
 _BESIDE_SHARDS = (

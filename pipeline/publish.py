@@ -15,8 +15,8 @@ import apache_beam as beam
 
 from pipeline import files
 from pipeline.options import Options
-from pipeline.plan import Plan
 from pipeline.rows import Rejection
+from pipeline.survey import Plan
 from pipeline.write import Pieces, ShardId, add_sizes, mask_depth
 from transforms import features, layout, masks, summaries
 

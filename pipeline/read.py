@@ -4,6 +4,7 @@ Nothing is decoded here but the containers. What cannot be read is rejected by i
 the rows beside it go on.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -14,9 +15,10 @@ import numpy.typing as npt
 from apache_beam.io.filesystem import BeamIOError
 
 from pipeline import arrays, examples, files, png, tfrecords
+from pipeline.keys import rank_of, split_of
 from pipeline.options import Options
-from pipeline.plan import Plan, split_of
 from pipeline.rows import Batch, Entry, RawRow, RejectedError, Rejection, Row, Unit
+from pipeline.survey import Plan
 
 REJECTED = "rejected"
 PLACES = "places"
@@ -24,6 +26,18 @@ PLACES = "places"
 # Encoded bytes that are held at once; decoded ones are bounded in `check`.
 _BATCH_BYTES = 32 << 20
 _BATCH_ROWS = 512
+
+
+@dataclasses.dataclass
+class _Waiting:
+    """Rows that wait until they make a batch; `size` in bytes."""
+
+    rows: list[RawRow] = dataclasses.field(default_factory=list)
+    size: int = 0
+
+    def add(self, row: RawRow) -> None:
+        self.rows.append(row)
+        self.size += len(row.label_bytes) + len(row.image_bytes or b"")
 
 
 class ReadUnit(beam.DoFn):
@@ -35,7 +49,7 @@ class ReadUnit(beam.DoFn):
 
     def __init__(self, options: Options, plan: Plan) -> None:
         self._options = options
-        self._record_keys = plan.record_keys
+        self._plan = plan
         self._has_records = any(split.record_files for split in plan.splits.values())
 
     def process(self, unit: Unit) -> Iterator[Any]:
@@ -46,7 +60,7 @@ class ReadUnit(beam.DoFn):
             else ((unit.split, read_row(row, unit.split)) for row in unit.rows)
         )
         parts = itertools.count()
-        waiting: dict[str, list[RawRow]] = {}
+        waiting: dict[str, _Waiting] = {}
         for split, row in rows:
             if isinstance(row, Rejection):
                 yield beam.pvalue.TaggedOutput(REJECTED, row)
@@ -54,13 +68,13 @@ class ReadUnit(beam.DoFn):
             if self._has_records:
                 place = (row.key, (split, row.source))
                 yield beam.pvalue.TaggedOutput(PLACES, place)
-            batch = waiting.setdefault(split, [])
-            batch.append(row)
-            if len(batch) >= _BATCH_ROWS or _bytes(batch) >= _BATCH_BYTES:
-                yield Batch(split, unit.shard, (unit.part, next(parts)), batch)
+            batch = waiting.setdefault(split, _Waiting())
+            batch.add(row)
+            if len(batch.rows) >= _BATCH_ROWS or batch.size >= _BATCH_BYTES:
+                yield Batch(split, unit.shard, (unit.part, next(parts)), batch.rows)
                 del waiting[split]
         for split, batch in waiting.items():
-            yield Batch(split, unit.shard, (unit.part, next(parts)), batch)
+            yield Batch(split, unit.shard, (unit.part, next(parts)), batch.rows)
 
     def _record_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
         """The rows of a record file, each with the split that it is of."""
@@ -69,12 +83,13 @@ class ReadUnit(beam.DoFn):
         try:
             for number, record in enumerate(tfrecords.records(path)):
                 try:
-                    row = examples.parse(record, path, number, self._record_keys)
+                    row = examples.parse(record, path, number, self._plan.record_keys)
                 except ValueError as error:
                     yield unit.split, _rejection("", unit, number, str(error))
                     continue
                 split = unit.split or split_of(row.key, self._options)
-                yield split, row
+                if self._plan.splits[split].takes(rank_of(row.key, self._options.seed)):
+                    yield split, row
         except tfrecords.DamagedError as error:
             reason = (
                 f"damaged at record {error.record}: {error.reason}; the "
@@ -87,10 +102,6 @@ class ReadUnit(beam.DoFn):
 
 def _rejection(key: str, unit: Unit, number: int, reason: str) -> Rejection:
     return Rejection(key, unit.split, f"{unit.record_file}#{number}", "read", reason)
-
-
-def _bytes(batch: list[RawRow]) -> int:
-    return sum(len(row.label_bytes) + len(row.image_bytes or b"") for row in batch)
 
 
 def read_row(row: Row, split: str) -> RawRow | Rejection:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pipeline import files
 from pipeline.options import Options
-from pipeline.plan import UNIT_BYTES, Plan
+from pipeline.sizes import UNIT_BYTES
+from pipeline.survey import Plan
 from transforms import layout
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")

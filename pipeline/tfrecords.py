@@ -60,7 +60,7 @@ def records(path: str) -> Iterator[bytes]:
             raise DamagedError(number, str(error)) from error
 
 
-def _read_record(file: IO[bytes]) -> bytes | None:
+def _read_record(file: IO[bytes] | gzip.GzipFile) -> bytes | None:
     head = file.read(_HEAD_BYTES)
     if not head:
         return None

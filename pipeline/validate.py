@@ -7,6 +7,7 @@ import apache_beam as beam
 
 from pipeline import convert, files, plan, publish
 from pipeline.options import Options
+from pipeline.survey import Plan
 from transforms import layout
 
 _RESULT = "result.json"
@@ -31,14 +32,14 @@ class Findings:
 
 
 def define_pipeline(
-    root: beam.Pipeline, options: Options, cut: plan.Plan, scratch: str
+    root: beam.Pipeline, options: Options, cut: Plan, scratch: str
 ) -> None:
     """Builds a validation: plan, read and check, as `convert` does.
 
     Args:
         root: the pipeline.
         options: what would be converted.
-        cut: how, by `plan.survey`.
+        cut: how, by `survey`.
         scratch: a directory for the findings.
     """
     names = root | "Plan" >> plan.PlanUnits(options, cut)

@@ -19,7 +19,8 @@ from isal import isal_zlib
 
 from pipeline import examples, files, png, progress, tfrecords
 from pipeline.encode import EncodedRow, from_record_batch
-from pipeline.plan import Plan, mask_bytes_per_pixel, shard_name
+from pipeline.sizes import mask_bytes_per_pixel
+from pipeline.survey import Plan, shard_name
 from transforms import features, masks, summaries
 
 _LEVEL = 1  # isal's levels 0 to 2 are fast, 3 is not

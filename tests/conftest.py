@@ -1,8 +1,8 @@
 """Fixtures for the whole suite.
 
-    camvid        real street scenes, where they are
-    convert       runs `maskbeam convert` in this process
-    run_maskbeam  runs the command line in a process of its own
+camvid        real street scenes, where they are
+convert       runs `maskbeam convert` in this process
+run_maskbeam  runs the command line in a process of its own
 """
 
 import os

@@ -216,13 +216,14 @@ def test_plan_and_estimate_are_near_the_truth(tmp_path, convert, capfd):
     assert "40 rows, 3 classes, native sizes, bits masks" in text
     assert "--runner=FnApiRunner" in text
     assert "float32 one-hot: 28.8 MB" in text
-    from pipeline import options, plan
+    from pipeline import options
+    from pipeline.survey import survey
 
     opened = options.Options(
         label_maps=(options.Source("train", f"{tmp_path}/labels/*.png"),),
         class_map=options.classes.numbered(3, [255]),
     )
-    estimate = plan.survey(opened).stored_bytes
+    estimate = survey(opened).stored_bytes
     out = convert(tmp_path / "out", *arguments)
     written = sum(p.stat().st_size for p in out.glob("*.tfrecord-*"))
     assert written / 2 < estimate < written * 2

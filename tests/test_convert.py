@@ -23,9 +23,7 @@ def tree(tmp_path_factory):
     """Twenty rows of two sizes, with images."""
     directory = tmp_path_factory.mktemp("tree")
     sizes = [(24, 32), (17, 23)]
-    made = data.label_tree(
-        directory, 20, IDS, size=lambda i: sizes[i % 2], images=True
-    )
+    made = data.label_tree(directory, 20, IDS, size=lambda i: sizes[i % 2], images=True)
     return directory, made
 
 
@@ -239,18 +237,24 @@ def test_shards_do_not_depend_on_workers_or_listing(
 
 
 def test_many_shards_and_units_hold_every_row_once(convert, tmp_path, monkeypatch):
-    from pipeline import plan
+    from pipeline import sizes, survey
 
     made = data.label_tree(tmp_path, 60, IDS)
-    monkeypatch.setattr(plan, "UNIT_BYTES", 4 * 24 * 32)  # four rows, in u8 words
-    monkeypatch.setattr(plan, "_shards", lambda stored_bytes, options: 7)
+    monkeypatch.setattr(sizes, "UNIT_BYTES", 4 * 24 * 32)  # four rows, in u8 words
+    # Seven shards of a MiB, by an estimate that is far too high.
+    monkeypatch.setattr(
+        survey.sizes, "mean_record_bytes", lambda *_: 6.5 * (1 << 20) / 60
+    )
     out = convert(
-        tmp_path / "out", "--label_maps", f"{tmp_path}/labels/*.png", *CLASSES
+        tmp_path / "out",
+        "--label_maps",
+        f"{tmp_path}/labels/*.png",
+        *CLASSES,
+        "--shard_mb",
+        1,
     )
     names = reading.checksums(out)
-    assert list(names) == [
-        f"classes5-train.tfrecord-{i:05}-of-00007" for i in range(7)
-    ]
+    assert list(names) == [f"classes5-train.tfrecord-{i:05}-of-00007" for i in range(7)]
     rows = reading.load_all(out)
     assert reading.stats(out)["splits"]["train"]["records"] == len(rows) == 60
     for key, ids in made.items():
@@ -298,9 +302,7 @@ def test_limit_takes_the_same_rows_however_they_are_stored(convert, tmp_path):
     made = data.label_tree(tmp_path, 12, IDS)
     _write_records(tmp_path / "a.tfrecord", made)
     common = [*CLASSES, "--limit", "5", "--record_keys", "image=,key=image/filename"]
-    named = convert(
-        tmp_path / "n", "--label_maps", f"{tmp_path}/labels/*.png", *common
-    )
+    named = convert(tmp_path / "n", "--label_maps", f"{tmp_path}/labels/*.png", *common)
     in_records = convert(
         tmp_path / "r", "--label_maps", f"{tmp_path}/a.tfrecord", *common
     )

@@ -107,10 +107,7 @@ def test_graph_equals_a_plain_analysis_constant_for_constant(two_graphs):
         {name: tf.constant([row[name] for row in rows]) for name in rows[0]}
     )
     ours = tft.TFTransformOutput(str(out / "transform_graph")).transform_raw_features(
-        {
-            f"{name}_bytes": tf.constant([row[name] for row in rows])
-            for name in rows[0]
-        },
+        {f"{name}_bytes": tf.constant([row[name] for row in rows]) for name in rows[0]},
         drop_unused_features=True,
     )
     names = [name for name in plain if name not in ("mask", "image")]
@@ -138,7 +135,9 @@ def test_graph_holds_the_weights_of_stats_json(two_graphs):
 
 def test_every_analyzer_is_named(two_graphs):
     _, out, _ = two_graphs
-    spec = tft.TFTransformOutput(str(out / "transform_graph")).transformed_feature_spec()
+    spec = tft.TFTransformOutput(
+        str(out / "transform_graph")
+    ).transformed_feature_spec()
     assert {name for name in spec if name.startswith("stats/")} == {
         *(f"stats/{name}" for name in ("class_pixels", "class_images")),
         *(f"stats/{name}" for name in ("presence_pixels", "ignored_pixels")),
