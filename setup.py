@@ -37,6 +37,7 @@ test_requires = [
     "pytest>=8.3",
     "pytest-randomly>=3.16",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "ruff>=0.9",
     "tensorflow-datasets>=4.9.7",
     "types-PyYAML>=6.0",
