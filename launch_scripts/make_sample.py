@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.png import encode_png
+from pipeline.quiet import quiet
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
@@ -584,7 +585,8 @@ def write_split(
     output: pathlib.Path, split: str, scenes: Iterable[tuple[Bytes, Bytes]]
 ) -> None:
     """Writes the scenes of one split as PNG files and as shards."""
-    import tensorflow as tf
+    with quiet():
+        import tensorflow as tf
 
     images, labels = (output / split / name for name in ("images", "labels"))
     for folder in (images, labels, output / "shards"):
@@ -601,7 +603,7 @@ def write_split(
         image_png, ids_png = encode_png(image), encode_png(ids)
         (images / name).write_bytes(image_png)
         (labels / name).write_bytes(ids_png)
-        example = encode_example(name, image_png, ids_png, *ids.shape)
+        example = encode_example(f"{split}/{name}", image_png, ids_png, *ids.shape)
         shards[index % count].write(example)
     for shard in shards:
         shard.close()

@@ -127,7 +127,7 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     output.check_claim(options.output, overwrite=options.overwrite)
     cut = survey(options)
     print_plan(options, cut)
-    with _quiet():
+    with quiet():
         from pipeline import convert
     temporary = output.claim(options, cut)
     _run(
@@ -159,7 +159,7 @@ def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
     cut = survey(options)
     print_plan(options, cut)
-    with _quiet():
+    with quiet():
         from pipeline import validate
     with _scratch(beam_options) as scratch:
         _run(
@@ -192,7 +192,7 @@ def _plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 def _inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     _no_more(beam_arguments)
-    with _quiet():
+    with quiet():
         from pipeline import inspect
     with _errors_of_dataset():
         inspect.print_dataset(arguments.directory, arguments.split, arguments.limit)
@@ -201,7 +201,7 @@ def _inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 def _verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     _no_more(beam_arguments)
-    with _quiet():
+    with quiet():
         from pipeline import verify
 
     with _errors_of_dataset():
@@ -254,7 +254,7 @@ def _beam_options(arguments: list[str]) -> "PipelineOptions":
     Raises:
         UsageError: a flag that nobody knows, or a runner that Beam does not have.
     """
-    with _quiet():
+    with quiet():
         from apache_beam.options.pipeline_options import (
             DirectOptions,
             PipelineOptions,
@@ -345,21 +345,6 @@ def _print_rejections(paths: list[str]) -> None:
         print(line.decode(), file=sys.stderr)
     if len(lines) > _SHOWN_REJECTIONS:
         print(f"... and {len(lines) - _SHOWN_REJECTIONS:,} more", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps native libraries from talking while they are loaded."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
 
 
 if __name__ == "__main__":
