@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import options as options_module
 from pipeline.options import Parser, UsageError
+from pipeline.quiet import quiet
 from transforms import classes, layout
 
 if TYPE_CHECKING:
