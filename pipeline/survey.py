@@ -6,6 +6,7 @@ shards and units. Of a file no more is opened than its header, and of most not t
 
 import dataclasses
 import heapq
+import importlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from apache_beam.io.filesystem import BeamIOError
 from pipeline import arrays, examples, files, header, sizes, tfrecords
 from pipeline.keys import entries, kind_of, rank_of, split_of
 from pipeline.options import Options, RecordKeys, Source, UsageError
+from pipeline.quiet import quiet
 from pipeline.rows import Entry
 from pipeline.sizes import Sample
 from transforms import features
@@ -131,6 +133,9 @@ def survey(options: Options) -> Plan:
         for source, found in labels.items()
     }
     first = next(itertools.chain.from_iterable(in_records.values()), None)
+    if first is not None:
+        with quiet():  # parsing records loads TensorFlow
+            importlib.import_module("tensorflow.core.example.example_pb2")
     with_images = bool(images) or (
         first is not None and _has_images(first.path, options.record_keys)
     )
@@ -338,7 +343,7 @@ def _sample_records(
         if len(samples) >= _SAMPLE_ROWS:
             break
         for record in _first_records(file.path, _SAMPLE_ROWS - len(samples)):
-            sampled_bytes += len(record)
+            sampled_bytes += len(tfrecords.frame(record))
             try:
                 raw = examples.parse(record, file.path, 0, options.record_keys)
                 found = header.read_header(raw.label_bytes)
