@@ -21,6 +21,7 @@ from pipeline.write import Pieces, ShardId, add_sizes, mask_depth
 from transforms import features, layout, masks, summaries
 
 _TFDS = "tensorflow_datasets.core.features"
+_DICT = f"{_TFDS}.features_dict.FeaturesDict"
 _VERSION = "1.0.0"  # of the dataset, as TFDS wants one
 _PACKAGES = ("maskbeam", "apache-beam", "tensorflow", "tensorflow-transform", "isal")
 
@@ -298,7 +299,7 @@ def make_features(config: features.Config) -> dict[str, Any]:
         columns[features.IMAGE_ENCODED] = _image([*(resized or (-1, -1)), 3], "uint8")
         columns[features.IMAGE_FORMAT] = _text()
     return {
-        "type": f"{_TFDS}.features_dict.FeaturesDict",
+        "type": _DICT,
         "content": {"features": columns},
         "proto_cls": "tensorflow_datasets.FeaturesDict",
     }
@@ -309,6 +310,10 @@ def _mask(config: features.Config) -> dict[str, Any]:
     if config.mask_encoding == "png":
         dtype = masks.index_dtype(config.num_classes).name
         return _image([height, width, 1], dtype, encoding="png")
+    if config.mask_encoding == "float32" and config.size is None:
+        # TFDS reads no plain tensor of two unknown sides: value and shape it is.
+        parts = {"value": _tensor([-1], "float32"), "shape": _tensor([3], "int64")}
+        return {"pythonClassName": _DICT, "featuresDict": {"features": parts}}
     dtype, encoding = {
         "bits": (masks.word_dtype(config.num_classes).name, "zlib"),
         "uint8": ("uint8", "zlib"),

@@ -72,6 +72,8 @@ def _encode(index: tf.Tensor, config: features.Config) -> tf.Tensor:
     if config.mask_encoding == "png":
         return index
     dtype = tf.uint8 if config.mask_encoding == "uint8" else tf.float32
+    if index.dtype == tf.uint16:  # which tf.one_hot does not take
+        index = tf.cast(index, tf.int32)
     return tf.one_hot(index, config.num_classes, dtype=dtype)
 
 
