@@ -164,7 +164,8 @@ class ClassMap:
                 sort_keys=False,
                 default_flow_style=True,
                 width=10**9,
-                allow_unicode=True,
+                # YAML folds line separators that are not escaped.
+                allow_unicode=str(row["name"]).isprintable(),
             )
             for row in classes
         )
