@@ -454,6 +454,43 @@ def _first_of_tfds(directory):
     return list(tfds.as_numpy(builder.as_dataset(split="val").take(1)))
 
 
+def test_camvid_images_equal_pillow_and_the_graph(camvid, convert, tmp_path):
+    import tensorflow_transform as tft
+
+    arguments = []
+    for split in ("train", "val"):
+        arguments += ["--label_maps", f"{split}={camvid}/{split}annot/*.png"]
+        arguments += ["--images", f"{split}={camvid}/{split}/*.png"]
+    arguments += ["--classes", "camvid11", "--max_rejected", 0.9]
+    out = convert(tmp_path / "out", *arguments)
+    rejected = reading.rejections(out)
+    assert {line["reason"] for line in rejected} == {"the label map has no image"}
+    graph = tft.TFTransformOutput(str(out / "transform_graph"))
+    read = 0
+    for split in ("train", "val"):
+        paths = sorted((camvid / split).glob("*.png"))
+        rows = reading.load_all(out, split)
+        assert set(rows) == {path.stem for path in paths}
+        labels = len(list((camvid / f"{split}annot").glob("*.png")))
+        assert sum(r["split"] == split for r in rejected) == labels - len(paths)
+        read += len(paths)
+        for path in paths[::5]:
+            row = rows[path.stem]
+            label = camvid / f"{split}annot" / path.name
+            levels = np.array(Image.open(path))
+            expected = levels.astype(np.float32) * np.float32(1 / 255)
+            np.testing.assert_array_equal(row["image"], expected)
+            raw = {"image_bytes": path, "label_bytes": label}
+            outputs = graph.transform_raw_features(
+                {n: tf.constant([p.read_bytes()]) for n, p in raw.items()},
+                drop_unused_features=True,
+            )
+            for name in ("image", "mask", "label"):
+                found = outputs[name].to_tensor().numpy()[0]
+                np.testing.assert_array_equal(found, row[name], name)
+    assert read == 62 + 26
+
+
 def test_json_files_are_plain(tree, convert, tmp_path):
     directory, _ = tree
     out = convert(tmp_path / "out", *_sources(directory))
