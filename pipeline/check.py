@@ -157,7 +157,7 @@ class RowCheck:
             way_out = next((text for w, text in _WAYS_OUT.items() if w in kind), None)
             raise RejectedError(
                 "header",
-                f"label map: {kind}, where 8-bit grey is read"
+                f"label map: {kind}, where 8- or 16-bit grey is read"
                 + (f"; {way_out}" if way_out else ""),
             )
         height, width = self._config.size or (found.height, found.width)
