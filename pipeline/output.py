@@ -8,6 +8,8 @@ neither          empty, or somebody else's and never touched
 import uuid
 from typing import Any
 
+from apache_beam.io.filesystem import BeamIOError
+
 from pipeline import files
 from pipeline.options import Options, UsageError
 from pipeline.survey import Plan
@@ -30,8 +32,11 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
     Raises:
         UsageError: a dataset, an unfinished run or something else is in the way.
     """
-    if not files.exists(directory):
-        return
+    try:
+        if not files.exists(directory):
+            return
+    except ValueError as error:  # a scheme that Beam lacks
+        raise UsageError(f"--output {directory}: {error}") from error
     if files.exists(files.join(directory, layout.UNFINISHED)):
         if not overwrite:
             raise UsageError(
@@ -44,7 +49,10 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
                 f"{directory} holds a dataset; --overwrite replaces it, or choose "
                 "another --output"
             )
-    elif files.match(files.join(directory, "**")):
+    elif not files.match(files.join(directory, "**")):
+        if files.match(directory):
+            raise UsageError(f"--output {directory} is a file, not a directory")
+    else:
         raise UsageError(
             f"{directory} is not empty and holds no dataset of maskbeam's: it is never "
             "overwritten; choose another --output"
@@ -63,7 +71,10 @@ def claim(options: Options, plan: Plan) -> str:
     directory = options.output
     assert directory is not None
     check_claim(directory, overwrite=options.overwrite)
-    files.make_directory(directory)
+    try:
+        files.make_directory(directory)
+    except (OSError, BeamIOError) as error:
+        raise UsageError(f"--output {directory} cannot be made: {error}") from error
     earlier = _listed(directory)
     temporary = f".unfinished-{uuid.uuid4().hex[:12]}"
     names = [*plan.shard_names(options.name), *_BESIDE_SHARDS]

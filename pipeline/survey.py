@@ -164,7 +164,7 @@ def survey(options: Options) -> Plan:
 def _matched(source: Source, flag: str) -> list[files.File]:
     try:
         found = files.match(source.pattern)
-    except BeamIOError as error:
+    except (BeamIOError, ValueError) as error:  # ValueError: a scheme Beam lacks
         raise UsageError(
             f"{flag} {source.pattern} cannot be listed: {error}"
         ) from error

@@ -98,6 +98,7 @@ def test_wrong_command_is_one_line_and_code_2(
     [
         ("/nowhere/*.png", "matches no file"),
         ("val=", "names a split but no files"),
+        ("nosuch://bucket/*.png", "cannot be listed"),
         (__file__, "is of no format"),
     ],
 )
@@ -150,6 +151,14 @@ def test_a_folder_of_somebody_else_is_never_touched(
         convert(tmp_path, *arguments, *overwrite, code=2)
         assert "no dataset of maskbeam's" in capfd.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_an_output_that_cannot_be(arguments, tmp_path, convert, capfd):
+    (tmp_path / "file").write_text("mine")
+    for output, word in (("file", "is a file"), ("file/below", "cannot be made")):
+        convert(tmp_path / output, *arguments, code=2)
+        assert word in capfd.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_killed_run_is_no_dataset_and_the_next_says_so(tmp_path, run_maskbeam):
