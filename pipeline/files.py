@@ -1,7 +1,9 @@
 """Files on any filesystem that Beam knows."""
 
 import dataclasses
+import glob
 import json
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from typing import IO, Any
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-_WILDCARD = re.compile(r"[*?\[{]")
+_WILDCARD = re.compile(r"[*?\[]")
 _FLAT_LIST = re.compile(r"\[[^][{}\"]*\]")
 _CHUNK_BYTES = 1 << 20
 
@@ -27,11 +29,37 @@ class File:
 def match(pattern: str) -> list[File]:
     """The files that a glob matches, sorted by path.
 
+    Local ones are found by Python's own `glob`: Beam leaves out links that lead
+    nowhere, and what lies behind linked directories, and nobody would hear of it.
+
     Raises:
-        BeamIOError: the filesystem is not there, or says no.
+        BeamIOError: the filesystem says no.
+        ValueError: Beam has no filesystem of that scheme.
     """
-    found = FileSystems.match([pattern])[0].metadata_list
-    return sorted(File(entry.path, entry.size_in_bytes) for entry in found)
+    if not is_local(pattern):
+        found = FileSystems.match([pattern])[0].metadata_list
+        return sorted(File(entry.path, entry.size_in_bytes) for entry in found)
+    paths = glob.iglob(pattern, recursive=True)
+    return sorted(File(path, _size(path)) for path in paths if not os.path.isdir(path))
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is of this machine, and of no scheme."""
+    return "://" not in path
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:  # a link that leads nowhere: reading it will say so
+        return 0
+
+
+def is_empty(directory: str) -> bool:
+    """Whether a directory that is there holds nothing."""
+    if is_local(directory):
+        return not os.listdir(directory)
+    return not match(join(directory, "**"))
 
 
 def below(path: str, pattern: str) -> str:

@@ -49,10 +49,9 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
                 f"{directory} holds a dataset; --overwrite replaces it, or choose "
                 "another --output"
             )
-    elif not files.match(files.join(directory, "**")):
-        if files.match(directory):
-            raise UsageError(f"--output {directory} is a file, not a directory")
-    else:
+    elif files.match(directory):
+        raise UsageError(f"--output {directory} is a file, not a directory")
+    elif not files.is_empty(directory):
         raise UsageError(
             f"{directory} is not empty and holds no dataset of maskbeam's: it is never "
             "overwritten; choose another --output"
@@ -92,7 +91,7 @@ def claim(options: Options, plan: Plan) -> str:
     for name in (layout.MANIFEST, *earlier["names"], *earlier["temporary"]):
         files.remove(files.join(directory, name))
     rejected = files.join(directory, layout.REJECTED)
-    if files.exists(rejected) and not files.match(files.join(rejected, "*")):
+    if files.exists(rejected) and files.is_empty(rejected):
         files.remove(rejected)
     return files.join(directory, temporary)
 

@@ -281,6 +281,22 @@ def test_arrays_that_are_no_label_maps(tmp_path, convert):
     assert len(reading.load_all(out)) == 3
 
 
+def test_links_are_followed_and_those_that_lead_nowhere_are_reported(tmp_path, convert):
+    made = data.label_tree(tmp_path / "elsewhere", 3, IDS)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "city").symlink_to(tmp_path / "elsewhere" / "labels")
+    (tmp_path / "labels" / "city" / "lost.png").symlink_to(tmp_path / "nowhere")
+    out = convert(
+        tmp_path / "out",
+        *("--label_maps", f"{tmp_path}/labels/*/*.png", *CLASSES),
+        *("--max_rejected", "0.5"),
+    )
+    assert set(reading.load_all(out)) == {f"city/{key}" for key in made}
+    (line,) = reading.rejections(out)
+    assert line["key"] == "city/lost"
+    assert "cannot be read" in line["reason"]
+
+
 def test_one_bad_of_camvid(camvid, tmp_path, convert):
     for split in ("train", "val"):
         (tmp_path / split).mkdir()
