@@ -194,13 +194,13 @@ class RowCheck:
             return
         shown = ", ".join(f"{v} at {found[v]} pixels" for v in unknown[:4])
         more = f" and {unknown.size - 4} more values" if unknown.size > 4 else ""
-        hint = ""
+        hint = "if it is meant, name it there, under a class or under `ignore`"
         if 255 in unknown:
-            hint = "; 255 often is the ignore label: add it to the map's `ignore`"
+            hint = "255 often is the ignore label: if so, add it to `ignore`"
         raise RejectedError(
             "classes",
             f"label value {shown}{more}, outside class map {self._class_map.name}, "
-            f"which has {self._class_map.describe_ids()}{hint}",
+            f"which has {self._class_map.describe_ids()}; {hint}",
         )
 
     def _count(

@@ -238,6 +238,7 @@ def _survey_split(
         sample
         for _, entry, size in named[:_SAMPLE_ROWS]
         if (sample := _sample(entry, size, image_bytes)) is not None
+        and sample.height * sample.width <= options.max_pixels
     ]
     record_samples, in_records = _sample_records(record_files, options)
     in_records = round(in_records * dict(options.split_by).get(split, 1.0))

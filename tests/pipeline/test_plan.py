@@ -157,6 +157,17 @@ def test_survey_counts_and_samples(tmp_path):
     assert limited.splits["train"].limit_rank == ranks[4]
 
 
+def test_what_will_be_rejected_is_no_sample(tmp_path):
+    data.label_tree(tmp_path, 5, [0, 1])
+    large = data.png(np.zeros((60, 60), np.uint8))
+    data.write_tree(tmp_path, {"labels/large.png": large, "labels/empty.png": b""})
+    found = survey(
+        _options(label_maps=(Source("train", f"{tmp_path}/labels/*"),), max_pixels=3599)
+    )
+    assert found.splits["train"].rows == 7
+    assert found.splits["train"].sizes == ((24, 32),) * 5
+
+
 @pytest.mark.parametrize("shard_mb", [1, 2, 1000])
 def test_shards_are_as_large_as_asked(tmp_path, shard_mb):
     data.label_tree(tmp_path, 20, [0, 1], size=lambda i: (100, 300))

@@ -2,13 +2,14 @@ import ast
 import pathlib
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests import data_generation as data
-from transforms import records
+from transforms import features, records
 
 ROWS = 20
 SIZES = [(10, 14), (7, 21), (12, 12)]
@@ -17,7 +18,7 @@ ROOT = pathlib.Path(__file__).parent.parent.parent
 
 @pytest.fixture(scope="module")
 def native(tmp_path_factory, convert):
-    """Rows of three sizes in two shards, with images."""
+    """Rows of three sizes in one shard, with images."""
     directory = tmp_path_factory.mktemp("native")
     data.label_tree(
         directory, ROWS, [0, 1, 2, 255], size=lambda i: SIZES[i % 3], images=True
@@ -27,7 +28,7 @@ def native(tmp_path_factory, convert):
 
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory, convert):
-    """The same, resized, from two record shards' worth of files."""
+    """Rows of one size in two splits."""
     directory = tmp_path_factory.mktemp("fixed")
     data.label_tree(directory, ROWS, [0, 1, 2, 255])
     return convert(
@@ -137,6 +138,7 @@ def test_what_is_not_there_is_named(native, tmp_path):
 def test_reading_imports_neither_beam_nor_tf_transform():
     code = (
         "import sys, transforms.records, transforms.masks\n"
+        "import transforms.classes, transforms.summaries\n"
         "bad = {'apache_beam', 'tensorflow_transform', 'tfx_bsl'} & set(sys.modules)\n"
         "assert not bad, bad\n"
     )
@@ -155,3 +157,202 @@ def test_what_travels_to_serving_leaves_beam_behind(path):
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module or "")
     assert not {n for n in imported if n.split(".")[0] in ("apache_beam", "pipeline")}
+
+
+# Rows of each of four record files, and so of the shards that they become.
+SHARD_ROWS = [7, 1, 4, 3]
+
+
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory, convert):
+    """Rows in four shards, one for each record file."""
+    directory = tmp_path_factory.mktemp("sharded")
+    rng = np.random.default_rng(0)
+    for number, rows in enumerate(SHARD_ROWS):
+        path = str(directory / f"{number}.tfrecord")
+        with tf.io.TFRecordWriter(path) as writer:
+            for row in range(rows):
+                label = data.png(data.regions(rng, 9, 7, [0, 1, 2, 255]))
+                example = tf.train.Example()
+                values = {"key": b"%d_%d" % (number, row), "label": label}
+                for name, value in values.items():
+                    example.features.feature[name].bytes_list.value.append(value)
+                writer.write(example.SerializeToString())
+    out = convert(
+        directory / "out",
+        *("--label_maps", f"{directory}/*.tfrecord", "--num_classes", 3),
+        *("--ignore_label", 255, "--record_keys", "label=label,key=key"),
+    )
+    assert len(list(out.glob("*-train.tfrecord-*"))) == len(SHARD_ROWS)
+    return out
+
+
+ALL_KEYS = [b"%d_%d" % (n, i) for n, rows in enumerate(SHARD_ROWS) for i in range(rows)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 15])
+def test_readers_partition_several_shards(sharded, count):
+    parts = [
+        _keys(records.load(str(sharded), "train", shard=(index, count)))
+        for index in range(count)
+    ]
+    assert all(parts)
+    assert sorted(sum(parts, [])) == sorted(ALL_KEYS)
+    if count <= len(SHARD_ROWS):  # then a shard is one reader's alone
+        readers = [{key.split(b"_")[0] for key in part} for part in parts]
+        assert sum(map(len, readers)) == len(SHARD_ROWS)
+
+
+def test_more_readers_than_rows_leave_some_without(sharded):
+    parts = [
+        _keys(records.load(str(sharded), "train", shard=(index, 20)))
+        for index in range(20)
+    ]
+    assert sorted(sum(parts, [])) == sorted(ALL_KEYS)
+
+
+@pytest.mark.parametrize("shard", [(-1, 2), (2, 2), (0, 0)], ids=str)
+def test_a_reader_that_cannot_be_is_refused(sharded, shard):
+    with pytest.raises(ValueError, match="index < count"):
+        records.load(str(sharded), "train", shard=shard)
+
+
+def test_rows_come_in_the_order_of_the_shards(sharded):
+    assert _keys(records.load(str(sharded), "train")) == ALL_KEYS
+
+
+def test_shuffle_mixes_shards_anew_in_each_epoch(sharded):
+    rows = records.load(str(sharded), "train", shuffle=True, seed=3, batch_size=4)
+    epochs = [_keys(rows) for _ in range(3)]
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+    for epoch in epochs:
+        assert sorted(epoch) == sorted(ALL_KEYS)
+    again = records.load(str(sharded), "train", shuffle=True, seed=3, batch_size=4)
+    assert [_keys(again) for _ in range(3)] == epochs
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_shuffled_readers_partition_the_rows(sharded, count):
+    parts = [
+        _keys(
+            records.load(
+                str(sharded), "train", shuffle=True, seed=1, shard=(index, count)
+            )
+        )
+        for index in range(count)
+    ]
+    assert sorted(sum(parts, [])) == sorted(ALL_KEYS)
+
+
+def test_batches_hold_every_row_the_last_one_what_is_left(fixed):
+    both = [_keys(records.load(str(fixed), split)) for split in ("train", "val")]
+    assert all(both)
+    assert sorted(sum(both, [])) == [b"row_%03d" % n for n in range(ROWS)]
+    for split, keys in zip(("train", "val"), both, strict=True):
+        batches = list(records.load(str(fixed), split, batch_size=3))
+        assert _keys(batches) == keys
+        sizes = [len(batch["key"]) for batch in batches]
+        assert sizes == [3] * (len(keys) // 3) + [len(keys) % 3] * (len(keys) % 3 > 0)
+
+
+@pytest.mark.parametrize("dtype", [tf.bool, tf.uint8, tf.float32])
+def test_padding_is_zero_in_any_dtype_and_on_either_axis(native, dtype):
+    single = {row["key"].numpy(): row for row in records.load(str(native), "train")}
+    options = {"mask_dtype": dtype, "class_axis": -3, "batch_size": 5}
+    for batch in records.load(str(native), "train", **options):
+        mask = np.moveaxis(batch["mask"].numpy(), 1, -1)
+        assert batch["mask"].dtype == dtype
+        assert mask.shape[:3] == batch["label"].shape
+        for number, key in enumerate(batch["key"].numpy()):
+            expected = np.zeros(mask.shape[1:], dtype.as_numpy_dtype)
+            one = single[key]["mask"].numpy()
+            expected[: one.shape[0], : one.shape[1]] = one
+            np.testing.assert_array_equal(mask[number], expected)
+
+
+def test_single_rows_at_native_sizes_have_no_padding(native):
+    for row in records.load(str(native), "train"):
+        assert set(row) == {"key", "label", "mask", "image"}
+        number = int(row["key"].numpy()[-3:])
+        assert row["label"].shape == SIZES[number % 3]
+        assert row["mask"].shape == (*SIZES[number % 3], 3)
+        assert row["image"].shape == (*SIZES[number % 3], 3)
+
+
+def test_raw_columns_come_in_batches_too(native):
+    single = {
+        row["key"].numpy(): row for row in records.load(str(native), "train", raw=True)
+    }
+    batches = list(records.load(str(native), "train", raw=True, batch_size=6))
+    assert [len(batch["key"]) for batch in batches] == [6, 6, 6, 2]
+    for batch in batches:
+        for number, key in enumerate(batch["key"].numpy()):
+            for name, value in single[key].items():
+                np.testing.assert_array_equal(batch[name][number], value)
+
+
+DEPTHS = [1, 8, 9, 16, 17, 32, 33, 64, 65, 150, 255, 256, 1000]
+
+
+def _record(label, num_classes, encoding, fixed):
+    """A record as section 3 of the design has it, by NumPy, zlib and Pillow."""
+    mask = np.eye(num_classes + 1, dtype=np.uint8)[label][..., :-1]  # -1: the last row
+    if encoding == "bits":
+        width = next((b for b in (8, 16, 32, 64) if num_classes <= b), 64)
+        words = -(-num_classes // width)
+        padded = np.pad(mask, ((0, 0), (0, 0), (0, words * width - num_classes)))
+        stored = zlib.compress(np.packbits(padded, -1, bitorder="little").tobytes())
+        shape = [*label.shape, words] if words > 1 else label.shape
+    elif encoding == "png":
+        dtype = np.uint8 if num_classes <= 255 else np.uint16
+        index = np.where(label < 0, np.iinfo(dtype).max, label).astype(dtype)
+        stored, shape = data.png(index), None
+    else:
+        stored = zlib.compress(mask.tobytes()) if encoding == "uint8" else mask
+        shape = mask.shape
+    example = tf.train.Example()
+    feature = example.features.feature
+    feature["key"].bytes_list.value.append(b"k")
+    feature["image/height"].int64_list.value.append(label.shape[0])
+    feature["image/width"].int64_list.value.append(label.shape[1])
+    column = f"mask/{encoding}"
+    if shape is not None and not fixed:
+        feature[f"{column}/shape"].int64_list.value.extend(shape)
+        column += "/value"
+    if encoding == "float32":
+        feature[column].float_list.value.extend(stored.ravel().astype(np.float32))
+    else:
+        feature[column].bytes_list.value.append(stored)
+    return example.SerializeToString()
+
+
+@pytest.mark.parametrize("fixed_size", [True, False], ids=["fixed", "native"])
+@pytest.mark.parametrize("num_classes", DEPTHS)
+@pytest.mark.parametrize("encoding", ["bits", "png", "uint8", "float32"])
+def test_a_record_made_by_hand_is_read(encoding, num_classes, fixed_size):
+    label = np.random.default_rng(0).integers(-1, num_classes, (7, 13))
+    label.flat[:3] = [-1, 0, num_classes - 1]
+    size = label.shape if fixed_size else None
+    config = features.Config(num_classes, encoding, size)
+    record = _record(label, num_classes, encoding, fixed_size)
+    columns = records.record_parser(config)(tf.constant(record))
+    expected = label[..., np.newaxis] == np.arange(num_classes)
+    for dtype in (tf.float32, tf.bool, tf.uint8):
+        row = records.decode_record(columns, config, None, dtype)
+        assert set(row) == {"key", "label", "mask"}
+        assert (row["label"].dtype, row["mask"].dtype) == (tf.int32, dtype)
+        np.testing.assert_array_equal(row["label"], label)
+        np.testing.assert_array_equal(row["mask"], expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9)], ids=str)
+@pytest.mark.parametrize("encoding", ["bits", "png", "uint8", "float32"])
+def test_a_record_that_is_all_ignored_is_read(encoding, shape):
+    label = np.full(shape, -1)
+    config = features.Config(9, encoding)
+    record = _record(label, 9, encoding, fixed=False)
+    row = records.decode_record(
+        records.record_parser(config)(tf.constant(record)), config, None
+    )
+    np.testing.assert_array_equal(row["label"], label)
+    np.testing.assert_array_equal(row["mask"], np.zeros((*shape, 9)))
