@@ -17,12 +17,10 @@ from transforms import layout
 
 _BESIDE_SHARDS = (
     layout.TRANSFORM_GRAPH,
-    layout.SERVING,
     layout.CLASSES,
     layout.STATS,
     layout.FEATURES,
     layout.DATASET_INFO,
-    layout.REPORT,
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline import arrays, files
+from pipeline import arrays, files, progress
 from pipeline.keys import entries, rank_of, shard_of
 from pipeline.options import Options, Source
 from pipeline.rows import Entry, Rejection, Row, Unit
@@ -36,6 +36,7 @@ class PairByKey(beam.DoFn):
             yield beam.pvalue.TaggedOutput(REPEATED, repeated_key(key, splits))
         for result in pair_by_key(key, entries, self._with_images, self._seed):
             if isinstance(result, Rejection):
+                progress.TALLY.add(rejected=1)
                 yield beam.pvalue.TaggedOutput(REJECTED, result)
             else:
                 yield result

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.io.filesystem import BeamIOError
 
-from pipeline import arrays, examples, files, png, tfrecords
+from pipeline import arrays, examples, files, png, progress, tfrecords
 from pipeline.keys import rank_of, split_of
 from pipeline.options import Options
 from pipeline.rows import Batch, Entry, RawRow, RejectedError, Rejection, Row, Unit
@@ -63,6 +63,7 @@ class ReadUnit(beam.DoFn):
         waiting: dict[str, _Waiting] = {}
         for split, row in rows:
             if isinstance(row, Rejection):
+                progress.TALLY.add(rejected=1)
                 yield beam.pvalue.TaggedOutput(REJECTED, row)
                 continue
             if self._has_records:

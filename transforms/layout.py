@@ -1,13 +1,11 @@
 """What lies where in a dataset's directory: for writer and reader alike."""
 
 TRANSFORM_GRAPH = "transform_graph"
-SERVING = "serving"
 REJECTED = "rejected"
 CLASSES = "classes.yaml"
 STATS = "stats.json"
 FEATURES = "features.json"  # this and the next are TFDS's
 DATASET_INFO = "dataset_info.json"
-REPORT = "report.html"
 MANIFEST = "manifest.json"  # written last: without it there is no dataset
 UNFINISHED = "unfinished.json"  # written first, removed last
 VERDICT = "verdict.json"  # in `rejected/`, where too much was rejected
