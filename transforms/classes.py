@@ -4,6 +4,7 @@ The index of a class is its position in the list. From a map come the forward ta
 (id -> index, in the graph) and the inverse (index -> id).
 """
 
+import collections
 import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -78,11 +79,10 @@ class ClassMap:
                 self._claim(owners, value, f"class {label_class.name!r}")
         for value in self.ignore:
             self._claim(owners, value, "the ignore list")
-        names = [c.name for c in self.classes]
-        repeated = sorted({n for n in names if names.count(n) > 1})
-        if repeated:
+        (name, count), *_ = collections.Counter(self.names).most_common(1)
+        if count > 1:
             raise ValueError(
-                f"class map {self.name!r} has the class name {repeated[0]!r} twice: "
+                f"class map {self.name!r} has the class name {name!r} twice: "
                 "to merge ids into one class, list them all in its `ids`"
             )
 

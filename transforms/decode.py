@@ -42,7 +42,9 @@ def label_ids(encoded: tf.Tensor) -> tf.Tensor:
         tf.errors.InvalidArgumentError: the bytes are no whole PNG, or a PNG of another
             kind, which TensorFlow would decode to something else than ids.
     """
-    header = tf.io.decode_raw(tf.strings.substr(encoded, _BIT_DEPTH_AT, 2), tf.uint8)
+    # Filled up, for `substr` fails on short strings with a message that holds them.
+    filled = tf.strings.join([encoded, "\0" * (_BIT_DEPTH_AT + 2)])
+    header = tf.io.decode_raw(tf.strings.substr(filled, _BIT_DEPTH_AT, 2), tf.uint8)
     depth, color_type = header[0], header[1]
     deep = tf.equal(depth, 16)
     is_index = (color_type == _GREY) & (deep | tf.equal(depth, 8))

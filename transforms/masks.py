@@ -43,7 +43,10 @@ def one_hot(
     # i64 holds every label dtype but u64, and compares without wrapping around.
     wide = label if label.dtype == tf.int32 else tf.cast(label, tf.int64)
     valid = (wide >= 0) & (wide < num_classes)
-    known = valid if ignore_label is None else valid | (wide == ignore_label)
+    known = valid
+    if ignore_label is not None:  # which may be one of 0..K-1, too
+        known = valid | (wide == ignore_label)
+        valid &= wide != ignore_label
     known_everywhere = tf.debugging.Assert(
         tf.reduce_all(known),
         [
