@@ -40,7 +40,7 @@ export TF_CPP_MIN_LOG_LEVEL=3
 check "ruff check" ruff check .
 check "ruff format" ruff format --check .
 check "mypy" mypy
-check "pytest" pytest --numprocesses auto --dist worksteal -m "$markers" "$@"
+check "pytest" pytest --numprocesses auto --maxprocesses 4 --dist worksteal -m "$markers" "$@"
 
 if ((${#failed[@]})); then
   (IFS=,; echo "FAILED: ${failed[*]}" >&2)

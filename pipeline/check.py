@@ -136,10 +136,14 @@ class RowCheck:
             ids = decode.grey_ids(raw.label_bytes, dtype)
         except tf.errors.InvalidArgumentError as error:
             raise RejectedError("decode", f"label map: {_cause(error)}") from error
-        self._judge(ids.numpy(), dtype)
-        ids = geometry.resize_ids(ids, self._config.size).numpy()
+        found = self._histogram(ids.numpy(), dtype)
+        self._judge(found, dtype)
+        if self._config.size is not None:
+            ids = geometry.resize_ids(ids, self._config.size)
+            found = self._histogram(ids.numpy(), dtype)
+        ids = ids.numpy()
         levels, image_bytes, image_format = self._image(raw, label_header)
-        counts, ignored = self._count(ids, dtype)
+        counts, ignored = self._count(found, dtype)
         height, width = label_header.height, label_header.width
         return CheckedRow(
             key=raw.key,
@@ -185,10 +189,15 @@ class RowCheck:
             )
         return found
 
-    def _judge(self, ids: npt.NDArray[np.generic], dtype: tf.DType) -> None:
+    def _histogram(
+        self, ids: npt.NDArray[np.generic], dtype: tf.DType
+    ) -> npt.NDArray[np.int64]:
+        """How many pixels each id has: i64[256] or i64[65536]."""
+        return np.bincount(ids.ravel(), minlength=dtype.max + 1)
+
+    def _judge(self, found: npt.NDArray[np.int64], dtype: tf.DType) -> None:
         """Rejects ids that the class map does not name."""
         forward, _ = self._tables[dtype]
-        found = np.bincount(ids.ravel(), minlength=len(forward))
         unknown = np.flatnonzero((forward == UNKNOWN) & (found > 0))
         if not unknown.size:
             return
@@ -204,11 +213,10 @@ class RowCheck:
         )
 
     def _count(
-        self, ids: npt.NDArray[np.generic], dtype: tf.DType
+        self, found: npt.NDArray[np.int64], dtype: tf.DType
     ) -> tuple[npt.NDArray[np.int64], int]:
         """Pixels by class, and ignored ones."""
         forward, _ = self._tables[dtype]
-        found = np.bincount(ids.ravel(), minlength=len(forward))
         counts = np.zeros(self._config.num_classes, np.int64)
         named = forward >= 0
         np.add.at(counts, forward[named], found[named])
@@ -228,7 +236,7 @@ class RowCheck:
         self, raw: RawRow, label_header: header.Header
     ) -> tuple[npt.NDArray[np.uint8] | None, bytes | None, str]:
         """The image as the model sees it, and as it is stored."""
-        if not self._config.with_images or raw.image_bytes is None:
+        if raw.image_bytes is None:  # as it is for all rows, or for none
             return None, None, ""
         found = self._header(raw.image_bytes, f"image {raw.image_source}")
         if (found.height, found.width) != (label_header.height, label_header.width):

@@ -10,7 +10,7 @@ import tensorflow_transform.beam as tft_beam
 from pipeline import analyze, check, encode, files, plan, publish, read, write
 from pipeline.options import Options
 from pipeline.survey import Plan
-from transforms import layout
+from transforms import layout, summaries
 
 _DUPLICATE, _REPEATED = "duplicate", "repeated"
 
@@ -45,9 +45,10 @@ def define_pipeline(
         )
 
         # A shard's summary is all that the analyzers need of it.
+        graph_splits = summaries.graph_splits(options.splits)
         totals = (
             shards
-            | "GraphSplits" >> beam.Filter(lambda s: s[0][0] in options.graph_splits)
+            | "GraphSplits" >> beam.Filter(lambda shard: shard[0][0] in graph_splits)
             | "Summaries" >> beam.Map(lambda shard: shard[1].summary)
         )
         graph = totals | "Analyze" >> analyze.WriteTransformGraph(

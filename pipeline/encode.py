@@ -156,5 +156,5 @@ class EncodeMasks(beam.PTransform):
             (rows, adapter),
             encode_fn,
         ) | "RunEncodeFn" >> tft_beam.TransformDataset(output_record_batches=True)
-        # (record batch, passthrough of older TF Transform versions)
+        # (record batch, columns of one value for all rows, of which there are none)
         return encoded | "RecordBatch" >> beam.Map(lambda element: element[0])

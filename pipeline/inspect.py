@@ -15,9 +15,8 @@ def print_dataset(directory: str, split: str | None, limit: int) -> None:
     """
     manifest = records.read_manifest(directory)
     splits = manifest["splits"]
-    if split is not None and split not in splits:
-        raise ValueError(f"no split {split!r}; there are {', '.join(sorted(splits))}")
     shown = [split] if split is not None else list(splits)
+    tensors = records.load(directory, shown[0]).element_spec
     config = records.read_config(manifest)
     print(f"{os.path.abspath(directory)}: {config.mask_encoding} masks")
     for name in shown:
@@ -27,7 +26,7 @@ def print_dataset(directory: str, split: str | None, limit: int) -> None:
     for column, spec in sorted(records.feature_spec(config).items()):
         print(f"  {column}: {spec.dtype.name}{list(spec.shape)}")
     print("\nas load() gives them:")
-    for column, spec in records.load(directory, shown[0]).element_spec.items():
+    for column, spec in tensors.items():
         print(f"  {column}: {spec.dtype.name}{spec.shape.as_list()}")
     print()
     stats = records.read_stats(directory)

@@ -180,11 +180,6 @@ class Options:
             return sorted(split for split, _ in self.split_by)
         return sorted({source.split for source in self.label_maps})
 
-    @property
-    def graph_splits(self) -> list[str]:
-        """The splits that weights and moments are of: `train`, or else all."""
-        return ["train"] if "train" in self.splits else self.splits
-
     def config(self, *, with_images: bool) -> features.Config:
         """What graph, records and reader must agree on."""
         num_classes = self.class_map.num_classes
@@ -230,7 +225,7 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         required=True,
         metavar="[SPLIT=]GLOB",
-        help="label maps: 8-bit grey PNG, .npy, .npz, or TFRecord shards of "
+        help="label maps: 8- or 16-bit grey PNG, .npy, .npz, or TFRecord shards of "
         "tf.Example (plain or GZIP); the split is `train` unless named",
     )
     what.add_argument(

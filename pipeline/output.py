@@ -76,9 +76,7 @@ def claim(options: Options, plan: Plan) -> str:
     temporary = f".unfinished-{uuid.uuid4().hex[:12]}"
     names = [*plan.shard_names(options.name), *_BESIDE_SHARDS]
     names += [f"{layout.REJECTED}/{layout.VERDICT}"]
-    names += [
-        f"{layout.REJECTED}/rejected-{s}.jsonl" for s in (*plan.splits, "unknown")
-    ]
+    names += [layout.rejected_file(split) for split in (*plan.splits, "")]
     note = {
         "format": layout.FORMAT,
         "temporary": [temporary, *earlier["temporary"]],
@@ -105,5 +103,5 @@ def _listed(directory: str) -> dict[str, list[str]]:
         return {"names": [], "temporary": []}
     splits: dict[str, Any] = files.read_json(manifest)["splits"]
     shards = [shard["file"] for split in splits.values() for shard in split["shards"]]
-    rejected = [f"{layout.REJECTED}/rejected-{s}.jsonl" for s in (*splits, "unknown")]
+    rejected = [layout.rejected_file(split) for split in (*splits, "")]
     return {"names": [*shards, *rejected, *_BESIDE_SHARDS], "temporary": []}

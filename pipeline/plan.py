@@ -29,12 +29,12 @@ class PairByKey(beam.DoFn):
 
     def process(self, element: tuple[str, Iterable[Entry]]) -> Iterator[Any]:
         """Gives (split, row), and rejections."""
-        key, entries = element
-        entries = list(entries)
-        splits = {entry.split for entry in entries}
+        key, found = element
+        found = list(found)
+        splits = {entry.split for entry in found}
         if len(splits) > 1:
             yield beam.pvalue.TaggedOutput(REPEATED, repeated_key(key, splits))
-        for result in pair_by_key(key, entries, self._with_images, self._seed):
+        for result in pair_by_key(key, found, self._with_images, self._seed):
             if isinstance(result, Rejection):
                 progress.TALLY.add(rejected=1)
                 yield beam.pvalue.TaggedOutput(REJECTED, result)
@@ -48,7 +48,7 @@ def repeated_key(key: str, splits: Iterable[str]) -> str:
 
 
 def pair_by_key(
-    key: str, entries: Iterable[Entry], with_images: bool, seed: int
+    key: str, found: Iterable[Entry], with_images: bool, seed: int
 ) -> Iterator[tuple[str, Row] | Rejection]:
     """Pairs the label map and the image of one key, in each split.
 
@@ -56,7 +56,7 @@ def pair_by_key(
     stays. One without the other is rejected where rows have images.
     """
     by_split: dict[str, tuple[list[Entry], list[Entry]]] = {}
-    for entry in sorted(entries, key=lambda e: (e.path, e.place or arrays.Place())):
+    for entry in sorted(found, key=lambda e: (e.path, e.place or arrays.Place())):
         by_split.setdefault(entry.split, ([], []))[entry.is_image].append(entry)
     for split, (labels, images) in sorted(by_split.items()):
         for first, *others in filter(None, (labels, images)):
@@ -182,4 +182,4 @@ def _listed(
 
 def _within_limit(element: tuple[str, Entry], plan: Plan, seed: int) -> bool:
     key, entry = element
-    return plan.splits[entry.split].takes(rank_of(key, seed))
+    return plan.splits[entry.split].takes(key, seed)

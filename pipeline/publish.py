@@ -60,9 +60,8 @@ def write_rejections(
 ) -> tuple[str, int]:
     """Writes the rejections of one split, sorted, a line each; gives their number."""
     lines = sorted(set(rejections))
-    folder = files.join(directory, layout.REJECTED)
-    files.make_directory(folder)
-    path = files.join(folder, f"rejected-{split or 'unknown'}.jsonl")
+    files.make_directory(files.join(directory, layout.REJECTED))
+    path = files.join(directory, layout.rejected_file(split))
     files.write(path, "".join(line.to_json() + "\n" for line in lines).encode())
     return split, len(lines)
 
@@ -198,12 +197,14 @@ def make_stats(
         for split, pieces in splits.items()
     }
     train = summaries.add(
-        (totals[split] for split in options.graph_splits),
+        (totals[split] for split in summaries.graph_splits(totals)),
         config.num_classes,
         config.with_images,
     )
-    class_pixels = train[features.CLASS_PIXELS]
-    weights = summaries.class_weights(class_pixels, train[features.PRESENCE_PIXELS])
+    derived = {
+        name: values.numpy().tolist()
+        for name, values in summaries.statistics(train).items()
+    }
     stats: dict[str, Any] = {
         "classes": options.class_map.names,
         "rejected": rejected,
@@ -227,16 +228,15 @@ def make_stats(
             name: [
                 weight if pixels else None
                 for weight, pixels in zip(
-                    values.numpy().tolist(), class_pixels, strict=True
+                    derived[name], train[features.CLASS_PIXELS], strict=True
                 )
             ]
-            for name, values in weights.items()
+            for name in summaries.CLASS_WEIGHTS
         },
     }
     if config.with_images:
-        mean, deviation = summaries.moments(*(train[n] for n in summaries.IMAGE_SUMS))
-        stats["image_mean"] = mean.numpy().tolist()
-        stats["image_std"] = deviation.numpy().tolist()
+        for name in (summaries.IMAGE_MEAN, summaries.IMAGE_STD):
+            stats[name] = derived[name]
     return stats
 
 

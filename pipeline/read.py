@@ -15,7 +15,7 @@ import numpy.typing as npt
 from apache_beam.io.filesystem import BeamIOError
 
 from pipeline import arrays, examples, files, png, progress, tfrecords
-from pipeline.keys import rank_of, split_of
+from pipeline.keys import split_of
 from pipeline.options import Options
 from pipeline.rows import Batch, Entry, RawRow, RejectedError, Rejection, Row, Unit
 from pipeline.survey import Plan
@@ -86,23 +86,24 @@ class ReadUnit(beam.DoFn):
                 try:
                     row = examples.parse(record, path, number, self._plan.record_keys)
                 except ValueError as error:
-                    yield unit.split, _rejection("", unit, number, str(error))
+                    yield unit.split, _rejection(unit, number, str(error))
                     continue
                 split = unit.split or split_of(row.key, self._options)
-                if self._plan.splits[split].takes(rank_of(row.key, self._options.seed)):
+                if self._plan.splits[split].takes(row.key, self._options.seed):
                     yield split, row
         except tfrecords.DamagedError as error:
             reason = (
                 f"damaged at record {error.record}: {error.reason}; the "
                 f"{error.record} records before it are read, the rest is lost"
             )
-            yield unit.split, _rejection("", unit, error.record, reason)
+            yield unit.split, _rejection(unit, error.record, reason)
         except (OSError, BeamIOError) as error:
-            yield unit.split, _rejection("", unit, number, f"cannot be read: {error}")
+            yield unit.split, _rejection(unit, number, f"cannot be read: {error}")
 
 
-def _rejection(key: str, unit: Unit, number: int, reason: str) -> Rejection:
-    return Rejection(key, unit.split, f"{unit.record_file}#{number}", "read", reason)
+def _rejection(unit: Unit, number: int, reason: str) -> Rejection:
+    """The rejection of a record whose key is not known."""
+    return Rejection("", unit.split, f"{unit.record_file}#{number}", "read", reason)
 
 
 def read_row(row: Row, split: str) -> RawRow | Rejection:

@@ -53,9 +53,9 @@ class SplitPlan:
         """How many shards the split has."""
         return self.named_shards + len(self.record_files)
 
-    def takes(self, rank: int) -> bool:
+    def takes(self, key: str, seed: int) -> bool:
         """Whether `--limit` lets a row in."""
-        return self.limit_rank is None or rank <= self.limit_rank
+        return self.limit_rank is None or rank_of(key, seed) <= self.limit_rank
 
     @property
     def units(self) -> int:

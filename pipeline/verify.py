@@ -134,19 +134,12 @@ def _check_graph(
     graph = tft.TFTransformOutput(files.join(directory, layout.TRANSFORM_GRAPH))
     no_bytes = {name: tf.constant([""]) for name in graph.raw_feature_spec()}
     outputs = graph.transform_raw_features(no_bytes, drop_unused_features=True)
-    splits = ["train"] if "train" in totals else list(totals)
     train = summaries.add(
-        (totals[split] for split in splits), config.num_classes, config.with_images
+        (totals[split] for split in summaries.graph_splits(totals)),
+        config.num_classes,
+        config.with_images,
     )
-    expected: dict[str, Any] = dict(train)
-    expected |= summaries.class_weights(
-        tf.constant(train[features.CLASS_PIXELS]),
-        tf.constant(train[features.PRESENCE_PIXELS]),
-    )
-    if config.with_images:
-        mean, deviation = summaries.moments(*(train[n] for n in summaries.IMAGE_SUMS))
-        expected |= {"image_mean": mean, "image_std": deviation}
-    for name, value in expected.items():
+    for name, value in (train | summaries.statistics(train)).items():
         found = outputs[features.STATS_PREFIX + name].numpy()[0]
         wanted = np.asarray(value).astype(found.dtype)
         for index in np.flatnonzero(found != wanted):

@@ -3,6 +3,7 @@
 camvid        real street scenes, where they are
 convert       runs `maskbeam convert` in this process
 run_maskbeam  runs the command line in a process of its own
+run_python    runs a snippet in a process of its own; demands that it succeeds
 """
 
 import os
@@ -64,5 +65,23 @@ def run_maskbeam():
             check=False,
             **options,
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_python():
+    """Runs a snippet from the checkout's root; gives what it prints."""
+
+    def run(code: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=_ROOT,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     return run

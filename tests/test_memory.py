@@ -1,6 +1,5 @@
 """Memory stays flat: rows are never held, whatever there is of them."""
 
-import subprocess
 import sys
 
 from tests import data_generation as data
@@ -13,28 +12,22 @@ print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def _peak_mib(output, pattern):
+def _peak_mib(run_python, output, pattern):
     arguments = ["convert", "--label_maps", pattern, "--num_classes", "3"]
-    done = subprocess.run(
-        [sys.executable, "-c", _CODE, *arguments, "--output", str(output)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    kib = int(done.stdout.rpartition("peak")[2])
+    printed = run_python(_CODE, *arguments, "--output", str(output))
+    kib = int(printed.rpartition("peak")[2])
     # macOS counts in bytes.
     return kib / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def test_peak_does_not_grow_with_the_input(tmp_path):
+def test_peak_does_not_grow_with_the_input(tmp_path, run_python):
     data.label_tree(tmp_path, 5, [0, 1, 2], size=lambda i: (600, 800))
     maps = sorted((tmp_path / "labels").iterdir())
     for number in range(900):
         link = tmp_path / "many" / f"{number:03}.png"
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(maps[number % 5])
-    few = _peak_mib(tmp_path / "few", f"{tmp_path}/many/0*.png")
-    many = _peak_mib(tmp_path / "all", f"{tmp_path}/many/*.png")
+    few = _peak_mib(run_python, tmp_path / "few", f"{tmp_path}/many/0*.png")
+    many = _peak_mib(run_python, tmp_path / "all", f"{tmp_path}/many/*.png")
     # The 800 more take 366 MiB decoded, and as much again packed.
     assert many - few < 120, (few, many)

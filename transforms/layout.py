@@ -10,4 +10,10 @@ MANIFEST = "manifest.json"  # written last: without it there is no dataset
 UNFINISHED = "unfinished.json"  # written first, removed last
 VERDICT = "verdict.json"  # in `rejected/`, where too much was rejected
 
+
+def rejected_file(split: str) -> str:
+    """Where a split's rejections lie; without a split, those whose split is unknown."""
+    return f"{REJECTED}/rejected-{split or 'unknown'}.jsonl"
+
+
 FORMAT = 1  # of the manifest

@@ -18,7 +18,7 @@ from transforms.classes import IGNORED, UNKNOWN, ClassMap
 
 LABEL_WORDS = "label_words"  # class indices, eight bytes to an i64
 MASK_WORDS = "mask_words"  # the encoded mask: i64 words, or f32 for `float32`
-WORD_BYTES = 8
+_WORD_BYTES = 8
 PIXEL_ALIGNMENT = 8  # a row's pixels are filled up to a multiple of this
 
 Tensors = Mapping[str, tf.Tensor]
@@ -53,10 +53,10 @@ def make_encode_fn(config: features.Config) -> Callable[[Tensors], dict[str, Any
         bytes_per_pixel = size * math.prod(encoded.shape[1:])
         values = tf.reshape(encoded, [-1])
         if encoded.dtype != tf.float32:  # which TF Transform lets through as it is
-            if size < WORD_BYTES:
-                values = tf.reshape(values, [-1, WORD_BYTES // size])
+            if size < _WORD_BYTES:
+                values = tf.reshape(values, [-1, _WORD_BYTES // size])
             values = tf.bitcast(values, tf.int64)
-        pixels = words.row_splits * (WORD_BYTES // index_dtype.size)
+        pixels = words.row_splits * (_WORD_BYTES // index_dtype.size)
         splits = pixels * bytes_per_pixel // values.dtype.size
         return {
             MASK_WORDS: tf.RaggedTensor.from_row_splits(values, splits, validate=False)
@@ -115,15 +115,13 @@ def make_preprocessing_fn(
                 lambda values: tf.one_hot(values, config.num_classes), label
             ),
         }
-        statistics = sums | summaries.class_weights(
-            sums[features.CLASS_PIXELS], sums[features.PRESENCE_PIXELS]
-        )
+        statistics = summaries.statistics(sums)
         if config.with_images:
-            mean, deviation = summaries.moments(
-                *(sums[name] for name in summaries.IMAGE_SUMS)
+            scale, offset = summaries.normalization(
+                config.normalize,
+                statistics[summaries.IMAGE_MEAN],
+                statistics[summaries.IMAGE_STD],
             )
-            statistics |= {"image_mean": mean, "image_std": deviation}
-            scale, offset = summaries.normalization(config.normalize, mean, deviation)
             levels = _map_rows(
                 _image_row(config),
                 inputs[features.IMAGE_BYTES],
@@ -134,7 +132,7 @@ def make_preprocessing_fn(
                 lambda values: summaries.normalize(values, scale, offset), levels
             )
         rows = tf.size(label_bytes)
-        for name, value in statistics.items():
+        for name, value in (sums | statistics).items():
             outputs[features.STATS_PREFIX + name] = _in_every_row(value, rows)
         return outputs
 

@@ -281,8 +281,8 @@ def _normalization(
     stats = read_stats(directory)
     return summaries.normalization(
         config.normalize,
-        tf.constant(stats["image_mean"], tf.float64),
-        tf.constant(stats["image_std"], tf.float64),
+        tf.constant(stats[summaries.IMAGE_MEAN], tf.float64),
+        tf.constant(stats[summaries.IMAGE_STD], tf.float64),
     )
 
 

@@ -6,7 +6,7 @@ from the sums is computed by the functions here, in the transform graph and for
 `stats.json` alike.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from transforms import features
 
 Summary = dict[str, npt.NDArray[np.int64]]
 
+CLASS_WEIGHTS = ("median_frequency", "inverse_frequency")
+IMAGE_MEAN, IMAGE_STD = "image_mean", "image_std"
 IMAGE_SUMS = (features.IMAGE_PIXELS, features.IMAGE_SUM, features.IMAGE_SQUARE_SUM)
 
 
@@ -86,6 +88,11 @@ def add(summaries: Iterable[Summary], num_classes: int, with_images: bool) -> Su
     return total
 
 
+def graph_splits(splits: Collection[str]) -> list[str]:
+    """The splits that weights and moments are of: `train`, or else all."""
+    return ["train"] if "train" in splits else list(splits)
+
+
 def class_weights(
     class_pixels: tf.Tensor, presence_pixels: tf.Tensor
 ) -> dict[str, tf.Tensor]:
@@ -143,6 +150,23 @@ def moments(
     square = tf.math.divide_no_nan(tf.cast(image_square_sum, tf.float64), count)
     deviation = tf.sqrt(tf.maximum(square - mean * mean, 0.0))
     return mean / 255.0, deviation / 255.0
+
+
+def statistics(sums: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """All that is derived from the sums.
+
+    Args:
+        sums: the columns of `spec`, summed over rows.
+
+    Returns:
+        The two class weights f64[K], and where there are images `image_mean` and
+        `image_std` f64[3].
+    """
+    derived = class_weights(sums[features.CLASS_PIXELS], sums[features.PRESENCE_PIXELS])
+    if features.IMAGE_SUM in sums:
+        mean, deviation = moments(*(sums[name] for name in IMAGE_SUMS))
+        derived |= {IMAGE_MEAN: mean, IMAGE_STD: deviation}
+    return derived
 
 
 def normalization(

@@ -1,7 +1,5 @@
 import ast
 import pathlib
-import subprocess
-import sys
 import zlib
 
 import numpy as np
@@ -135,17 +133,14 @@ def test_what_is_not_there_is_named(native, tmp_path):
         records.load(str(tmp_path), "train")
 
 
-def test_reading_imports_neither_beam_nor_tf_transform():
+def test_reading_imports_neither_beam_nor_tf_transform(run_python):
     code = (
         "import sys, transforms.records, transforms.masks\n"
         "import transforms.classes, transforms.summaries\n"
         "bad = {'apache_beam', 'tensorflow_transform', 'tfx_bsl'} & set(sys.modules)\n"
         "assert not bad, bad\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
+    run_python(code)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "transforms").glob("*.py")))
