@@ -21,6 +21,7 @@ def beam(extra: str = "") -> list[str]:
 base_requires = [
     *beam(),
     "google-crc32c>=1.5,<2",
+    "ijson>=3.3,<4",
     "isal>=1.6,<2",
     "numpy>=2.0,<3",
     "pyarrow>=16,<26",
@@ -29,6 +30,8 @@ base_requires = [
     "tensorflow-transform>=1.21,<1.22",
     "tfx-bsl>=1.21,<1.22",
 ]
+
+tfds_requires = ["tensorflow-datasets>=4.9.7"]
 
 test_requires = [
     "hypothesis>=6.100",
@@ -39,7 +42,7 @@ test_requires = [
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "ruff>=0.9",
-    "tensorflow-datasets>=4.9.7",
+    *tfds_requires,
     "types-PyYAML>=6.0",
 ]
 
@@ -84,6 +87,7 @@ setuptools.setup(
         "aws": aws_requires,
         "gcp": gcp_requires,
         "test": test_requires,
+        "tfds": tfds_requires,
     },
     entry_points={"console_scripts": ["maskbeam = pipeline.__main__:main"]},
 )

@@ -5,6 +5,7 @@ Nothing heavy is imported before it is known what to do: `--help` is for people.
 
 import argparse
 import contextlib
+import dataclasses
 import logging
 import os
 import sys
@@ -12,8 +13,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline import options as options_module
-from pipeline.options import Parser, UsageError
+from pipeline import arguments as flags
+from pipeline.arguments import Parser
+from pipeline.options import UsageError
 from pipeline.quiet import quiet
 from transforms import classes, layout
 
@@ -21,12 +23,17 @@ if TYPE_CHECKING:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
+    from pipeline.options import Options
     from pipeline.survey import Plan
 
 DONE, BAD_DATA, WRONG_COMMAND, RUNNER_FAILED = range(4)
 
 _IN_PROCESS = ("FnApiRunner", "DirectRunner", "SwitchingDirectRunner")
 _SHOWN_REJECTIONS = 5
+
+
+class BadDataError(Exception):
+    """The data is bad: exit code 1."""
 
 
 class RunnerError(Exception):
@@ -50,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"maskbeam: {error}", file=sys.stderr)
         return WRONG_COMMAND
+    except BadDataError as error:
+        print(f"maskbeam: {error}", file=sys.stderr)
+        return BAD_DATA
     except RunnerError as error:
         print(f"maskbeam: the runner failed: {error}", file=sys.stderr)
         return RUNNER_FAILED
@@ -79,16 +89,16 @@ def _parser() -> Parser:
         return command
 
     convert = add("convert", _convert, "Convert label maps, and their images.")
-    options_module.add_input_arguments(convert)
-    options_module.add_output_arguments(convert)
+    flags.add_input_arguments(convert)
+    flags.add_output_arguments(convert)
     convert.epilog = _BEAM
     validate = add(
         "validate", _validate, "Say what would be rejected, and why; write nothing."
     )
-    options_module.add_input_arguments(validate)
+    flags.add_input_arguments(validate)
     validate.epilog = _BEAM
     plan = add("plan", _plan, "Say how a conversion would be cut; read headers only.")
-    options_module.add_input_arguments(plan)
+    flags.add_input_arguments(plan)
     plan.epilog = _BEAM
     inspect = add("inspect", _inspect, "Show what a dataset holds.")
     inspect.add_argument("directory", metavar="DIR")
@@ -118,14 +128,17 @@ _BEAM = (
 
 
 def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    options = options_module.from_arguments(arguments)
-    assert options.output is not None
+    options = flags.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
     from pipeline import files, output
     from pipeline.summary import print_plan, print_summary
     from pipeline.survey import survey
 
-    output.check_claim(options.output, overwrite=options.overwrite)
+    directory = options.output
+    assert directory is not None
+    output.check_claim(directory, overwrite=options.overwrite)
+    if arguments.classes == flags.AUTO:
+        options = _with_found_classes(options, beam_options)
     cut = survey(options)
     print_plan(options, cut)
     with quiet():
@@ -136,10 +149,10 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
         cut,
         lambda root: convert.define_pipeline(root, options, cut, temporary),
     )
-    if files.exists(files.join(options.output, layout.MANIFEST)):
-        print_summary(options.output)
+    if files.exists(files.join(directory, layout.MANIFEST)):
+        print_summary(directory)
         return DONE
-    rejected = files.join(options.output, layout.REJECTED)
+    rejected = files.join(directory, layout.REJECTED)
     verdict = files.read_json(files.join(rejected, layout.VERDICT))
     found = [file.path for file in files.match(files.join(rejected, "*.jsonl"))]
     _print_rejections(found)
@@ -152,12 +165,15 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 
 def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    options = options_module.from_arguments(arguments)
+    options = flags.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
     from pipeline import files
     from pipeline.summary import print_plan
     from pipeline.survey import survey
 
+    if arguments.classes == flags.AUTO:
+        options = _with_found_classes(options, beam_options)
+        print(options.class_map.to_yaml(), end="")
     cut = survey(options)
     print_plan(options, cut)
     with quiet():
@@ -180,11 +196,16 @@ def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 
 def _plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    options = options_module.from_arguments(arguments)
+    options = flags.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
     from pipeline.summary import print_plan, print_plan_details
     from pipeline.survey import survey
 
+    if arguments.classes == flags.AUTO:
+        raise UsageError(
+            "plan reads headers only, and --classes auto all label maps: maskbeam "
+            "validate --classes auto prints the class map to plan with"
+        )
     cut = survey(options)
     print_plan(options, cut)
     print_plan_details(cut, beam_options.get_all_options(drop_default=True))
@@ -288,6 +309,36 @@ def _beam_options(arguments: list[str]) -> "PipelineOptions":
         if "--direct_num_workers" not in given:
             direct.direct_num_workers = os.cpu_count() or 1
     return beam_options
+
+
+def _with_found_classes(
+    options: "Options", beam_options: "PipelineOptions"
+) -> "Options":
+    """The options with a class map of what a pass over all label maps finds.
+
+    Raises:
+        BadDataError: there is no map of what it finds.
+    """
+    from pipeline.survey import survey
+
+    keys = dataclasses.replace(options.record_keys, image="")
+    labels_only = dataclasses.replace(
+        options, images=(), images_only=(), record_keys=keys, limit=None
+    )
+    cut = survey(labels_only)
+    with quiet():
+        from pipeline import discover
+    with _scratch(beam_options) as scratch:
+        _run(
+            beam_options,
+            cut,
+            lambda root: discover.define_pipeline(root, labels_only, cut, scratch),
+        )
+        try:
+            found = discover.read_class_map(scratch, flags.AUTO)
+        except ValueError as error:
+            raise BadDataError(f"--classes auto: {error}") from error
+    return dataclasses.replace(options, class_map=found)
 
 
 def _run(

@@ -6,8 +6,8 @@ decoded takes no other with it.
 """
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -17,18 +17,33 @@ import tensorflow as tf
 from pipeline import header, png, progress, sizes
 from pipeline.options import Options
 from pipeline.rows import Batch, RawRow, RejectedError, Rejection
-from transforms import decode, features, geometry, masks, summaries
+from transforms import (
+    decode,
+    features,
+    geometry,
+    masks,
+    orientation,
+    summaries,
+    tiles,
+)
 from transforms.classes import IGNORED, UNKNOWN, ClassMap
+from transforms.kinds import KINDS, Encoding, Kind
 
 REJECTED = "rejected"
 
-_DTYPES = {"8-bit grey": tf.uint8, "16-bit grey": tf.uint16}
+Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+_Counts = tuple[npt.NDArray[np.int64], int]  # pixels by class, and ignored ones
+
 _PROTOBUF_BYTES = 2**31 - 1
 
-_WAYS_OUT = {
-    "palette": "save the palette's indices as grey: TensorFlow decodes them to luma",
-    "RGB": "colours are no class ids: map them to ids, and save those as grey",
-    "JPEG": "JPEG changes label values: save label maps as PNG",
+_JPEG = "JPEG changes label values: save label maps as PNG"
+_WAYS_OUT: Mapping[Encoding, str] = {
+    "index": "colours are no class ids: give a class map that says how they hold them, "
+    "by `encoding: color` or another",
+    "ade20k": "the *_seg.png of the full ADE20K are RGB; SceneParsing's label maps are "
+    "grey, and of preset ade20k",
+    "panoptic": "a palette file holds class ids, and is of `encoding: index`",
+    "instance": "a palette file holds class ids, and is of `encoding: index`",
 }
 
 
@@ -46,11 +61,25 @@ class CheckedRow:
     """
 
     key: str
-    index: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+    index: Index
     summary: summaries.Summary
     image_bytes: bytes | None
     image_format: str
     size: int
+
+
+class _Image(NamedTuple):
+    """An image on its way.
+
+    Attributes:
+        levels: u8[H W 3], as the model will see it.
+        encoded: the file that gives them; empty where they are to be encoded.
+        format: of the file.
+    """
+
+    levels: npt.NDArray[np.uint8]
+    encoded: bytes = b""
+    format: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +104,14 @@ class CheckBatch(beam.DoFn):
         rows: list[CheckedRow] = []
         for raw in batch.rows:
             try:
-                row = self._check(raw)
+                # A picture's tiles come one by one, and are rejected together.
+                for row in self._check(raw):
+                    if rows and size + row.size > sizes.UNIT_BYTES:
+                        part = (*batch.part, slices)
+                        yield CheckedBatch(batch.split, batch.shard, part, rows)
+                        slices, size, rows = slices + 1, 0, []
+                    rows.append(row)
+                    size += row.size
             except RejectedError as error:
                 progress.TALLY.add(rejected=1)
                 yield beam.pvalue.TaggedOutput(
@@ -84,13 +120,6 @@ class CheckBatch(beam.DoFn):
                         raw.key, batch.split, raw.source, error.stage, error.reason
                     ),
                 )
-                continue
-            if rows and size + row.size > sizes.UNIT_BYTES:
-                part = (*batch.part, slices)
-                yield CheckedBatch(batch.split, batch.shard, part, rows)
-                slices, size, rows = slices + 1, 0, []
-            rows.append(row)
-            size += row.size
         if rows:
             yield CheckedBatch(batch.split, batch.shard, (*batch.part, slices), rows)
 
@@ -110,61 +139,61 @@ class RowCheck:
         self._class_map = class_map
         self._config = config
         self._max_pixels = max_pixels
-        # (id -> class index or IGNORED or UNKNOWN, id -> index as stored), by dtype
-        self._tables = {
-            dtype: self._table(dtype.size * 8) for dtype in _DTYPES.values()
-        }
+        self._index_dtype = masks.index_dtype(config.num_classes)
+        # (id -> class index or IGNORED or UNKNOWN, id -> index as stored), by depth
+        self._tables = {depth: self._table(depth) for depth in (8, 16)}
 
     def _table(
-        self, bit_depth: int
+        self, id_depth: int
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.generic]]:
-        forward = self._class_map.forward_table(bit_depth)
-        dtype = masks.index_dtype(self._config.num_classes)
-        return forward, np.where(forward < 0, dtype.max, forward).astype(
-            dtype.as_numpy_dtype
+        forward = self._class_map.forward_table(id_depth)
+        return forward, np.where(forward < 0, self._index_dtype.max, forward).astype(
+            self._index_dtype.as_numpy_dtype
         )
 
-    def __call__(self, raw: RawRow) -> CheckedRow:
-        """Decodes, judges and summarises one row.
+    def __call__(self, raw: RawRow) -> Iterator[CheckedRow]:
+        """Decodes, judges and summarises one row: gives it, or its tiles.
 
         Raises:
-            RejectedError: with stage and reason.
+            RejectedError: with stage and reason, before anything is given.
         """
-        label_header = self._label_header(raw.label_bytes)
-        dtype = _DTYPES[label_header.kind]
-        try:
-            ids = decode.grey_ids(raw.label_bytes, dtype)
-        except tf.errors.InvalidArgumentError as error:
-            raise RejectedError("decode", f"label map: {_cause(error)}") from error
-        found = self._histogram(ids.numpy(), dtype)
-        self._judge(found, dtype)
-        if self._config.size is not None:
-            ids = geometry.resize_ids(ids, self._config.size)
-            found = self._histogram(ids.numpy(), dtype)
-        ids = ids.numpy()
-        levels, image_bytes, image_format = self._image(raw, label_header)
-        counts, ignored = self._count(found, dtype)
-        height, width = label_header.height, label_header.width
-        return CheckedRow(
-            key=raw.key,
-            index=self._index(ids, dtype),
-            summary=summaries.of_row(counts, ignored, levels),
-            image_bytes=image_bytes,
-            image_format=image_format,
-            size=sizes.unit_bytes(self._config, height, width),
-        )
+        if raw.label_bytes is None:
+            image = self._image(raw, None)
+            assert image is not None
+            index, counts = self._unlabelled(image), None
+        else:
+            found = self._label_header(raw.label_bytes)
+            index, counts = self._label(raw.label_bytes, found)
+            image = self._image(raw, found)
+        size = self._config.size
+        if size is None:
+            yield self._row(raw.key, index, image, counts)
+        elif self._config.resize != "tile":
+            index = geometry.fit_label(
+                index, size, self._config.resize, self._index_dtype.max
+            ).numpy()
+            yield self._row(raw.key, index, self._fit(image))
+        else:
+            yield from self._tiles(raw.key, index, image)
 
     def _label_header(self, data: bytes) -> header.Header:
         found = self._header(data, "label map")
-        if found.kind not in _DTYPES:
-            kind = "JPEG" if found.format == "jpeg" else found.kind
-            way_out = next((text for w, text in _WAYS_OUT.items() if w in kind), None)
+        encoding = self._class_map.encoding
+        if found.kind not in KINDS[encoding]:
+            kind, way_out = "JPEG", _JPEG
+            if found.kind is not None:
+                kind, way_out = str(found.kind), _WAYS_OUT.get(encoding, "")
             raise RejectedError(
                 "header",
-                f"label map: {kind}, where 8- or 16-bit grey is read"
+                f"label map: {kind}, which encoding {encoding} of class map "
+                f"{self._class_map.name} does not read"
                 + (f"; {way_out}" if way_out else ""),
             )
-        height, width = self._config.size or (found.height, found.width)
+        self._check_record_size(found.height, found.width)
+        return found
+
+    def _check_record_size(self, height: int, width: int) -> None:
+        height, width = self._config.size or (height, width)
         if self._config.mask_encoding == "float32":
             record = height * width * sizes.mask_bytes_per_pixel(self._config)
             if record > _PROTOBUF_BYTES:
@@ -174,7 +203,6 @@ class RowCheck:
                     f"takes {record} bytes, and a record holds {_PROTOBUF_BYTES}: use "
                     "another --mask_encoding, or --size",
                 )
-        return found
 
     def _header(self, data: bytes, what: str) -> header.Header:
         try:
@@ -189,73 +217,155 @@ class RowCheck:
             )
         return found
 
-    def _histogram(
-        self, ids: npt.NDArray[np.generic], dtype: tf.DType
-    ) -> npt.NDArray[np.int64]:
-        """How many pixels each id has: i64[256] or i64[65536]."""
-        return np.bincount(ids.ravel(), minlength=dtype.max + 1)
-
-    def _judge(self, found: npt.NDArray[np.int64], dtype: tf.DType) -> None:
-        """Rejects ids that the class map does not name."""
-        forward, _ = self._tables[dtype]
-        unknown = np.flatnonzero((forward == UNKNOWN) & (found > 0))
-        if not unknown.size:
-            return
-        shown = ", ".join(f"{v} at {found[v]} pixels" for v in unknown[:4])
-        more = f" and {unknown.size - 4} more values" if unknown.size > 4 else ""
-        hint = "if it is meant, name it there, under a class or under `ignore`"
-        if 255 in unknown:
-            hint = "255 often is the ignore label: if so, add it to `ignore`"
-        raise RejectedError(
-            "classes",
-            f"label value {shown}{more}, outside class map {self._class_map.name}, "
-            f"which has {self._class_map.describe_ids()}; {hint}",
-        )
-
-    def _count(
-        self, found: npt.NDArray[np.int64], dtype: tf.DType
-    ) -> tuple[npt.NDArray[np.int64], int]:
-        """Pixels by class, and ignored ones."""
-        forward, _ = self._tables[dtype]
+    def _label(self, data: bytes, found: header.Header) -> tuple[Index, _Counts]:
+        """The class indices of a label map, and their counts."""
+        assert found.kind is not None
+        try:
+            ids = decode.ids(data, found.kind, self._class_map).numpy()
+        except tf.errors.InvalidArgumentError as error:
+            raise RejectedError("decode", f"label map: {_cause(error)}") from error
+        depth = 8 * ids.itemsize
+        histogram = np.bincount(ids.ravel(), minlength=2**depth)
+        forward, table = self._tables[depth]
+        unknown = np.flatnonzero((forward == UNKNOWN) & (histogram > 0))
+        if unknown.size:
+            raise RejectedError(
+                "classes", self._unknown(data, found.kind, ids, unknown)
+            )
         counts = np.zeros(self._config.num_classes, np.int64)
         named = forward >= 0
-        np.add.at(counts, forward[named], found[named])
-        return counts, int(found[forward == IGNORED].sum())
-
-    def _index(
-        self, ids: npt.NDArray[np.generic], dtype: tf.DType
-    ) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-        _, table = self._tables[dtype]
+        np.add.at(counts, forward[named], histogram[named])
+        ignored = int(histogram[forward == IGNORED].sum())
         if ids.itemsize == table.itemsize == 1:
             # Half as long as indexing, which widens every id to 64 bits.
             mapped = np.frombuffer(ids.tobytes().translate(table.tobytes()), np.uint8)
-            return mapped.reshape(ids.shape)
-        return table[ids]
+            return mapped.reshape(ids.shape), (counts, ignored)
+        return table[ids], (counts, ignored)
 
-    def _image(
-        self, raw: RawRow, label_header: header.Header
-    ) -> tuple[npt.NDArray[np.uint8] | None, bytes | None, str]:
-        """The image as the model sees it, and as it is stored."""
+    def _unknown(
+        self,
+        data: bytes,
+        kind: Kind,
+        ids: npt.NDArray[np.generic],
+        unknown: npt.NDArray[np.int64],
+    ) -> str:
+        """Which values the class map does not name, and what may be done."""
+        class_map = self._class_map
+        if class_map.encoding == "color":  # one id stands for all that are unknown
+            values = decode.color_codes(data, kind).numpy()[np.isin(ids, unknown)]
+        else:
+            values = ids[np.isin(ids, unknown)]
+        found, pixels = np.unique(values, return_counts=True)
+        shown = ", ".join(
+            f"{class_map.describe(int(value))} at {count} pixels"
+            for value, count in zip(found[:4], pixels[:4], strict=True)
+        )
+        more = f" and {found.size - 4} more values" if found.size > 4 else ""
+        hint = "if it is meant, name it there, under a class or under `ignore`"
+        if class_map.encoding == "color":
+            hint += "; `others: ignore` leaves all unknown colours out"
+        elif 255 in found:
+            hint = "255 often is the ignore label: if so, add it to `ignore`"
+        return (
+            f"label value {shown}{more}, outside class map {class_map.name}, "
+            f"which has {class_map.describe_ids()}; {hint}"
+        )
+
+    def _unlabelled(self, image: _Image) -> Index:
+        """All ignored, in the image's size."""
+        dtype = self._index_dtype
+        height, width = image.levels.shape[:2]
+        self._check_record_size(height, width)
+        return np.full((height, width), dtype.max, dtype.as_numpy_dtype)
+
+    def _image(self, raw: RawRow, label: header.Header | None) -> _Image | None:
+        """The image, upright."""
         if raw.image_bytes is None:  # as it is for all rows, or for none
-            return None, None, ""
-        found = self._header(raw.image_bytes, f"image {raw.image_source}")
-        if (found.height, found.width) != (label_header.height, label_header.width):
-            raise RejectedError(
-                "pair",
-                f"label map and image differ in size: {label_header.height} x "
-                f"{label_header.width} and {found.height} x {found.width} (height x "
-                f"width), image {raw.image_source}",
+            return None
+        what = f"image {raw.image_source}"
+        found = self._header(raw.image_bytes, what)
+        turn = _orientation(raw.image_bytes, found)
+        size = (found.width, found.height) if turn > 4 else (found.height, found.width)
+        if label is not None and (label.height, label.width) != size:
+            reason = (
+                f"label map and image differ in size: {label.height} x {label.width} "
+                f"and {size[0]} x {size[1]} (height x width), {what}"
             )
+            if (label.height, label.width) == size[::-1] and turn > 4:
+                reason += (
+                    f"; the image's EXIF orientation, {turn}, turns it on its side, "
+                    "and the label map was drawn as if it did not: turn the label map, "
+                    "or take the tag out of the image"
+                )
+            raise RejectedError("pair", reason)
         try:
-            levels = decode.image_levels(tf.constant(raw.image_bytes))
+            levels = decode.image_levels(tf.constant(raw.image_bytes)).numpy()
         except tf.errors.InvalidArgumentError as error:
-            raise RejectedError(
-                "decode", f"image {raw.image_source}: {_cause(error)}"
-            ) from error
-        levels = geometry.resize_levels(levels, self._config.size).numpy()
-        if self._config.image_storage == "png":
-            return levels, png.encode_png(levels), "png"
-        return levels, raw.image_bytes, found.format
+            raise RejectedError("decode", f"{what}: {_cause(error)}") from error
+        if self._config.image_storage == "png" or turn > 1:
+            # Other readers of the records do not turn pictures, or not all alike.
+            return _Image(levels)
+        return _Image(levels, raw.image_bytes, found.format)
+
+    def _fit(self, image: _Image | None) -> _Image | None:
+        """The image in the size of all rows."""
+        if image is None:
+            return None
+        levels = geometry.fit_image(
+            image.levels, self._config.size, self._config.resize
+        ).numpy()
+        return image._replace(levels=levels)
+
+    def _tiles(
+        self, key: str, index: Index, image: _Image | None
+    ) -> Iterator[CheckedRow]:
+        """The tiles of a picture, in order."""
+        tile = self._config.size
+        assert tile is not None
+        height, width = index.shape
+        for offset in tiles.offsets(height, width, tile, self._config.overlap):
+            piece = None
+            if image is not None:
+                piece = _Image(tiles.cut(image.levels, offset, tile, 0))
+            part = tiles.cut(index, offset, tile, self._index_dtype.max)
+            yield self._row(tiles.tile_key(key, offset, (height, width)), part, piece)
+
+    def _row(
+        self,
+        key: str,
+        index: Index,
+        image: _Image | None,
+        counts: _Counts | None = None,
+    ) -> CheckedRow:
+        """A row as it will be stored; counted here if it was not before."""
+        if counts is None:
+            found = np.bincount(index.ravel(), minlength=self._index_dtype.max + 1)
+            counts = found[: self._config.num_classes], int(found[-1])
+        encoded, image_format = None, ""
+        if image is not None:
+            encoded, image_format = image.encoded, image.format
+            if not encoded:
+                encoded, image_format = png.encode_png(image.levels), "png"
+        return CheckedRow(
+            key=key,
+            index=index,
+            summary=summaries.of_row(*counts, None if image is None else image.levels),
+            image_bytes=encoded,
+            image_format=image_format,
+            size=sizes.unit_bytes(self._config, *index.shape),
+        )
+
+
+_graph_orientation = tf.function(
+    orientation.orientation, input_signature=[tf.TensorSpec([], tf.string)]
+)
+
+
+def _orientation(data: bytes, found: header.Header) -> int:
+    """The EXIF orientation of an image, 1 where it has none."""
+    if found.format != "jpeg" or b"Exif" not in data[: orientation.LOOKED_AT]:
+        return 1
+    return int(_graph_orientation(data))
 
 
 def _cause(error: tf.errors.InvalidArgumentError) -> str:

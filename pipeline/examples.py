@@ -1,23 +1,82 @@
 """tf.Example: rows out of the records of others, and our own records into bytes."""
 
+import contextlib
+import itertools
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from apache_beam.io.filesystem import BeamIOError
 
+from pipeline import tfrecords
 from pipeline.options import RecordKeys
-from pipeline.rows import RawRow
+from pipeline.rows import BadRow, DamagedError, RawRow, numbered_key
 
 Value = str | bytes | int | npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
 
-class MissingFeatureError(ValueError):
-    """A record lacks a feature, or holds it as another kind; `feature` names it."""
+# What DeepLab's builders write (tensorflow/models,
+# research/deeplab/datasets/build_data.py), and most others after them.
+_LABEL = "image/segmentation/class/encoded"
+_IMAGE = "image/encoded"
+_KEY = "image/filename"
+_LOOKED_AT = 64
 
-    def __init__(self, feature: str, reason: str) -> None:
-        super().__init__(reason)
-        self.feature = feature
+
+def resolve(path: str, keys: RecordKeys) -> RecordKeys:
+    """Names what the user left to the format: DeepLab's features.
+
+    The image's is left out where no one of the first records has it.
+    """
+    image = keys.image
+    if image is None:
+        first = itertools.islice(_whole_records(path), _LOOKED_AT)
+        image = _IMAGE if any(_IMAGE in _features(r) for r in first) else ""
+    return RecordKeys(
+        _LABEL if keys.label is None else keys.label,
+        image,
+        _KEY if keys.key is None else keys.key,
+    )
+
+
+def _whole_records(path: str) -> Iterator[bytes]:
+    """The records before a file's damage."""
+    with contextlib.suppress(DamagedError, OSError, BeamIOError):
+        yield from tfrecords.records(path)
+
+
+def _features(record: bytes) -> Mapping[str, Any]:
+    """A record's features; none if it is no tf.Example."""
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.example import example_pb2
+
+    try:
+        features: Mapping[str, Any] = example_pb2.Example.FromString(
+            record
+        ).features.feature
+    except DecodeError:
+        return {}
+    return features
+
+
+def rows(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
+    """Reads the tf.Examples of a TFRecord file, plain or GZIP.
+
+    Args:
+        path: of the file.
+        keys: the features, all named.
+
+    Raises:
+        DamagedError: after the rows that stand before the damage.
+        OSError: the file cannot be read.
+    """
+    for number, record in enumerate(tfrecords.records(path)):
+        try:
+            yield parse(record, path, number, keys)
+        except ValueError as error:
+            yield BadRow(number, str(error))
 
 
 def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
@@ -27,11 +86,10 @@ def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
         record: the bytes.
         path: the file that it is from.
         number: of the record in the file, from 0.
-        keys: which features to read.
+        keys: the features, all named.
 
     Raises:
-        MissingFeatureError: a feature is not there.
-        ValueError: the bytes are no tf.Example.
+        ValueError: the bytes are no tf.Example, or a feature is not there.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.example import example_pb2
@@ -46,21 +104,20 @@ def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
     def bytes_of(name: str, meaning: str) -> bytes:
         if name not in found:
             there = ", ".join(sorted(found)) or "none"
-            raise MissingFeatureError(
-                name,
+            raise ValueError(
                 f"the record has no feature {name!r} for the {meaning}; it has "
                 f"{there}: name the right one by --record_keys",
             )
         values = found[name].bytes_list.value
         if len(values) != 1:
-            raise MissingFeatureError(
-                name,
+            raise ValueError(
                 f"the feature {name!r} for the {meaning} must hold one value of bytes; "
                 f"it holds {len(values)}",
             )
         return bytes(values[0])
 
-    key = f"{path.rpartition('/')[2]}#{number}"
+    assert keys.label is not None
+    key = numbered_key(path, number)
     if keys.key:
         key = bytes_of(keys.key, "key").decode("utf-8", "backslashreplace")
     label = bytes_of(keys.label, "label map")

@@ -4,15 +4,14 @@ import dataclasses
 import struct
 from typing import Literal
 
-from pipeline import png
+from transforms.kinds import SIGNATURE, Kind
 
-PNG_HEADER_BYTES = 33
+ENOUGH_BYTES = 1 << 16  # of nearly every file, to read its header
+_PNG_HEADER_BYTES = 33
 _JPEG_START = b"\xff\xd8\xff"
 # Markers that begin a frame (JPEG, ITU-T T.81, table B.1): all SOFn but DHT, JPG, DAC.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
-
-_COLOR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGBA"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,13 +22,13 @@ class Header:
         format: of the file.
         height: in pixels.
         width: in pixels.
-        kind: the samples in words: `8-bit grey`, `8-bit palette`, ...
+        kind: of a PNG; None of a JPEG.
     """
 
     format: Literal["png", "jpeg"]
     height: int
     width: int
-    kind: str
+    kind: Kind | None
 
     @property
     def pixels(self) -> int:
@@ -49,7 +48,7 @@ def read_header(data: bytes) -> Header:
     """
     if not data:
         raise ValueError("the file is empty (0 bytes)")
-    if data.startswith(png.SIGNATURE):
+    if data.startswith(SIGNATURE):
         return _png_header(data)
     if data.startswith(_JPEG_START):
         return _jpeg_header(data)
@@ -57,13 +56,12 @@ def read_header(data: bytes) -> Header:
 
 
 def _png_header(data: bytes) -> Header:
-    if len(data) < PNG_HEADER_BYTES or data[12:16] != b"IHDR":
+    if len(data) < _PNG_HEADER_BYTES or data[12:16] != b"IHDR":
         raise ValueError(f"the PNG ends within its header ({len(data)} bytes)")
     width, height, depth, color_type = struct.unpack(">IIBB", data[16:26])
-    color = _COLOR_TYPES.get(color_type, f"colour type {color_type}")
     if not width or not height:
         raise ValueError(f"the PNG's header says {height} x {width} pixels")
-    return Header("png", height, width, f"{depth}-bit {color}")
+    return Header("png", height, width, Kind(color_type, depth))
 
 
 def _jpeg_header(data: bytes) -> Header:
@@ -79,10 +77,8 @@ def _jpeg_header(data: bytes) -> Header:
         elif marker in _FRAME_MARKERS:
             if at + 10 > len(data):
                 break
-            depth, height, width, channels = struct.unpack(
-                ">BHHB", data[at + 4 : at + 10]
-            )
-            return Header("jpeg", height, width, f"{depth}-bit, {channels} channels")
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return Header("jpeg", height, width, None)
         else:
             at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
     raise ValueError(f"the JPEG ends before its size is said ({len(data)} bytes)")

@@ -8,21 +8,22 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
-from pipeline import arrays, files
+from pipeline import arrays, files, formats, lists, segments
 from pipeline.options import Options, Source, UsageError
-from pipeline.rows import Entry
+from pipeline.rows import Entry, Role
 
-Kind = Literal["picture", "array", "records"]
+Kind = Literal["picture", "array", "list", "records"]
+Side = Literal["label_maps", "images", "images_only", "split_list"]
 _KINDS: dict[str, Kind] = {
     ".png": "picture",
     ".jpg": "picture",
     ".jpeg": "picture",
     ".npy": "array",
     ".npz": "array",
+    ".txt": "list",
 }
-_RECORD_NAME = re.compile(r"\.(tfrecords?|tfrec|records?)\b|-\d{5,}-of-\d{5,}")
 
 
 def _hash(seed: int, purpose: bytes, text: str) -> int:
@@ -77,39 +78,71 @@ def kind_of(path: str) -> Kind:
     Raises:
         UsageError: the name does not say.
     """
-    name = path.rpartition("/")[2].lower()
-    kind = _KINDS.get(os.path.splitext(name)[1])
+    kind = _KINDS.get(os.path.splitext(path.lower())[1])
     if kind is not None:
         return kind
-    if _RECORD_NAME.search(name):
+    if formats.format_of(path) is not None:
         return "records"
+    many = ", ".join(found.name for found in formats.FORMATS)
     raise UsageError(
         f"{path} is of no format that is read here, by its name: label maps are "
-        ".png, .npy, .npz or .tfrecord, images .png, .jpg or .jpeg; narrow the glob"
+        f".png, .npy, .npz, .txt lists, or {many}; images .png, .jpg or .jpeg; narrow "
+        "the glob"
     )
 
 
 def entries(
-    source: Source, found: Iterable[files.File], options: Options, *, is_image: bool
+    source: Source, found: Iterable[files.File], options: Options, side: Side
 ) -> Iterator[tuple[str, Entry]]:
-    """The rows of a source's files, by key; record files have none yet.
+    """What a source says of which keys; record files have none yet.
 
     Args:
         source: the files'.
         found: what its glob matched.
         options: suffixes and splits.
-        is_image: whether the files are images.
+        side: which option named the source.
     """
-    suffix = options.strip_image_suffix if is_image else options.strip_label_suffix
+    suffix = options.strip_label_suffix
+    if side in ("images", "images_only"):
+        suffix = options.strip_image_suffix
+
+    def entry(key: str, role: Role, path: str, **more: Any) -> tuple[str, Entry]:
+        dealt = options.split_by and side != "images_only"
+        split = split_of(key, options) if dealt else source.split
+        return key, Entry(role, split, path, **more)
+
+    role: Role = "label" if side == "label_maps" else "image"
     for file in found:
-        kind = kind_of(file.path)
-        if kind == "records":
+        if side == "split_list":
+            for key in lists.keys(file.path, suffix):
+                yield entry(key, "listed", file.path)
             continue
-        for place in _places(file.path) if kind == "array" else [None]:
-            at = place.suffix if place else ""
-            key = key_of(file.path, source.pattern, suffix, at)
+        kind = kind_of(file.path)
+        if kind == "list":
+            for key, image, label in lists.pairs(file.path):
+                yield entry(key, "label", label)
+                if image is not None:
+                    yield entry(key, "image", image)
+        elif kind != "records":
+            for place in _places(file.path) if kind == "array" else [None]:
+                at = place.suffix if place else ""
+                key = key_of(file.path, source.pattern, suffix, at)
+                yield entry(key, role, file.path, place=place)
+
+
+def segment_entries(
+    source: Source, found: Iterable[files.File], options: Options
+) -> Iterator[tuple[str, Entry]]:
+    """The segments of a source's label maps, by key, from the JSONs beside them."""
+    directories = {file.path.rpartition("/")[0] for file in found}
+    for directory in sorted(directories):
+        path = segments.json_of(f"{directory}/")
+        for name, known in segments.annotations(path):
+            key = key_of(
+                f"{directory}/{name}", source.pattern, options.strip_label_suffix
+            )
             split = split_of(key, options) if options.split_by else source.split
-            yield key, Entry(is_image, split, file.path, place)
+            yield key, Entry("segments", split, path, segments=known)
 
 
 def _places(path: str) -> list[arrays.Place]:

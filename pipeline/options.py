@@ -1,19 +1,14 @@
-"""Options: what the user asked for, checked; argv to options, the rest to Beam."""
+"""Options: what the user asked for, checked."""
 
-import argparse
 import dataclasses
-import os
 import re
-from collections.abc import Mapping
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
-from transforms import classes, features
+from transforms import features
 from transforms.classes import ClassMap
 
-_SPLIT = re.compile(r"([A-Za-z0-9_]+)=(.*)", re.DOTALL)
-_SIZE = re.compile(r"(\d+)x(\d+)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-_DEFAULT_SPLIT = "train"
+DEFAULT_SPLIT = "train"
 
 # `bits` is the smaller in memory and the faster to read, but deflates worse the wider
 # its words are; beyond 16 classes PNGs of the class index are the smaller records.
@@ -39,10 +34,9 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class RecordKeys:
-    """The features of a tf.Example that are read.
+    """Where in a record file a row's parts are: features, columns or extensions.
 
-    The defaults are what DeepLab's builders write (tensorflow/models,
-    research/deeplab/datasets/build_data.py).
+    None leaves it to the format (`formats.Reader.resolve`).
 
     Attributes:
         label: the encoded label map.
@@ -50,9 +44,9 @@ class RecordKeys:
         key: the row's key; empty to number the rows of each file.
     """
 
-    label: str = "image/segmentation/class/encoded"
-    image: str = "image/encoded"
-    key: str = "image/filename"
+    label: str | None = None
+    image: str | None = None
+    key: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +57,12 @@ class Options:
         label_maps: where the label maps are.
         class_map: what their values mean.
         images: where the images are; none for label maps alone, or where record files
-            bring both.
+            and lists of pairs bring both.
+        images_only: images of splits that have no label maps.
+        split_lists: files that list the keys of a split, one a line: of its label maps
+            only those are taken.
+        official_rows: (split, rows) of the dataset as published.
+        notes: what is to be known of it, a line each.
         output: the dataset's directory; None for commands that write none.
         name: of the dataset, and the beginning of its shards' names.
         overwrite: whether an earlier dataset in `output` may go.
@@ -76,7 +75,13 @@ class Options:
         strip_label_suffix: taken off the end of a label map's key.
         strip_image_suffix: taken off the end of an image's key.
         record_keys: feature names in record files.
-        size: (height, width) in pixels to resize to, or None.
+        size: (height, width) in pixels to bring rows to, or None.
+        resize: how, as in `features.Config`.
+        tile: (height, width) in pixels of the tiles to cut pictures into, or None.
+        overlap: pixels that neighbouring tiles share.
+        weight_map: as in `features.Config`.
+        presence: likewise.
+        boundary: likewise.
         normalize: as in `features.Config`.
         image_storage: as in `features.Config`.
         mask_encoding: as in `features.Config`, or `auto`: `bits` to 16 classes, `png`
@@ -92,6 +97,10 @@ class Options:
     label_maps: tuple[Source, ...]
     class_map: ClassMap
     images: tuple[Source, ...] = ()
+    images_only: tuple[Source, ...] = ()
+    split_lists: tuple[Source, ...] = ()
+    official_rows: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
     output: str | None = None
     name: str = ""
     overwrite: bool = False
@@ -103,6 +112,12 @@ class Options:
     strip_image_suffix: str = ""
     record_keys: RecordKeys = RecordKeys()
     size: tuple[int, int] | None = None
+    resize: features.Resize = "stretch"
+    tile: tuple[int, int] | None = None
+    overlap: int = 0
+    weight_map: features.WeightMap = "none"
+    presence: bool = False
+    boundary: int = 0
     normalize: features.Normalize = "unit"
     image_storage: features.ImageStorage = "original"
     mask_encoding: Literal["auto"] | features.MaskEncoding = "auto"
@@ -138,9 +153,30 @@ class Options:
             value = getattr(self, flag)
             if value is not None and value < 1:
                 raise UsageError(f"--{flag} {value} must be 1 or more")
-        if self.size is not None and min(self.size) < 1:
-            raise UsageError("--size must be at least 1x1")
+        self._check_geometry()
         self._check_sides()
+
+    def _check_geometry(self) -> None:
+        for flag in ("size", "tile"):
+            sides = getattr(self, flag)
+            if sides is not None and min(sides) < 1:
+                raise UsageError(f"--{flag} must be at least 1x1")
+        if self.tile is not None and self.size is not None:
+            raise UsageError(
+                "--tile cuts pictures at their own scale, and --size scales them: use "
+                "one of them"
+            )
+        if self.resize != "stretch" and self.size is None:
+            raise UsageError(f"--resize {self.resize} needs a --size")
+        if self.overlap and self.tile is None:
+            raise UsageError("--overlap is of tiles: add --tile HxW")
+        if self.tile is not None and not 0 <= self.overlap < min(self.tile):
+            raise UsageError(
+                f"--overlap {self.overlap} must be at least 0 and below the tile's "
+                f"shorter side, {min(self.tile)}"
+            )
+        if self.boundary < 0:
+            raise UsageError(f"--boundary {self.boundary} must be 0 or more")
 
     def _check_split_by(self) -> None:
         shares = dict(self.split_by)
@@ -151,7 +187,8 @@ class Options:
                 f"--split_by shares must be above 0 and add up to 1, not to "
                 f"{sum(shares.values()):g}"
             )
-        named = {s.split for s in (*self.label_maps, *self.images)} - {_DEFAULT_SPLIT}
+        sources = (*self.label_maps, *self.images)
+        named = {source.split for source in sources} - {DEFAULT_SPLIT}
         if named:
             raise UsageError(
                 f"--split_by deals all rows to its splits, but a source names the "
@@ -159,10 +196,28 @@ class Options:
             )
 
     def _check_sides(self) -> None:
-        if not self.images:
-            return
         labels = {source.split for source in self.label_maps}
         images = {source.split for source in self.images}
+        only = {source.split for source in self.images_only}
+        both = only & (labels | {split for split, _ in self.split_by})
+        if both:
+            raise UsageError(
+                f"--images_only names the split {min(both)!r}, which has label maps: "
+                "images without label maps need a split of their own"
+            )
+        listed = {source.split for source in self.split_lists}
+        if listed and self.split_by:
+            raise UsageError(
+                "--split_list and --split_by both say which rows a split "
+                "has: use one of them"
+            )
+        if listed - labels:
+            raise UsageError(
+                f"--split_list names the split {min(listed - labels)!r}, which has no "
+                "--label_maps"
+            )
+        if not self.images:
+            return
         for have, lack, flag in (
             (labels - images, "images", "--images"),
             (images - labels, "label maps", "--label_maps"),
@@ -176,9 +231,10 @@ class Options:
     @property
     def splits(self) -> list[str]:
         """The splits, sorted."""
+        only = {source.split for source in self.images_only}
         if self.split_by:
-            return sorted(split for split, _ in self.split_by)
-        return sorted({source.split for source in self.label_maps})
+            return sorted(only | {split for split, _ in self.split_by})
+        return sorted(only | {source.split for source in self.label_maps})
 
     def config(self, *, with_images: bool) -> features.Config:
         """What graph, records and reader must agree on."""
@@ -189,16 +245,22 @@ class Options:
             mask_encoding=encoding
             if encoding != "auto"
             else ("bits" if num_classes <= _BITS_CLASSES else "png"),
-            size=self.size,
+            size=self.tile or self.size,
+            resize="tile" if self.tile else self.resize,
+            overlap=self.overlap,
             with_images=with_images,
             normalize=self.normalize,
-            image_storage=self.image_storage,
+            image_storage="png" if self.tile else self.image_storage,
+            weight_map=self.weight_map,
+            presence=self.presence,
+            boundary=self.boundary,
         )
 
     def to_json(self) -> dict[str, Any]:
         """The options as the manifest keeps them."""
         tree = dataclasses.asdict(self)
-        del tree["class_map"], tree["overwrite"], tree["output"]
+        for name in ("class_map", "overwrite", "output", "notes"):
+            del tree[name]
         return tree
 
 
@@ -206,249 +268,3 @@ def _default_name(class_map_name: str) -> str:
     """A class map's name as the beginning of a file name."""
     name = re.sub(r"[^A-Za-z0-9_]+", "_", class_map_name)
     return name if _NAME.fullmatch(name) else f"dataset_{name}"
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are ours to print."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raises instead of printing the usage and leaving."""
-        raise UsageError(f"{message} (see {self.prog} --help)")
-
-
-def add_input_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags of `convert`, `validate` and `plan`."""
-    what = parser.add_argument_group("what to read")
-    what.add_argument(
-        "--label_maps",
-        nargs="+",
-        action="extend",
-        required=True,
-        metavar="[SPLIT=]GLOB",
-        help="label maps: 8- or 16-bit grey PNG, .npy, .npz, or TFRecord shards of "
-        "tf.Example (plain or GZIP); the split is `train` unless named",
-    )
-    what.add_argument(
-        "--images",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="[SPLIT=]GLOB",
-        help="their images, PNG or JPEG, paired by key (the path below the glob's "
-        "fixed directory, without extension); record files bring their own",
-    )
-    what.add_argument(
-        "--classes", metavar="NAME|FILE", help="class map: a preset, or a YAML file"
-    )
-    what.add_argument(
-        "--num_classes", type=int, metavar="N", help="instead: N classes, ids 0..N-1"
-    )
-    what.add_argument(
-        "--ignore_label",
-        nargs="+",
-        action="extend",
-        type=int,
-        default=[],
-        metavar="ID",
-        help="with --num_classes: ids that are left out of training",
-    )
-    what.add_argument("--strip_label_suffix", default="", metavar="S")
-    what.add_argument(
-        "--strip_image_suffix",
-        default="",
-        metavar="S",
-        help="taken off the end of keys before label maps and images meet",
-    )
-    what.add_argument(
-        "--record_keys",
-        default="",
-        metavar="label=K,image=K,key=K",
-        help="feature names in record files, by default those of DeepLab; an empty "
-        "`image=` leaves images out, an empty `key=` numbers the rows",
-    )
-    what.add_argument(
-        "--split_by",
-        default="",
-        metavar="train=0.8,val=0.2",
-        help="deal rows to splits by a hash of their key",
-    )
-    what.add_argument(
-        "--group_by",
-        metavar="REGEX",
-        help="with --split_by: keep rows together whose keys give the same match",
-    )
-    what.add_argument("--seed", type=int, default=0, help="of all hashes (default: 0)")
-    what.add_argument(
-        "--limit",
-        type=int,
-        metavar="N",
-        help="only the N rows of lowest hash of each split (record files are read "
-        "through once for their keys)",
-    )
-    how = parser.add_argument_group("how to encode")
-    how.add_argument(
-        "--size", metavar="HxW", help="resize to this; without it rows keep their sizes"
-    )
-    how.add_argument(
-        "--mask_encoding",
-        default="auto",
-        choices=["auto", "bits", "png", "uint8", "float32"],
-        help="how masks lie in the records; all load to the same one-hot tensors "
-        "(default: auto, which is bits to 16 classes and png beyond)",
-    )
-    how.add_argument(
-        "--normalize",
-        default="unit",
-        choices=["unit", "symmetric", "zscore"],
-        help="images to 0..1, to -1..1, or by the training split's mean and deviation "
-        "(default: unit)",
-    )
-    how.add_argument(
-        "--image_storage",
-        default="original",
-        choices=["original", "png"],
-        help="keep the source's bytes, or the resized picture (default: original)",
-    )
-    how.add_argument(
-        "--shard_mb", type=int, default=128, metavar="MIB", help="(default: 128)"
-    )
-    bad = parser.add_argument_group("what to accept")
-    bad.add_argument(
-        "--max_rejected",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="share of the rows that may be rejected, 0 to 1 (default: 0, none)",
-    )
-    bad.add_argument(
-        "--max_pixels",
-        type=int,
-        default=100_000_000,
-        metavar="N",
-        help="largest picture to decode (default: 100000000)",
-    )
-
-
-def add_output_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the flags of `convert` alone."""
-    where = parser.add_argument_group("where to write")
-    where.add_argument("--output", required=True, metavar="DIR")
-    where.add_argument(
-        "--name", default="", help="of the dataset (default: the class map's)"
-    )
-    where.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace an earlier dataset, or an unfinished one, in DIR",
-    )
-
-
-def from_arguments(arguments: argparse.Namespace) -> Options:
-    """Builds the options from parsed flags.
-
-    Raises:
-        UsageError: a flag's value cannot be read, or the options contradict.
-    """
-    given = vars(arguments)
-    return Options(
-        label_maps=tuple(_source(text) for text in arguments.label_maps),
-        images=tuple(_source(text) for text in arguments.images),
-        class_map=_class_map(arguments),
-        output=_absolute(given["output"]) if given.get("output") else None,
-        name=given.get("name", ""),
-        overwrite=given.get("overwrite", False),
-        split_by=tuple(
-            (split, _number(share, "--split_by"))
-            for split, share in _assignments(arguments.split_by, "--split_by").items()
-        ),
-        record_keys=_record_keys(arguments.record_keys),
-        size=_size(arguments.size),
-        **{
-            flag: given[flag]
-            for flag in (
-                "group_by",
-                "seed",
-                "limit",
-                "strip_label_suffix",
-                "strip_image_suffix",
-                "normalize",
-                "image_storage",
-                "mask_encoding",
-                "shard_mb",
-                "max_rejected",
-                "max_pixels",
-            )
-        },
-    )
-
-
-def _source(text: str) -> Source:
-    match = _SPLIT.match(text)
-    split, pattern = match.groups() if match else (_DEFAULT_SPLIT, text)
-    if not pattern:
-        raise UsageError(f"{text!r} names a split but no files")
-    return Source(split, _absolute(pattern))
-
-
-def _absolute(path: str) -> str:
-    """Local paths made absolute: workers have working directories of their own."""
-    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
-
-
-def _class_map(arguments: argparse.Namespace) -> ClassMap:
-    if (arguments.classes is None) == (arguments.num_classes is None):
-        raise UsageError(
-            "say what the label values mean, by --classes NAME|FILE or by "
-            f"--num_classes N; presets: {', '.join(classes.preset_names())}"
-        )
-    if arguments.classes is not None and arguments.ignore_label:
-        raise UsageError(
-            "--ignore_label goes with --num_classes; class maps have their own"
-        )
-    try:
-        if arguments.classes is not None:
-            return classes.load_class_map(arguments.classes)
-        return classes.numbered(arguments.num_classes, arguments.ignore_label)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
-def _record_keys(text: str) -> RecordKeys:
-    given = _assignments(text, "--record_keys")
-    known = [field.name for field in dataclasses.fields(RecordKeys)]
-    unknown = sorted(set(given) - set(known))
-    if unknown:
-        raise UsageError(
-            f"--record_keys has {unknown[0]!r}; known are {', '.join(known)}"
-        )
-    keys = RecordKeys(**given)
-    if not keys.label:
-        raise UsageError("--record_keys needs a feature for `label`")
-    return keys
-
-
-def _assignments(text: str, flag: str) -> Mapping[str, str]:
-    """`a=1,b=2` as a mapping."""
-    parts = [part for part in text.split(",") if part]
-    if not all("=" in part for part in parts):
-        raise UsageError(f"{flag} {text!r} must look like NAME=VALUE,NAME=VALUE")
-    pairs = dict(part.split("=", 1) for part in parts)
-    if len(pairs) != len(parts):
-        raise UsageError(f"{flag} {text!r} names something twice")
-    return pairs
-
-
-def _number(text: str, flag: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise UsageError(f"{flag}: {text!r} is no number") from error
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = _SIZE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"--size {text!r} must be HEIGHTxWIDTH in pixels, as 360x480")
-    return int(match[1]), int(match[2])

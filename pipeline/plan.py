@@ -5,41 +5,60 @@ may be grouped and shuffled as is convenient; rows never are.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
 
 from pipeline import arrays, files, progress
-from pipeline.keys import entries, rank_of, shard_of
+from pipeline.keys import Side, entries, rank_of, segment_entries, shard_of
 from pipeline.options import Options, Source
-from pipeline.rows import Entry, Rejection, Row, Unit
+from pipeline.rows import Entry, Rejection, Role, Row, Unit
 from pipeline.survey import Plan
 
 REJECTED = "rejected"
 REPEATED = "repeated"
 
 
-class PairByKey(beam.DoFn):
-    """Label maps and images of one key to rows: `pair_by_key`."""
+@dataclasses.dataclass(frozen=True)
+class Pairing:
+    """What the entries of a key have to be, to be a row.
 
-    def __init__(self, with_images: bool, seed: int) -> None:
-        self._with_images = with_images
-        self._seed = seed
+    Attributes:
+        with_images: whether label maps need an image.
+        with_segments: whether they need segments.
+        listed: splits that have the rows only that a list names.
+        images_only: splits of images without label maps.
+        seed: of the rows' ranks.
+    """
+
+    with_images: bool
+    with_segments: bool = False
+    listed: frozenset[str] = frozenset()
+    images_only: frozenset[str] = frozenset()
+    seed: int = 0
+
+
+class PairByKey(beam.DoFn):
+    """What is known of one key to rows: `pair_by_key`."""
+
+    def __init__(self, pairing: Pairing) -> None:
+        self._pairing = pairing
 
     def process(self, element: tuple[str, Iterable[Entry]]) -> Iterator[Any]:
         """Gives (split, row), and rejections."""
         key, found = element
-        found = list(found)
-        splits = {entry.split for entry in found}
-        if len(splits) > 1:
-            yield beam.pvalue.TaggedOutput(REPEATED, repeated_key(key, splits))
-        for result in pair_by_key(key, found, self._with_images, self._seed):
+        rows: list[tuple[str, Row]] = []
+        for result in pair_by_key(key, found, self._pairing):
             if isinstance(result, Rejection):
                 progress.TALLY.add(rejected=1)
                 yield beam.pvalue.TaggedOutput(REJECTED, result)
             else:
-                yield result
+                rows.append(result)
+        yield from rows
+        if len(rows) > 1:
+            text = repeated_key(key, (split for split, _ in rows))
+            yield beam.pvalue.TaggedOutput(REPEATED, text)
 
 
 def repeated_key(key: str, splits: Iterable[str]) -> str:
@@ -48,17 +67,22 @@ def repeated_key(key: str, splits: Iterable[str]) -> str:
 
 
 def pair_by_key(
-    key: str, found: Iterable[Entry], with_images: bool, seed: int
+    key: str, found: Iterable[Entry], pairing: Pairing
 ) -> Iterator[tuple[str, Row] | Rejection]:
-    """Pairs the label map and the image of one key, in each split.
+    """Pairs what is known of one key, in each split.
 
     Of several label maps, or images, with one key in a split the one of smallest path
     stays. One without the other is rejected where rows have images.
     """
-    by_split: dict[str, tuple[list[Entry], list[Entry]]] = {}
+    by_split: dict[str, dict[Role, list[Entry]]] = {}
     for entry in sorted(found, key=lambda e: (e.path, e.place or arrays.Place())):
-        by_split.setdefault(entry.split, ([], []))[entry.is_image].append(entry)
-    for split, (labels, images) in sorted(by_split.items()):
+        roles = by_split.setdefault(entry.split, {})
+        roles.setdefault(entry.role, []).append(entry)
+    for split, roles in sorted(by_split.items()):
+        listed = roles.get("listed", [])
+        if split in pairing.listed and not listed:
+            continue  # it is of another split's list, or of none
+        labels, images = roles.get("label", []), roles.get("image", [])
         for first, *others in filter(None, (labels, images)):
             for other in others:
                 yield Rejection(
@@ -68,17 +92,37 @@ def pair_by_key(
                     "pair",
                     f"duplicate key: {first.source} has it too, and is kept",
                 )
-        if not labels:
-            yield Rejection(
-                key, split, images[0].source, "pair", "the image has no label map"
+        lack = ""
+        if split not in pairing.images_only:
+            lack = _lack(roles, pairing)
+        source = next((e.source for e in (*labels, *images, *listed)), "")
+        if lack and source:
+            yield Rejection(key, split, source, "pair", lack)
+        elif source:
+            segments = roles.get("segments", [])
+            yield (
+                split,
+                Row(
+                    key,
+                    rank_of(key, pairing.seed),
+                    labels[0] if labels else None,
+                    images[0] if images else None,
+                    segments[0].segments if segments else None,
+                ),
             )
-        elif with_images and not images:
-            yield Rejection(
-                key, split, labels[0].source, "pair", "the label map has no image"
-            )
-        else:
-            row = Row(key, rank_of(key, seed), labels[0], images[0] if images else None)
-            yield split, row
+
+
+def _lack(roles: Mapping[Role, list[Entry]], pairing: Pairing) -> str:
+    """What a row lacks, in words; empty if nothing."""
+    if "label" not in roles:
+        if "image" in roles:
+            return "the image has no label map"
+        return "the list names it, and there is no label map"
+    if pairing.with_images and "image" not in roles:
+        return "the label map has no image"
+    if pairing.with_segments and "segments" not in roles:
+        return "the JSON beside its directory has no segments of the label map"
+    return ""
 
 
 def cut_units(
@@ -119,20 +163,26 @@ class PlanUnits(beam.PTransform):
     def expand(self, root: beam.Pipeline) -> Any:
         """Gives `units`, the `rejected`, and keys `repeated` in several splits."""
         options, plan = self.options, self.plan
-        sources = [(source, False) for source in options.label_maps]
-        sources += [(source, True) for source in options.images]
+        with_segments = options.class_map.encoding == "coco_panoptic"
+        pairing = Pairing(
+            plan.config.with_images,
+            with_segments,
+            frozenset({source.split for source in options.split_lists}),
+            frozenset(source.split for source in options.images_only),
+            options.seed,
+        )
         paired = (
             root
-            | "Sources" >> beam.Create(sources, reshuffle=False)
-            # (source, is_image)
-            | "ListNames" >> beam.FlatMap(_listed, options)
+            | "Sources" >> beam.Create(sources_of(options), reshuffle=False)
+            # (source, side)
+            | "ListNames" >> beam.FlatMap(_listed, options, with_segments)
             # (key, entry)
             | "WithinLimit" >> beam.Filter(_within_limit, plan, options.seed)
             | "GroupByKey" >> beam.GroupByKey()
             | "Pair"
-            >> beam.ParDo(
-                PairByKey(plan.config.with_images, options.seed)
-            ).with_outputs(REJECTED, REPEATED, main="rows")
+            >> beam.ParDo(PairByKey(pairing)).with_outputs(
+                REJECTED, REPEATED, main="rows"
+            )
         )
         named = (
             paired.rows
@@ -173,11 +223,25 @@ class PlanUnits(beam.PTransform):
         }
 
 
+def sources_of(options: Options) -> list[tuple[Source, Side]]:
+    """All sources, with the options that named them."""
+    sides: dict[Side, tuple[Source, ...]] = {
+        "label_maps": options.label_maps,
+        "images": options.images,
+        "images_only": options.images_only,
+        "split_list": options.split_lists,
+    }
+    return [(source, side) for side, many in sides.items() for source in many]
+
+
 def _listed(
-    element: tuple[Source, bool], options: Options
+    element: tuple[Source, Side], options: Options, with_segments: bool
 ) -> Iterator[tuple[str, Entry]]:
-    source, is_image = element
-    return entries(source, files.match(source.pattern), options, is_image=is_image)
+    source, side = element
+    found = files.match(source.pattern)
+    yield from entries(source, found, options, side)
+    if with_segments and side == "label_maps":
+        yield from segment_entries(source, found, options)
 
 
 def _within_limit(element: tuple[str, Entry], plan: Plan, seed: int) -> bool:

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from transforms.kinds import GREY, RGB, SIGNATURE
 
-_GREY, _RGB = 0, 2
 _FILTER_NONE, _FILTER_UP = 0, 2
 _LEVEL = 1  # isal's levels 0 to 2 are fast, 3 is not
 
@@ -34,10 +33,10 @@ def encode_png(array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     samples = rows.view(np.uint8).reshape(height, -1)
     scanlines = np.empty((height, samples.shape[1] + 1), np.uint8)
     if array.ndim == 2:
-        color_type, scanlines[:, 0] = _GREY, _FILTER_NONE
+        color_type, scanlines[:, 0] = GREY, _FILTER_NONE
         scanlines[:, 1:] = samples
     else:
-        color_type, scanlines[:, 0] = _RGB, _FILTER_UP
+        color_type, scanlines[:, 0] = RGB, _FILTER_UP
         scanlines[0, 1:] = samples[0]
         np.subtract(samples[1:], samples[:-1], out=scanlines[1:, 1:])
     header = struct.pack(

@@ -14,10 +14,21 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.io.filesystem import BeamIOError
 
-from pipeline import arrays, examples, files, png, progress, tfrecords
+from pipeline import arrays, files, formats, panoptic, png, progress
 from pipeline.keys import split_of
 from pipeline.options import Options
-from pipeline.rows import Batch, Entry, RawRow, RejectedError, Rejection, Row, Unit
+from pipeline.rows import (
+    BadRow,
+    Batch,
+    DamagedError,
+    Entry,
+    RawRow,
+    RejectedError,
+    Rejection,
+    Row,
+    Unit,
+)
+from pipeline.segments import Segment
 from pipeline.survey import Plan
 
 REJECTED = "rejected"
@@ -37,7 +48,7 @@ class _Waiting:
 
     def add(self, row: RawRow) -> None:
         self.rows.append(row)
-        self.size += len(row.label_bytes) + len(row.image_bytes or b"")
+        self.size += len(row.label_bytes or b"") + len(row.image_bytes or b"")
 
 
 class ReadUnit(beam.DoFn):
@@ -79,26 +90,25 @@ class ReadUnit(beam.DoFn):
 
     def _record_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
         """The rows of a record file, each with the split that it is of."""
-        path = unit.record_file
-        number = 0
+        path, keys = unit.record_file, self._plan.record_keys
+        read = 0
         try:
-            for number, record in enumerate(tfrecords.records(path)):
-                try:
-                    row = examples.parse(record, path, number, self._plan.record_keys)
-                except ValueError as error:
-                    yield unit.split, _rejection(unit, number, str(error))
+            for row in formats.reader_of(path).rows(path, keys):
+                read += 1
+                if isinstance(row, BadRow):
+                    yield unit.split, _rejection(unit, row.number, row.reason)
                     continue
                 split = unit.split or split_of(row.key, self._options)
                 if self._plan.splits[split].takes(row.key, self._options.seed):
                     yield split, row
-        except tfrecords.DamagedError as error:
+        except DamagedError as error:
             reason = (
-                f"damaged at record {error.record}: {error.reason}; the "
-                f"{error.record} records before it are read, the rest is lost"
+                f"damaged at record {error.row}: {error.reason}; the {error.row} "
+                "records before it are read, the rest is lost"
             )
-            yield unit.split, _rejection(unit, error.record, reason)
+            yield unit.split, _rejection(unit, error.row, reason)
         except (OSError, BeamIOError) as error:
-            yield unit.split, _rejection(unit, number, f"cannot be read: {error}")
+            yield unit.split, _rejection(unit, read, f"cannot be read: {error}")
 
 
 def _rejection(unit: Unit, number: int, reason: str) -> Rejection:
@@ -111,13 +121,13 @@ def read_row(row: Row, split: str) -> RawRow | Rejection:
     try:
         return RawRow(
             row.key,
-            row.label.source,
+            row.source,
             row.image.source if row.image else "",
-            _read_label(row.label),
+            _read_label(row.label, row.segments) if row.label else None,
             _read_file(row.image) if row.image else None,
         )
     except RejectedError as error:
-        return Rejection(row.key, split, row.label.source, error.stage, error.reason)
+        return Rejection(row.key, split, row.source, error.stage, error.reason)
 
 
 def _read_file(entry: Entry) -> bytes:
@@ -127,14 +137,23 @@ def _read_file(entry: Entry) -> bytes:
         raise RejectedError("read", f"{entry.path} cannot be read: {error}") from error
 
 
-def _read_label(entry: Entry) -> bytes:
-    """The encoded label map; arrays become grey PNGs, which is what the graph reads."""
-    if entry.place is None:
-        return _read_file(entry)
+def _read_label(entry: Entry, segments: tuple[Segment, ...] | None) -> bytes:
+    """The encoded label map, as the graph reads it.
+
+    Arrays and panoptic segments become grey PNGs of label values.
+    """
+    if entry.place is not None:
+        try:
+            return encode_ids(arrays.read(entry.path, entry.place))
+        except (ValueError, OSError, BeamIOError) as error:
+            raise RejectedError("read", str(error)) from error
+    data = _read_file(entry)
+    if segments is None:
+        return data
     try:
-        return encode_ids(arrays.read(entry.path, entry.place))
-    except (ValueError, OSError, BeamIOError) as error:
-        raise RejectedError("read", str(error)) from error
+        return panoptic.category_map(data, segments)
+    except ValueError as error:
+        raise RejectedError("panoptic", str(error)) from error
 
 
 def encode_ids(array: npt.NDArray[np.generic]) -> bytes:

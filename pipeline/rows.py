@@ -6,25 +6,31 @@ Entry --pair--> Row --cut--> Unit --read--> Batch of RawRow --check--> ...
 """
 
 import json
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pipeline.arrays import Place
+from pipeline.segments import Segment
+
+Role = Literal["label", "image", "listed", "segments"]
 
 
 class Entry(NamedTuple):
-    """A file, or a part of one, that a glob matched.
+    """Something that is known of a key.
 
     Attributes:
-        is_image: the image's side, not the label map's.
+        role: the file is its label map, or its image; or a split's list names the key;
+            or a JSON has the segments of its label map.
         split: the split that it is of.
         path: of the file.
         place: where in a NumPy file; None for the whole of any other.
+        segments: of a panoptic label map.
     """
 
-    is_image: bool
+    role: Role
     split: str
     path: str
-    place: Place | None
+    place: Place | None = None
+    segments: tuple[Segment, ...] = ()
 
     @property
     def source(self) -> str:
@@ -33,12 +39,27 @@ class Entry(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A label map and its image, by name."""
+    """A label map and its image, by name; not both can be None.
+
+    Attributes:
+        key: unique within its split.
+        rank: its place in the order of its shard.
+        label: the label map; None in a split of images alone.
+        image: None where rows have none.
+        segments: of a panoptic label map; None for any other.
+    """
 
     key: str
     rank: int
-    label: Entry
+    label: Entry | None
     image: Entry | None
+    segments: tuple[Segment, ...] | None = None
+
+    @property
+    def source(self) -> str:
+        """Where the row is from, for messages: its label map, or else its image."""
+        found = self.label or self.image
+        return found.source if found else ""
 
 
 class Unit(NamedTuple):
@@ -49,7 +70,7 @@ class Unit(NamedTuple):
         shard: the number of the shard that they land in.
         part: the number of the unit within its shard.
         rows: the rows, by name; none for a record file.
-        record_file: the TFRecord file to read instead.
+        record_file: the file of many rows to read instead.
     """
 
     split: str
@@ -66,15 +87,46 @@ class RawRow(NamedTuple):
         key: unique within its split.
         source: the label map's file, or the record's.
         image_source: the image's.
-        label_bytes: the encoded label map.
+        label_bytes: the encoded label map; None in a split of images alone.
         image_bytes: the encoded image; None where rows have none.
     """
 
     key: str
     source: str
     image_source: str
-    label_bytes: bytes
+    label_bytes: bytes | None
     image_bytes: bytes | None
+
+
+def numbered_key(path: str, number: int) -> str:
+    """The key of a row that has none of its own: file name and number."""
+    return f"{path.rpartition('/')[2]}#{number}"
+
+
+class BadRow(NamedTuple):
+    """A row of a record file that cannot be read; those after it can.
+
+    Attributes:
+        number: of the row in its file, from 0.
+        reason: what is wrong with it.
+    """
+
+    number: int
+    reason: str
+
+
+class DamagedError(Exception):
+    """A record file is damaged from one row on.
+
+    Attributes:
+        row: the number of the first row that is lost, from 0.
+        reason: what is wrong there.
+    """
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(row, reason)
+        self.row = row
+        self.reason = reason
 
 
 class Batch(NamedTuple):

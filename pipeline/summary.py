@@ -17,12 +17,24 @@ def print_plan(options: Options, plan: Plan) -> None:
     """Says what is about to be made, and how large it will be."""
     config = plan.config
     size = "x".join(map(str, config.size)) if config.size else "native sizes"
+    if config.resize == "tile":
+        size = f"tiles of {size}"
     images = f" with images ({config.image_storage})" if config.with_images else ""
     print(
         f"{plan.rows:,} rows{images}, {config.num_classes} classes, {size}, "
         f"{config.mask_encoding} masks: about {human_bytes(plan.stored_bytes)} to "
         f"write (float32 one-hot: {human_bytes(plan.one_hot_bytes)})"
     )
+    if options.official_rows:
+        official = dict(options.official_rows)
+        found = (
+            f"{split} {plan.splits[split].rows:,} of {official[split]:,}"
+            for split in options.splits
+            if split in official
+        )
+        print(f"rows of the published dataset: {', '.join(found)}")
+    for note in options.notes:
+        print(f"note: {note}")
     sys.stdout.flush()
 
 

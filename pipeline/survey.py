@@ -4,24 +4,27 @@ Does every glob match, how many rows are there, how large are they, and hence ho
 shards and units. Of a file no more is opened than its header, and of most not that.
 """
 
+import contextlib
 import dataclasses
 import heapq
 import importlib
 import itertools
 import math
+import os
 from collections.abc import Iterator, Mapping
 
 from apache_beam.io.filesystem import BeamIOError
 
-from pipeline import arrays, examples, files, header, sizes, tfrecords
-from pipeline.keys import entries, kind_of, rank_of, split_of
+from pipeline import arrays, files, formats, header, segments, sizes
+from pipeline.keys import Side, entries, kind_of, rank_of, split_of
 from pipeline.options import Options, RecordKeys, Source, UsageError
 from pipeline.quiet import quiet
-from pipeline.rows import Entry
+from pipeline.rows import BadRow, DamagedError, Entry, RawRow
 from pipeline.sizes import Sample
 from transforms import features
 
 _SAMPLE_ROWS = 64
+_ROW_OVERHEAD_BYTES = 200  # what a record file adds to a row, about
 
 Found = Mapping[Source, list[files.File]]
 
@@ -32,7 +35,7 @@ class SplitPlan:
 
     Attributes:
         rows: how many there are; an estimate where `record_files`.
-        record_files: TFRecord files, each of which becomes a shard of its own.
+        record_files: files of many rows, each of which becomes a shard of its own.
         named_shards: shards of the rows that have names; they come first.
         rows_per_unit: of the rows that have names.
         sizes: (height, width) of the masks of a sample.
@@ -122,28 +125,24 @@ def survey(options: Options) -> Plan:
     """
     labels = {s: _matched(s, "--label_maps") for s in options.label_maps}
     images = {s: _matched(s, "--images") for s in options.images}
-    for file in itertools.chain.from_iterable(images.values()):
+    only = {s: _matched(s, "--images_only") for s in options.images_only}
+    for file in itertools.chain.from_iterable((images | only).values()):
         if kind_of(file.path) != "picture":
             raise UsageError(
-                f"--images {file.path} is no picture; record files bring their own "
-                "images, and are named by --label_maps alone"
+                f"--images {file.path} is no picture; record files and lists bring "
+                "their own images, and are named by --label_maps alone"
             )
+    if options.class_map.encoding == "coco_panoptic":
+        _check_annotations(labels)
     in_records = {
         source: [file for file in found if kind_of(file.path) == "records"]
         for source, found in labels.items()
     }
-    first = next(itertools.chain.from_iterable(in_records.values()), None)
-    if first is not None:
-        with quiet():  # parsing records loads TensorFlow
-            importlib.import_module("tensorflow.core.example.example_pb2")
-    with_images = bool(images) or (
-        first is not None and _has_images(first.path, options.record_keys)
-    )
-    if not with_images:
-        keys = dataclasses.replace(options.record_keys, image="")
-        options = dataclasses.replace(options, record_keys=keys)
+    options = _with_record_keys(options, in_records)
+    names = _look_at_names(labels, only, options)
+    with_images = bool(images or only or names.image_bytes or options.record_keys.image)
+    _check_images(options, with_images, images, names, in_records)
     config = options.config(with_images=with_images)
-    lowest = _lowest_ranks(labels, options)
     return Plan(
         config,
         options.record_keys,
@@ -152,13 +151,73 @@ def survey(options: Options) -> Plan:
                 split,
                 options,
                 config,
-                lowest[split],
+                names.lowest[split],
                 _of_split(in_records, split, options),
-                _of_split(images, split, options),
+                _mean_size(_of_split(images | only, split, options))
+                or names.image_bytes.get(split, 0),
             )
             for split in options.splits
         },
     )
+
+
+def _check_annotations(labels: Found) -> None:
+    """Refuses panoptic PNGs that have no JSON beside their directory."""
+    paths = (file.path for found in labels.values() for file in found)
+    for path in sorted({segments.json_of(path) for path in paths}):
+        if not files.exists(path):
+            raise UsageError(
+                f"encoding coco_panoptic needs the segments of its PNGs, and {path} is "
+                "not there: put the JSON beside the directory, by the directory's name"
+            )
+        try:
+            next(segments.annotations(path), None)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+
+def _with_record_keys(options: Options, in_records: Found) -> Options:
+    """Names what the user left to the format of the record files."""
+    paths = [file.path for found in in_records.values() for file in found]
+    if not paths:
+        return options
+    kinds = {found.name: path for path in paths if (found := formats.format_of(path))}
+    if len(kinds) > 1:
+        raise UsageError(
+            f"record files must be of one format in one run: {kinds.popitem()[1]} and "
+            f"{kinds.popitem()[1]} are of two"
+        )
+    with quiet():  # parsing records loads TensorFlow
+        importlib.import_module("tensorflow.core.example.example_pb2")
+    try:
+        keys = formats.reader_of(paths[0]).resolve(paths[0], options.record_keys)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return dataclasses.replace(options, record_keys=keys)
+
+
+def _check_images(
+    options: Options,
+    with_images: bool,
+    images: Found,
+    names: "_Names",
+    in_records: Found,
+) -> None:
+    """Refuses sources of label maps that have no images where others have."""
+    if not with_images:
+        return
+    with_their_own = {source.split for source in images}
+    with_their_own |= names.image_bytes.keys()
+    if options.record_keys.image:
+        with_their_own |= {
+            source.split for source, found in in_records.items() if found
+        }
+    for source in options.label_maps:
+        if not options.split_by and source.split not in with_their_own:
+            raise UsageError(
+                f"split {source.split!r} has no images, and others have: add --images "
+                f"{source.split}=GLOB"
+            )
 
 
 def _matched(source: Source, flag: str) -> list[files.File]:
@@ -178,14 +237,19 @@ def _matched(source: Source, flag: str) -> list[files.File]:
 
 def _of_split(found: Found, split: str, options: Options) -> list[files.File]:
     """The files of a split, sorted; of every split where rows are dealt to splits."""
+    dealt = {split for split, _ in options.split_by}
     return sorted(
         {
             file
             for source, matched in found.items()
-            if options.split_by or source.split == split
+            if source.split == split or (split in dealt and source.split not in dealt)
             for file in matched
         }
     )
+
+
+def _mean_size(found: list[files.File]) -> int:
+    return sum(file.size for file in found) // max(1, len(found))
 
 
 @dataclasses.dataclass
@@ -194,34 +258,61 @@ class _Lowest:
 
     keep: int
     count: int = 0
-    kept: list[tuple[int, str, Entry, int]] = dataclasses.field(default_factory=list)
+    kept: list[tuple[int, str, Entry]] = dataclasses.field(default_factory=list)
 
-    def add(self, rank: int, entry: Entry, size: int) -> None:
+    def add(self, rank: int, entry: Entry) -> None:
         self.count += 1
         # The largest stands first; paths decide between equal ranks.
-        item = (-rank, entry.source, entry, size)
+        item = (-rank, entry.source, entry)
         if len(self.kept) < self.keep:
             heapq.heappush(self.kept, item)
         else:
             heapq.heappushpop(self.kept, item)
 
-    def ordered(self) -> list[tuple[int, Entry, int]]:
-        """(rank, label map, bytes of its file), lowest rank first."""
-        return [
-            (-rank, entry, size) for rank, _, entry, size in sorted(self.kept)[::-1]
-        ]
+    def ordered(self) -> list[tuple[int, Entry]]:
+        """(rank, label map or lone image), lowest rank first."""
+        return [(-rank, entry) for rank, _, entry in sorted(self.kept)[::-1]]
 
 
-def _lowest_ranks(labels: Found, options: Options) -> dict[str, _Lowest]:
-    """The rows that have names, by split."""
+@dataclasses.dataclass(frozen=True)
+class _Names:
+    """What the names say.
+
+    Attributes:
+        lowest: the rows that have names, by split.
+        image_bytes: mean size of a sample of the images that lists bring, by split.
+    """
+
+    lowest: dict[str, _Lowest]
+    image_bytes: dict[str, int]
+
+
+def _look_at_names(labels: Found, only: Found, options: Options) -> _Names:
     keep = max(_SAMPLE_ROWS, options.limit or 0)
     lowest = {split: _Lowest(keep) for split in options.splits}
-    for source, found in labels.items():
-        by_path = {file.path: file.size for file in found}
-        for key, entry in entries(source, found, options, is_image=False):
-            rank = rank_of(key, options.seed)
-            lowest[entry.split].add(rank, entry, by_path[entry.path])
-    return lowest
+    images: dict[str, list[files.File]] = {}
+    members: dict[str, set[str]] = {}
+    for source in options.split_lists:
+        listed = entries(
+            source, _matched(source, "--split_list"), options, "split_list"
+        )
+        members.setdefault(source.split, set()).update(key for key, _ in listed)
+    sides: tuple[tuple[Side, Found], ...] = (
+        ("label_maps", labels),
+        ("images_only", only),
+    )
+    for side, many in sides:
+        for source, found in many.items():
+            for key, entry in entries(source, found, options, side):
+                if entry.split in members and key not in members[entry.split]:
+                    continue
+                if side == "label_maps" and entry.role == "image":  # from a list
+                    some = images.setdefault(entry.split, [])
+                    if len(some) < _SAMPLE_ROWS:
+                        some += files.match(entry.path)
+                    continue
+                lowest[entry.split].add(rank_of(key, options.seed), entry)
+    return _Names(lowest, {split: _mean_size(some) for split, some in images.items()})
 
 
 def _survey_split(
@@ -230,21 +321,20 @@ def _survey_split(
     config: features.Config,
     lowest: _Lowest,
     record_files: list[files.File],
-    images: list[files.File],
+    image_bytes: int,
 ) -> SplitPlan:
     named = lowest.ordered()
-    image_bytes = sum(file.size for file in images) // max(1, len(images))
     samples = [
         sample
-        for _, entry, size in named[:_SAMPLE_ROWS]
-        if (sample := _sample(entry, size, image_bytes)) is not None
+        for _, entry in named[:_SAMPLE_ROWS]
+        if (sample := _sample(entry, image_bytes)) is not None
         and sample.height * sample.width <= options.max_pixels
     ]
     record_samples, in_records = _sample_records(record_files, options)
     in_records = round(in_records * dict(options.split_by).get(split, 1.0))
     limit_rank, kept = None, 1.0
     if options.limit is not None:
-        ranks = [rank for rank, _, _ in named]
+        ranks = [rank for rank, _ in named]
         limit_rank = _limit_rank(ranks, record_files, split, options)
         kept = min(1.0, options.limit / max(1, lowest.count + in_records))
     named_bytes = kept * lowest.count * sizes.mean_record_bytes(samples, config)
@@ -272,26 +362,27 @@ def _limit_rank(
     in_records = (
         rank_of(key, options.seed)
         for file in record_files
-        for key in _record_keys(file.path, options)
+        for key in _keys_in(file.path, options.record_keys)
         if not options.split_by or split_of(key, options) == split
     )
     lowest = heapq.nsmallest(options.limit, itertools.chain(ranks, in_records))
     return max(lowest, default=0)
 
 
-def _record_keys(path: str, options: Options) -> Iterator[str]:
+def _keys_in(path: str, keys: RecordKeys) -> Iterator[str]:
     """The keys of a record file, up to where it is damaged."""
-    try:
-        for number, record in enumerate(tfrecords.records(path)):
-            try:
-                yield examples.parse(record, path, number, options.record_keys).key
-            except ValueError:
-                continue  # the pipeline rejects it, with its reason
-    except tfrecords.DamagedError:
-        return
+    for row in _readable(path, keys):
+        if isinstance(row, RawRow):  # the pipeline rejects others, with the reason
+            yield row.key
 
 
-def _sample(entry: Entry, size: int, image_bytes: int) -> Sample | None:
+def _readable(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
+    """The rows of a record file before its damage, which the pipeline reports."""
+    with contextlib.suppress(DamagedError, OSError, BeamIOError):
+        yield from formats.reader_of(path).rows(path, keys)
+
+
+def _sample(entry: Entry, image_bytes: int) -> Sample | None:
     """Looks at one header; None for a file that will be rejected."""
     try:
         if entry.place is not None:
@@ -300,38 +391,13 @@ def _sample(entry: Entry, size: int, image_bytes: int) -> Sample | None:
             label_bytes = sizes.PNG_BYTES_PER_PIXEL * pixels
             return Sample(height, width, label_bytes, image_bytes) if pixels else None
         with files.open_raw(entry.path) as file:
-            found = header.read_header(file.read(header.PNG_HEADER_BYTES))
-        return Sample(found.height, found.width, size, image_bytes)
+            found = header.read_header(file.read(header.ENOUGH_BYTES))
+            label_bytes = file.seek(0, os.SEEK_END)
+        if entry.role == "image":  # a mask that is all ignored deflates to nothing
+            return Sample(found.height, found.width, 0, image_bytes)
+        return Sample(found.height, found.width, label_bytes, image_bytes)
     except (ValueError, OSError):
         return None
-
-
-def _has_images(path: str, keys: RecordKeys) -> bool:
-    """Whether the first record that can be read has an image."""
-    if not keys.image:
-        return False
-    for record in _first_records(path, _SAMPLE_ROWS):
-        try:
-            examples.parse(record, path, 0, keys)
-        except examples.MissingFeatureError as error:
-            if error.feature == keys.image:
-                return False
-        except ValueError:
-            continue
-        else:
-            return True
-    return False
-
-
-def _first_records(path: str, count: int) -> list[bytes]:
-    """As many records as there are, or can be read."""
-    found = []
-    try:
-        for record in itertools.islice(tfrecords.records(path), count):
-            found.append(record)
-    except (tfrecords.DamagedError, OSError):
-        pass  # the pipeline reports it
-    return found
 
 
 def _sample_records(
@@ -343,21 +409,19 @@ def _sample_records(
     for file in record_files:
         if len(samples) >= _SAMPLE_ROWS:
             break
-        for record in _first_records(file.path, _SAMPLE_ROWS - len(samples)):
-            sampled_bytes += len(tfrecords.frame(record))
+        rows = _readable(file.path, options.record_keys)
+        for row in itertools.islice(rows, _SAMPLE_ROWS - len(samples)):
+            if isinstance(row, BadRow) or row.label_bytes is None:
+                continue
+            image_bytes = len(row.image_bytes or b"")
+            sampled_bytes += len(row.label_bytes) + image_bytes + _ROW_OVERHEAD_BYTES
             try:
-                raw = examples.parse(record, file.path, 0, options.record_keys)
-                found = header.read_header(raw.label_bytes)
+                found = header.read_header(row.label_bytes)
             except ValueError:
                 continue
             samples.append(
-                Sample(
-                    found.height,
-                    found.width,
-                    len(raw.label_bytes),
-                    len(raw.image_bytes or b""),
-                )
+                Sample(found.height, found.width, len(row.label_bytes), image_bytes)
             )
     total = sum(file.size for file in record_files)
-    rows = math.ceil(total * len(samples) / sampled_bytes) if sampled_bytes else 0
-    return samples, rows
+    rows_found = math.ceil(total * len(samples) / sampled_bytes) if sampled_bytes else 0
+    return samples, rows_found

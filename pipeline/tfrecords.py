@@ -18,25 +18,12 @@ from typing import IO
 import google_crc32c
 
 from pipeline import files
+from pipeline.rows import DamagedError
 
 _GZIP_START = b"\x1f\x8b"
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 _HEAD_BYTES = _LENGTH.size + _CHECKSUM.size
-
-
-class DamagedError(Exception):
-    """A file is damaged from one record on.
-
-    Attributes:
-        record: the number of the first record that is lost, from 0.
-        reason: what is wrong there.
-    """
-
-    def __init__(self, record: int, reason: str) -> None:
-        super().__init__(record, reason)
-        self.record = record
-        self.reason = reason
 
 
 def records(path: str) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ give. Nothing here trusts `stats.json`: it is one of the things that are checked
 """
 
 import collections
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from pipeline import files, tfrecords
+from pipeline.rows import DamagedError
 from transforms import features, layout, records, summaries
 
 ALL_WELL = "shards, records and graph agree"
@@ -93,8 +95,8 @@ def _check_records(
                 continue
             for name, values in summary.items():
                 total[name] += values
-    except tfrecords.DamagedError as error:
-        yield f"damaged at record {error.record}: {error.reason}"
+    except DamagedError as error:
+        yield f"damaged at record {error.row}: {error.reason}"
     if found != count:
         yield f"{found} records, and the manifest says {count}"
 
@@ -104,15 +106,18 @@ def _summary(
 ) -> summaries.Summary:
     """Counts a record's pixels, from what the model would get."""
     # Scale 1 and offset 0 leave the image's levels as they are.
-    levels = (tf.ones([3]), tf.zeros([3])) if config.with_images else None
-    row = records.decode_record(columns, config, levels)
+    constants = records.Constants(tf.ones([3]), tf.zeros([3]))
+    plain = dataclasses.replace(config, weight_map="none", presence=False, boundary=0)
+    row = records.decode_record(columns, plain, constants)
     label = row[features.LABEL].numpy()
     mask = row[features.MASK].numpy()
     expected = np.eye(config.num_classes + 1, dtype=np.float32)[label][..., :-1]
     if not np.array_equal(mask, expected):
         raise ValueError("the mask is not the one-hot encoding of the label")
     counts = np.bincount(label.ravel() + 1, minlength=config.num_classes + 1)
-    image = row[features.IMAGE].numpy().astype(np.uint8) if levels else None
+    image = None
+    if config.with_images:
+        image = row[features.IMAGE].numpy().astype(np.uint8)
     return summaries.of_row(counts[1:], int(counts[0]), image)
 
 

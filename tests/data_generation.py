@@ -1,6 +1,7 @@
 """One maker of synthetic data for the whole suite; Pillow writes it, not our code."""
 
 import io
+import json
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -19,6 +20,33 @@ def regions(rng: np.random.Generator, height: int, width: int, ids: list[int]):
         bottom, right = rng.integers(top, height) + 1, rng.integers(left, width) + 1
         label[top:bottom, left:right] = rng.choice(ids)
     return label
+
+
+def filled(size: tuple[int, int], value: object) -> np.ndarray:
+    """A picture of one value, or one colour: u8[H W] or u8[H W C]."""
+    return np.full((*size, *np.shape(value)), value, np.uint8)
+
+
+def panoptic_json(pictures: Mapping[str, list[tuple[int, int, int]]]) -> str:
+    """COCO's panoptic JSON, of (segment, category, area) by file name."""
+    return json.dumps(
+        {
+            "info": {"year": 2017},
+            "images": [{"id": 1, "file_name": "no.jpg"}],
+            "annotations": [
+                {
+                    "image_id": number,
+                    "file_name": name,
+                    "segments_info": [
+                        {"id": i, "category_id": category, "area": area, "iscrowd": 0}
+                        for i, category, area in segments
+                    ],
+                }
+                for number, (name, segments) in enumerate(pictures.items())
+            ],
+            "categories": [{"id": 1, "name": "person", "isthing": 1}],
+        }
+    )
 
 
 def png(array: np.ndarray, **options: object) -> bytes:

@@ -49,15 +49,18 @@ def test_every_flag_of_the_help_does_something():
     import argparse
     import dataclasses
 
-    from pipeline import options
+    from pipeline import arguments, options
 
     parser = argparse.ArgumentParser()
-    options.add_input_arguments(parser)
-    options.add_output_arguments(parser)
+    arguments.add_input_arguments(parser)
+    arguments.add_output_arguments(parser)
     declared = {action.dest for action in parser._actions} - {"help"}
     fields = {field.name for field in dataclasses.fields(options.Options)}
-    assert declared - fields == {"classes", "num_classes", "ignore_label"}
-    assert fields - declared == {"class_map"}
+    assert declared - fields == {
+        *("classes", "num_classes", "ignore_label"),
+        *("dataset", "data_dir", "split_list"),
+    }
+    assert fields - declared == {"class_map", "split_lists", "official_rows", "notes"}
 
 
 WRONG = {
@@ -223,10 +226,11 @@ def test_plan_and_estimate_are_near_the_truth(tmp_path, convert, capfd):
     assert "float32 one-hot: 28.8 MB" in text
     from pipeline import options
     from pipeline.survey import survey
+    from transforms import classes
 
     opened = options.Options(
         label_maps=(options.Source("train", f"{tmp_path}/labels/*.png"),),
-        class_map=options.classes.numbered(3, [255]),
+        class_map=classes.numbered(3, [255]),
     )
     estimate = survey(opened).stored_bytes
     out = convert(tmp_path / "out", *arguments)

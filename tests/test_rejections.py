@@ -8,7 +8,6 @@ import zlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 from tests import data_generation as data
 from tests import reading
@@ -39,13 +38,6 @@ def _rgb(height=24, width=32):
     return data.picture(np.random.default_rng(0), height, width)
 
 
-def _palette():
-    image = Image.fromarray(np.zeros((24, 32), np.uint8)).convert("P")
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 # label map, words that the reason holds
 BAD_LABELS = {
     "empty": (b"", ["empty"]),
@@ -58,7 +50,7 @@ BAD_LABELS = {
     ),
     "cut_header": (_label()[:20], ["within its header", "20 bytes"]),
     "rgb": (data.png(_rgb()), ["8-bit RGB", "no class ids"]),
-    "palette": (_palette(), ["palette", "luma"]),
+    "rgba": (data.png(np.full((24, 32, 4), 255, np.uint8)), ["8-bit RGBA"]),
     "jpeg": (data.jpeg(_rgb()), ["JPEG"]),
     "value": (_label(37), ["label value 37 at 768 pixels", "0..2", "255"]),
     "huge": (_huge_png(), ["100000 x 200000", "--max_pixels"]),

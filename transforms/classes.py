@@ -14,15 +14,31 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-MAX_ID = 65535  # the largest sample of a PNG
+from transforms.kinds import KINDS, Encoding
+
+MAX_ID = 65535  # the largest id that is looked up, and the largest sample of a PNG
 MAX_CLASSES = 65535  # as 16-bit class indices, 65535 being the ignored one
 
 IGNORED = -1  # in the forward table and in `label`
 UNKNOWN = -2  # in the forward table only: the map does not name the id
 
 _PRESETS = pathlib.Path(__file__).parent / "presets"
-_MAP_FIELDS = {"name", "encoding", "ignore", "others", "classes"}
+_MAP_FIELDS = {
+    "name",
+    "encoding",
+    "divisor",
+    "ignore",
+    "others",
+    "classes",
+    "dataset",  # where the files are: read by `pipeline/datasets.py`
+}
+_DERIVED_FIELDS = {"name", "base", "merge", "drop", "order", "ignore", "others"}
 _CLASS_FIELDS = {"name", "ids", "color"}
+_MAX_COLOR = 0xFFFFFF
+_ADE20K_MAX = 255 // 10 * 256 + 255
+
+Others = Literal["error", "ignore"]
+Color = tuple[int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +48,14 @@ class LabelClass:
     Attributes:
         name: unique within its map.
         ids: the label values that mean this class; several are merged into it. The
-            first is the one that the inverse map gives back.
+            first is the one that the inverse map gives back. Of colour maps they are
+            colour codes (`color_code`).
         color: RGB, 0..255, for pictures; None where the map gives none.
     """
 
     name: str
     ids: tuple[int, ...]
-    color: tuple[int, int, int] | None = None
+    color: Color | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +68,18 @@ class ClassMap:
         ignore: label values that are dropped from training: index -1, a zero vector.
         others: what a value that is in no list means: `error`, the row is rejected,
             or `ignore`.
+        encoding: how a label map's samples hold label values.
+
+            - `index`: the sample is the value; of palette files the palette's index.
+            - `color`: the colour is the value.
+            - `panoptic`: value * divisor + instance, as a grey sample or as
+              R + 256 G + 65536 B.
+            - `instance`: likewise, but a sample below the divisor is the value itself
+              (Cityscapes, `*_instanceIds.png`).
+            - `ade20k`: R / 10 * 256 + G (the full ADE20K, `*_seg.png`).
+            - `coco_panoptic`: R + 256 G + 65536 B is a segment of the JSON beside the
+              folder, whose category is the value.
+        divisor: of `panoptic` and `instance`; 0 for all others.
 
     Raises:
         ValueError: the map contradicts itself; the message says where.
@@ -59,7 +88,9 @@ class ClassMap:
     name: str
     classes: tuple[LabelClass, ...]
     ignore: tuple[int, ...] = ()
-    others: Literal["error", "ignore"] = "error"
+    others: Others = "error"
+    encoding: Encoding = "index"
+    divisor: int = 0
 
     def __post_init__(self) -> None:
         """Refuses a map that gives an id two meanings, or none."""
@@ -67,6 +98,11 @@ class ClassMap:
             raise ValueError(
                 f"class map {self.name!r} has {len(self.classes)} classes; "
                 f"1 to {MAX_CLASSES} are possible"
+            )
+        if (self.divisor > 0) != (self.encoding in ("panoptic", "instance")):
+            raise ValueError(
+                f"class map {self.name!r}: the encodings panoptic and instance need a "
+                f"`divisor` above 0, such as 1000; {self.encoding} takes none"
             )
         owners: dict[int, str] = {}
         for label_class in self.classes:
@@ -79,6 +115,11 @@ class ClassMap:
                 self._claim(owners, value, f"class {label_class.name!r}")
         for value in self.ignore:
             self._claim(owners, value, "the ignore list")
+        if self.encoding == "color" and len(owners) > MAX_ID:
+            raise ValueError(
+                f"class map {self.name!r} has {len(owners)} colours; {MAX_ID} is the "
+                "most"
+            )
         (name, count), *_ = collections.Counter(self.names).most_common(1)
         if count > 1:
             raise ValueError(
@@ -87,17 +128,36 @@ class ClassMap:
             )
 
     def _claim(self, owners: dict[int, str], value: int, owner: str) -> None:
-        if not 0 <= value <= MAX_ID:
+        if not 0 <= value <= self._max_value:
             raise ValueError(
                 f"class map {self.name!r}: id {value} of {owner} is outside "
-                f"0..{MAX_ID}, the values that a PNG label map can hold"
+                f"0..{self._max_value}, the values that a PNG label map can hold"
             )
         if value in owners:
             raise ValueError(
-                f"class map {self.name!r}: id {value} is in {owners[value]} and in "
-                f"{owner}: it can mean one thing only"
+                f"class map {self.name!r}: {self._what} {self.describe(value)} is in "
+                f"{owners[value]} and in {owner}: it can mean one thing only"
             )
         owners[value] = owner
+
+    @property
+    def _what(self) -> str:
+        return "colour" if self.encoding == "color" else "id"
+
+    @property
+    def _max_value(self) -> int:
+        """The largest label value of the encoding."""
+        if self.encoding == "color":
+            return _MAX_COLOR
+        if self.encoding == "ade20k":
+            return _ADE20K_MAX
+        if self.divisor:
+            return min(MAX_ID - 1, _MAX_COLOR // self.divisor)  # decode stops there
+        return MAX_ID
+
+    def describe(self, value: int) -> str:
+        """A label value in words: `7`, or `(128, 64, 128)`."""
+        return str(color_levels(value) if self.encoding == "color" else value)
 
     @property
     def num_classes(self) -> int:
@@ -109,49 +169,98 @@ class ClassMap:
         """The class names, by index."""
         return [c.name for c in self.classes]
 
-    def forward_table(self, bit_depth: int) -> npt.NDArray[np.int32]:
-        """The class index of every id: i32[2**bit_depth].
+    @property
+    def values(self) -> tuple[int, ...]:
+        """All label values that the map names, sorted."""
+        ids = (value for label_class in self.classes for value in label_class.ids)
+        return tuple(sorted([*ids, *self.ignore]))
+
+    def id_depth(self, sample_depth: int) -> Literal[8, 16]:
+        """The bits of an id, as `forward_table` takes it.
 
         Args:
-            bit_depth: of the label map's samples, 8 or 16.
+            sample_depth: the bits of the label map's samples.
+        """
+        if self.encoding == "color":  # ids are positions in `values`, and one beyond
+            return 8 if len(self.values) < 256 else 16
+        if self.encoding in ("index", "coco_panoptic") and sample_depth <= 8:
+            return 8
+        return 16
+
+    def forward_table(self, id_depth: int) -> npt.NDArray[np.int32]:
+        """The class index of every id: i32[2**id_depth].
+
+        An id is the label value itself, and of colour maps the colour's position in
+        `values`; the largest stands for all other colours.
+
+        Args:
+            id_depth: 8 or 16.
 
         Returns:
             The index, or `IGNORED`, or `UNKNOWN` for an id that the map does not name
             and does not ignore.
         """
         others = IGNORED if self.others == "ignore" else UNKNOWN
-        table = np.full(2**bit_depth, others, np.int32)
+        table = np.full(2**id_depth, others, np.int32)
+        is_color = self.encoding == "color"
+        position = {
+            value: i if is_color else value for i, value in enumerate(self.values)
+        }
         for index, label_class in enumerate(self.classes):
             for value in label_class.ids:
-                if value < len(table):
-                    table[value] = index
+                if position[value] < len(table):
+                    table[position[value]] = index
         for value in self.ignore:
-            if value < len(table):
-                table[value] = IGNORED
+            if position[value] < len(table):
+                table[position[value]] = IGNORED
         return table
+
+    def inverse_table(self) -> npt.NDArray[np.int32]:
+        """The label value of every class index: i32[K + 1], the last of ignored pixels.
+
+        A class of several values gives the first. Ignored pixels give the first value
+        of `ignore`; where there is none, 255, or 65535 if that is a class's.
+        """
+        values = [label_class.ids[0] for label_class in self.classes]
+        free = (255, 65535, *range(MAX_ID))
+        ignored = next(value for value in (*self.ignore, *free) if value not in values)
+        return np.array([*values, ignored], np.int32)
+
+    def palette(self) -> npt.NDArray[np.uint8]:
+        """The colour of every class index: u8[K + 1 3], the last of ignored pixels.
+
+        Classes without a colour get one by their index, as VOC's development kit has
+        it (`VOClabelcolormap`): the index's bits dealt to red, green and blue, from
+        the highest bit of a level down. Ignored pixels are black.
+        """
+        colors = [c.color or _voc_color(i + 1) for i, c in enumerate(self.classes)]
+        return np.array([*colors, (0, 0, 0)], np.uint8)
 
     def describe_ids(self) -> str:
         """The declared values in words: `0..10, or 11 (ignored)`."""
-        ids = _ranges([value for c in self.classes for value in c.ids])
+        ids = self._describe([value for c in self.classes for value in c.ids])
         if not self.ignore:
             return ids
-        return f"{ids}, or {_ranges(self.ignore)} (ignored)"
+        return f"{ids}, or {self._describe(self.ignore)} (ignored)"
+
+    def _describe(self, values: Sequence[int]) -> str:
+        if self.encoding != "color":
+            return _ranges(values)
+        shown = [self.describe(value) for value in values]
+        return ", ".join(shown if len(shown) <= 4 else [*shown[:3], "...", shown[-1]])
 
     def to_yaml(self) -> str:
         """The map as the YAML file that `load_class_map` reads."""
-        classes = [
-            {
-                "name": c.name,
-                "ids": list(c.ids),
-                **({} if c.color is None else {"color": list(c.color)}),
-            }
-            for c in self.classes
-        ]
+        classes = [self._class_fields(c) for c in self.classes]
+        ignore = list(self.ignore)
         head = yaml.safe_dump(
             {
                 "name": self.name,
-                "encoding": "index",
-                "ignore": list(self.ignore),
+                "encoding": self.encoding,
+                **({"divisor": self.divisor} if self.divisor else {}),
+                "ignore": [_level_list(v) for v in ignore]
+                if self.encoding == "color"
+                else ignore,
                 "others": self.others,
             },
             sort_keys=False,
@@ -171,13 +280,49 @@ class ClassMap:
         )
         return head + "classes:\n" + "".join(f"  - {row}" for row in rows)
 
+    def _class_fields(self, label_class: LabelClass) -> dict[str, Any]:
+        fields: dict[str, Any] = {"name": label_class.name}
+        if self.encoding == "color":
+            colors = [_level_list(value) for value in label_class.ids]
+            return fields | {"color": colors if len(colors) > 1 else colors[0]}
+        fields["ids"] = list(label_class.ids)
+        if label_class.color is not None:
+            fields["color"] = list(label_class.color)
+        return fields
 
-def parse_class_map(text: str, source: str) -> ClassMap:
+
+def color_code(color: Sequence[int]) -> int:
+    """A colour as one number: 65536 R + 256 G + B."""
+    red, green, blue = color
+    return red << 16 | green << 8 | blue
+
+
+def color_levels(code: int) -> Color:
+    """Undoes `color_code`: red, green and blue."""
+    return code >> 16, code >> 8 & 255, code & 255
+
+
+def _level_list(code: int) -> list[int]:
+    return list(color_levels(code))
+
+
+def _voc_color(number: int) -> Color:
+    levels = [0, 0, 0]
+    for bit in range(8):
+        for channel in range(3):
+            levels[channel] |= (number >> 3 * bit + channel & 1) << 7 - bit
+    return levels[0], levels[1], levels[2]
+
+
+def parse_class_map(
+    text: str, source: str, directory: pathlib.Path = pathlib.Path()
+) -> ClassMap:
     """Reads a class map from YAML.
 
     Args:
         text: the YAML.
         source: where it is from, for messages.
+        directory: where a `base` that is a file is looked for.
 
     Raises:
         ValueError: it is no YAML, or no class map; the message names `source` and the
@@ -189,6 +334,8 @@ def parse_class_map(text: str, source: str) -> ClassMap:
         where = " ".join(str(error).split())
         raise ValueError(f"{source} is not YAML: {where}") from error
     try:
+        if isinstance(tree, dict) and "base" in tree:
+            return _derive(_mapping(tree, "the file", _DERIVED_FIELDS), directory)
         return _build(_mapping(tree, "the file", _MAP_FIELDS))
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
@@ -196,31 +343,120 @@ def parse_class_map(text: str, source: str) -> ClassMap:
 
 def _build(tree: Mapping[str, Any]) -> ClassMap:
     encoding = tree.get("encoding", "index")
-    if encoding != "index":
-        raise ValueError(f"encoding {encoding!r} is not known; `index` is")
-    others = tree.get("others", "error")
-    if others not in ("error", "ignore"):
-        raise ValueError(f"others is {others!r}; it can be `error` or `ignore`")
+    if encoding not in KINDS:
+        raise ValueError(f"encoding {encoding!r} is not known; {', '.join(KINDS)} are")
     rows = tree.get("classes")
     if not isinstance(rows, list):
         raise ValueError("`classes` must be a list of classes, in order of their index")
+    is_color = encoding == "color"
+    divisor = tree.get("divisor", 0)
     return ClassMap(
         name=_text(tree.get("name"), "`name`"),
-        classes=tuple(_label_class(row, i) for i, row in enumerate(rows)),
-        ignore=_integers(tree.get("ignore", []), "`ignore`"),
-        others=others,
+        classes=tuple(_label_class(row, i, is_color) for i, row in enumerate(rows)),
+        ignore=_ignore(tree, is_color),
+        others=_others(tree, "error"),
+        encoding=encoding,
+        divisor=divisor if type(divisor) is int else 0,
     )
 
 
-def _label_class(row: Any, index: int) -> LabelClass:
+def _others(tree: Mapping[str, Any], default: Others) -> Others:
+    others = tree.get("others", default)
+    if others == "error" or others == "ignore":
+        chosen: Others = others
+        return chosen
+    raise ValueError(f"others is {others!r}; it can be `error` or `ignore`")
+
+
+def _ignore(tree: Mapping[str, Any], is_color: bool) -> tuple[int, ...]:
+    ignore = tree.get("ignore", [])
+    return (
+        _color_codes(ignore, "`ignore`") if is_color else _integers(ignore, "`ignore`")
+    )
+
+
+def _label_class(row: Any, index: int, is_color: bool) -> LabelClass:
     row = _mapping(row, f"class {index}", _CLASS_FIELDS)
     name = _text(row.get("name"), f"`name` of class {index}")
     color = row.get("color")
-    if color is not None:
-        color = _integers(color, f"`color` of {name!r}")
-        if len(color) != 3 or not all(0 <= level <= 255 for level in color):
-            raise ValueError(f"`color` of {name!r} must be three numbers, 0..255")
-    return LabelClass(name, _integers(row.get("ids"), f"`ids` of {name!r}"), color)
+    if is_color:
+        if "ids" in row:
+            raise ValueError(
+                f"class {name!r} has `ids`, but the encoding is color: its values are "
+                "its `color`, one or several"
+            )
+        codes = _color_codes(color, f"`color` of {name!r}")
+        return LabelClass(name, codes, color_levels(codes[0]) if codes else None)
+    return LabelClass(
+        name,
+        _integers(row.get("ids"), f"`ids` of {name!r}"),
+        None if color is None else _color(color, f"`color` of {name!r}"),
+    )
+
+
+def _color(value: Any, what: str) -> Color:
+    levels = _integers(value, what)
+    if len(levels) != 3 or not all(0 <= level <= 255 for level in levels):
+        raise ValueError(f"{what} must be three numbers, 0..255, not {value!r}")
+    return levels[0], levels[1], levels[2]
+
+
+def _color_codes(value: Any, what: str) -> tuple[int, ...]:
+    """One colour, or a list of colours, as codes."""
+    if isinstance(value, list) and not any(isinstance(v, list) for v in value):
+        value = [value] if value else []
+    if not isinstance(value, list):
+        raise ValueError(f"{what} must be a colour, or a list of colours")
+    return tuple(color_code(_color(levels, what)) for levels in value)
+
+
+def _derive(tree: Mapping[str, Any], directory: pathlib.Path) -> ClassMap:
+    """A map made from another: classes merged, dropped, put in another order."""
+    base_name = _text(tree.get("base"), "`base`")
+    local = directory / base_name
+    base = load_class_map(str(local) if local.is_file() else base_name)
+    classes = {c.name: c for c in base.classes}
+
+    def take(names: Any, field: str) -> list[LabelClass]:
+        if not isinstance(names, list):
+            raise ValueError(f"`{field}` must list class names of {base.name}")
+        missing = [name for name in names if name not in classes]
+        if missing:
+            raise ValueError(
+                f"`{field}` names {missing[0]!r}; there are {', '.join(classes)}"
+            )
+        return [classes[name] for name in names]
+
+    merge = tree.get("merge", {})
+    if not isinstance(merge, dict):
+        raise ValueError("`merge` must map a new class name to the names it takes in")
+    for name, members in merge.items():
+        merged = take(members, "merge")
+        ids = tuple(value for c in merged for value in c.ids)
+        if not merged or (name in classes and classes[name] not in merged):
+            raise ValueError(f"`merge`: {name!r} takes in no class, or is one already")
+        whole = LabelClass(_text(name, "`merge`"), ids, merged[0].color)
+        # It stands where the first of its members stood.
+        classes = {
+            (name if c is merged[0] else old): (whole if c is merged[0] else c)
+            for old, c in classes.items()
+            if c is merged[0] or c not in merged
+        }
+    dropped = take(tree.get("drop", []), "drop")
+    classes = {name: c for name, c in classes.items() if c not in dropped}
+    first = take(tree.get("order", []), "order")
+    rest = [c for c in classes.values() if c not in first]
+    return dataclasses.replace(
+        base,
+        name=_text(tree.get("name"), "`name`"),
+        classes=(*first, *rest),
+        ignore=(
+            *base.ignore,
+            *_ignore(tree, base.encoding == "color"),
+            *(value for c in dropped for value in c.ids),
+        ),
+        others=_others(tree, base.others),
+    )
 
 
 def _mapping(tree: Any, what: str, fields: set[str]) -> Mapping[str, Any]:
@@ -266,7 +502,7 @@ def load_class_map(name_or_path: str) -> ClassMap:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a class map: {error}") from error
-    return parse_class_map(text, str(path))
+    return parse_class_map(text, str(path), path.parent)
 
 
 def preset_names() -> list[str]:

@@ -25,6 +25,9 @@ IMAGE_SQUARE_SUM = "image_square_sum"  # [3] sum of their squares
 LABEL = "label"  # int[H W]: class index, -1 where ignored
 MASK = "mask"  # f32[H W K]: one-hot, all zero where ignored
 IMAGE = "image"  # f32[H W 3]
+WEIGHT = "weight"  # f32[H W]: the class's weight, 0 where ignored
+PRESENCE = "presence"  # f32[K]: 1 for each class that occurs in the row
+BOUNDARY = "boundary"  # f32[H W]: 1 where another class is near
 HEIGHT = "height"  # only where rows of several sizes are padded to one batch
 WIDTH = "width"
 STATS_PREFIX = "stats/"  # constants of the training split, the same in every row
@@ -41,7 +44,9 @@ SHAPE_SUFFIX = "/shape"
 
 MaskEncoding = Literal["bits", "png", "uint8", "float32"]
 Normalize = Literal["unit", "symmetric", "zscore"]
+Resize = Literal["stretch", "letterbox", "crop", "short_side", "tile"]
 ImageStorage = Literal["original", "png"]
+WeightMap = Literal["none", "median_frequency", "inverse_frequency"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,13 +56,20 @@ class Config:
     Attributes:
         num_classes: K, the depth of the one-hot axis.
         mask_encoding: how a mask lies in the record.
-        size: (height, width) in pixels that every row is resized to, or None where
-            rows keep their own sizes.
+        size: (height, width) in pixels of every row, or None where rows keep their own
+            sizes.
+        resize: how a row gets to that size, as `geometry.fit_label` has it; `tile`
+            where rows are tiles of pictures.
+        overlap: pixels that neighbouring tiles share.
         with_images: whether rows have an image beside the label map.
         normalize: how `image` is scaled: `unit` 0..1, `symmetric` -1..1, `zscore`
             by the mean and deviation of the training split.
         image_storage: `original` keeps the source's bytes in the record, `png` the
             resized picture.
+        weight_map: the class weights that `weight` holds at each pixel; `none` leaves
+            it out.
+        presence: whether `presence` is made.
+        boundary: how wide `boundary` is on each side, in pixels; 0 leaves it out.
     """
 
     num_classes: int
@@ -66,6 +78,11 @@ class Config:
     with_images: bool = False
     normalize: Normalize = "unit"
     image_storage: ImageStorage = "original"
+    resize: Resize = "stretch"
+    overlap: int = 0
+    weight_map: WeightMap = "none"
+    presence: bool = False
+    boundary: int = 0
 
     @property
     def mask_column(self) -> str:

@@ -1,40 +1,151 @@
-"""Sizes: labels are resized by nearest neighbour, always; images smoothly."""
+"""Sizes: labels are resized by nearest neighbour, always; images smoothly.
+
+A picture gets to a size in two steps, each of which may do nothing: it is scaled, and
+a window of the size is taken from it, which may reach beyond it.
+
+    stretch     each side scaled by itself
+    letterbox   one scale, so that all of it fits in the window; centred
+    short_side  one scale, so that it covers the window; centred
+    crop        not scaled; centred
+    tile        not scaled; the window begins in its upper left corner
+
+What the window has beyond the picture is ignored in labels, and black in images. Only
+the window's own pixels are ever made: a picture of 1 x 40000 that is to cover a square
+would need more memory than there is.
+"""
 
 import tensorflow as tf
 
+from transforms.features import Resize
 
-def resize_ids(ids: tf.Tensor, size: tuple[int, int] | None) -> tf.Tensor:
-    """Resizes a label map: int[H W] -> int[height width], no new value ever.
+_UNSCALED = ("crop", "tile")
 
-    The sample taken is the one whose square holds the centre of the new pixel, and on
-    a border the right or lower one: in whole numbers, for TensorFlow's own resizing
-    goes by float32, which falls to either side there.
+
+def fit_label(
+    label: tf.Tensor, size: tuple[int, int] | None, resize: Resize, ignored: int
+) -> tf.Tensor:
+    """Brings a label map to a size: int[H W] -> int[height width].
 
     Args:
-        ids: label values, of any integer dtype.
+        label: class indices, of any integer dtype.
         size: (height, width) in pixels; None leaves the map as it is.
+        resize: how.
+        ignored: the value beyond the map.
     """
     if size is None:
-        return ids
-    for axis, new in enumerate(size):
-        old = tf.shape(ids, out_type=tf.int64)[axis]
-        centres = (2 * tf.range(new, dtype=tf.int64) + 1) * old
-        ids = tf.gather(ids, centres // (2 * new), axis=axis)
-    return tf.ensure_shape(ids, size)
+        return label
+    scaled = _scaled_sides(tf.shape(label, tf.int64), size, resize)
+    return _nearest(label, size, scaled, _corner(scaled, size, resize), ignored)
 
 
-def resize_levels(levels: tf.Tensor, size: tuple[int, int] | None) -> tf.Tensor:
-    """Resizes an image: u8[H W 3] -> u8[height width 3].
-
-    Bilinear, with antialiasing where it shrinks, rounded to whole levels, so that a
-    picture that is stored after resizing equals one that is resized on loading.
+def fit_image(
+    levels: tf.Tensor, size: tuple[int, int] | None, resize: Resize
+) -> tf.Tensor:
+    """Brings an image to a size: u8[H W 3] -> u8[height width 3].
 
     Args:
         levels: red, green and blue, 0..255.
         size: (height, width) in pixels; None leaves the image as it is.
+        resize: how; with the same argument, `fit_label` takes the same window.
     """
     if size is None:
         return levels
-    smooth = tf.image.resize(levels, size, method="bilinear", antialias=True)
-    rounded = tf.cast(tf.clip_by_value(tf.round(smooth), 0.0, 255.0), tf.uint8)
-    return tf.ensure_shape(rounded, [*size, 3])
+    scaled = _scaled_sides(tf.shape(levels, tf.int64)[:2], size, resize)
+    corner = _corner(scaled, size, resize)
+    if resize in _UNSCALED:
+        return _nearest(levels, size, scaled, corner, 0)
+    return _smooth(levels, size, scaled, corner)
+
+
+def resize_ids(ids: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Stretches a label map: int[H W] -> int[height width], no new value ever.
+
+    Args:
+        ids: label values, of any integer dtype.
+        size: (height, width) in pixels.
+    """
+    return fit_label(ids, size, "stretch", 0)
+
+
+def resize_levels(levels: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Stretches an image: u8[H W 3] -> u8[height width 3].
+
+    Args:
+        levels: red, green and blue, 0..255.
+        size: (height, width) in pixels.
+    """
+    return fit_image(levels, size, "stretch")
+
+
+def _scaled_sides(sides: tf.Tensor, size: tuple[int, int], resize: Resize) -> tf.Tensor:
+    """The sides i64[2] after scaling, in whole numbers, rounded to the nearest."""
+    if resize in _UNSCALED:
+        return sides
+    new = tf.constant(size, tf.int64)
+    if resize == "stretch":
+        return new
+    # One side gets its new length, and the other one follows at the same scale.
+    other, new_other = tf.reverse(sides, [0]), tf.constant(size[::-1], tf.int64)
+    following = (2 * sides * new_other + other) // (2 * other)
+    own, others = new * other, new_other * sides  # the scales, times both sides
+    follows = others < own if resize == "letterbox" else others > own
+    return tf.where(follows, tf.maximum(following, 1), new)
+
+
+def _corner(scaled: tf.Tensor, size: tuple[int, int], resize: Resize) -> tf.Tensor:
+    """Where the window begins in the scaled picture: i64[2], negative before it.
+
+    Where a margin is odd, its larger half is at the bottom, or the right.
+    """
+    if resize == "tile":
+        return tf.zeros([2], tf.int64)
+    return tf.truncatediv(scaled - tf.constant(size, tf.int64), 2)
+
+
+def _nearest(
+    picture: tf.Tensor,
+    size: tuple[int, int],
+    scaled: tf.Tensor,
+    corner: tf.Tensor,
+    beyond: int,
+) -> tf.Tensor:
+    """The window of a scaled picture [H W ...], of its own values.
+
+    The sample taken is the one whose square holds the centre of the new pixel, and on
+    a border the right or lower one: in whole numbers, for TensorFlow's own resizing
+    goes by float32, which falls to either side there.
+    """
+    sides = tf.shape(picture, tf.int64)
+    inside = []
+    for axis, length in enumerate(size):
+        place = corner[axis] + tf.range(length, dtype=tf.int64)
+        inside.append((place >= 0) & (place < scaled[axis]))
+        place = tf.clip_by_value(place, 0, scaled[axis] - 1)
+        source = (2 * place + 1) * sides[axis] // (2 * scaled[axis])
+        picture = tf.gather(picture, source, axis=axis)
+    mask = inside[0][:, tf.newaxis] & inside[1]
+    mask = tf.reshape(mask, [*size, *[1] * (picture.shape.rank - 2)])
+    window = tf.where(mask, picture, tf.constant(beyond, picture.dtype))
+    return tf.ensure_shape(window, [*size, *picture.shape[2:]])
+
+
+def _smooth(
+    levels: tf.Tensor, size: tuple[int, int], scaled: tf.Tensor, corner: tf.Tensor
+) -> tf.Tensor:
+    """The window of a scaled picture u8[H W 3], interpolated; 0 beyond it.
+
+    Bilinear, with antialiasing where it shrinks, rounded to whole levels, so that a
+    picture that is stored after resizing equals one that is resized on loading. This
+    is the operation behind `tf.image.resize`, which takes no window.
+    """
+    sides = tf.shape(levels, tf.int64)[:2]
+    smooth = tf.raw_ops.ScaleAndTranslate(
+        images=tf.cast(levels, tf.float32)[tf.newaxis],
+        size=size,
+        scale=tf.cast(scaled, tf.float32) / tf.cast(sides, tf.float32),
+        translation=tf.cast(-corner, tf.float32),
+        kernel_type="triangle",
+        antialias=True,
+    )[0]
+    whole = tf.cast(tf.clip_by_value(tf.round(smooth), 0.0, 255.0), tf.uint8)
+    return tf.ensure_shape(whole, [*size, 3])

@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from transforms import decode, features, geometry, masks, summaries
+from transforms import decode, extras, features, geometry, masks, summaries
 from transforms.classes import IGNORED, UNKNOWN, ClassMap
 
 LABEL_WORDS = "label_words"  # class indices, eight bytes to an i64
@@ -108,14 +108,17 @@ def make_preprocessing_fn(
             for name in summaries.spec(config.num_classes, config.with_images)
         }
         label_bytes = inputs[features.LABEL_BYTES]
-        label = _map_rows(_label_row(config, class_map), label_bytes, config)
+        label = _map_rows(
+            _label_row(config, class_map), label_bytes, config.size, tf.int64
+        )
+        statistics = summaries.statistics(sums)
         outputs = {
             features.LABEL: label,
             features.MASK: _map_values(
                 lambda values: tf.one_hot(values, config.num_classes), label
             ),
+            **_extras(label, config, statistics),
         }
-        statistics = summaries.statistics(sums)
         if config.with_images:
             scale, offset = summaries.normalization(
                 config.normalize,
@@ -125,7 +128,8 @@ def make_preprocessing_fn(
             levels = _map_rows(
                 _image_row(config),
                 inputs[features.IMAGE_BYTES],
-                config,
+                config.size,
+                tf.uint8,
                 channels=(3,),
             )
             outputs[features.IMAGE] = _map_values(
@@ -145,19 +149,22 @@ def _label_row(
     """The function from one encoded label map to i64[H W] class indices."""
 
     def label_row(encoded: tf.Tensor) -> tf.Tensor:
-        ids = decode.label_ids(encoded)
-        label = tf.gather(tf.constant(class_map.forward_table(bit_depth=16)), ids)
+        ids = decode.label_ids(encoded, class_map)
+        label = tf.gather(tf.constant(class_map.forward_table(id_depth=16)), ids)
         unknown = label == UNKNOWN
+        value = tf.strings.as_string(tf.reduce_max(tf.where(unknown, ids, 0)))
+        if class_map.encoding == "color":  # whose ids are no values
+            value = tf.constant("of another colour")
         message = tf.strings.join(
             [
                 "the label map has the value ",
-                tf.strings.as_string(tf.reduce_max(tf.where(unknown, ids, 0))),
+                value,
                 f"; class map {class_map.name} has {class_map.describe_ids()}",
             ]
         )
         label = decode.require(~tf.reduce_any(unknown), message, label)
-        # TF Transform lets out no i32.
-        return tf.cast(geometry.resize_ids(label, config.size), tf.int64)
+        label = geometry.fit_label(label, config.size, config.resize, IGNORED)
+        return tf.cast(label, tf.int64)  # TF Transform lets out no i32
 
     ignored = tf.constant(IGNORED, tf.int64)
     return _unless_empty(label_row, tf.fill(config.size or (0, 0), ignored))
@@ -166,8 +173,8 @@ def _label_row(
 def _image_row(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function from one encoded image to u8[H W 3] levels."""
     return _unless_empty(
-        lambda encoded: geometry.resize_levels(
-            decode.image_levels(encoded), config.size
+        lambda encoded: geometry.fit_image(
+            decode.image_levels(encoded), config.size, config.resize
         ),
         tf.zeros([*(config.size or (0, 0)), 3], tf.uint8),
     )
@@ -186,30 +193,63 @@ def _unless_empty(
     )
 
 
+def _extras(
+    label: tf.Tensor | tf.RaggedTensor,
+    config: features.Config,
+    statistics: Tensors,
+) -> dict[str, tf.Tensor | tf.RaggedTensor]:
+    """What the configuration has beside label and mask, for a batch of labels."""
+    columns: dict[str, tf.Tensor | tf.RaggedTensor] = {}
+    if config.weight_map != "none":
+        weights = tf.cast(statistics[config.weight_map], tf.float32)
+        columns[features.WEIGHT] = _map_values(
+            lambda values: extras.weight_map(values, weights), label
+        )
+    if config.presence:
+        columns[features.PRESENCE] = tf.map_fn(
+            lambda row: extras.presence(_dense(row), config.num_classes),
+            label,
+            fn_output_signature=tf.TensorSpec([config.num_classes], tf.float32),
+        )
+    if config.boundary:
+        columns[features.BOUNDARY] = _map_rows(
+            lambda row: extras.boundary(_dense(row), config.boundary),
+            label,
+            config.size,
+            tf.float32,
+        )
+    return columns
+
+
+def _dense(row: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+    """One row of a batch, which is rectangular by itself."""
+    return row.to_tensor() if isinstance(row, tf.RaggedTensor) else row
+
+
 def _map_rows(
     row_fn: Callable[[tf.Tensor], tf.Tensor],
-    encoded: tf.Tensor,
-    config: features.Config,
+    rows: tf.Tensor | tf.RaggedTensor,
+    size: tuple[int, int] | None,
+    dtype: tf.DType,
     *,
     channels: tuple[int, ...] = (),
 ) -> tf.Tensor | tf.RaggedTensor:
-    """Maps a function of one encoded row over string[B].
+    """Maps a function of one row, which gives a picture, over a batch.
 
     At varying sizes the result is ragged in height and width.
     """
-    dtype = tf.uint8 if channels else tf.int64
-    if config.size is not None:
-        spec = tf.TensorSpec([*config.size, *channels], dtype)
+    if size is not None:
+        spec = tf.TensorSpec([*size, *channels], dtype)
         return tf.map_fn(
             lambda one: tf.ensure_shape(row_fn(one), spec.shape),
-            encoded,
+            rows,
             fn_output_signature=spec,
         )
     return tf.map_fn(
         lambda one: tf.RaggedTensor.from_tensor(
             tf.ensure_shape(row_fn(one), [None, None, *channels])
         ),
-        encoded,
+        rows,
         fn_output_signature=tf.RaggedTensorSpec(
             [None, None, *channels], dtype, ragged_rank=1
         ),

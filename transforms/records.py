@@ -11,11 +11,26 @@ Neither Beam nor TF Transform is needed.
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from transforms import decode, features, geometry, layout, masks, summaries
+from transforms import decode, extras, features, geometry, layout, masks, summaries
+
+
+class Constants(NamedTuple):
+    """What the training split gives to the rows of all splits.
+
+    Attributes:
+        scale: f32[3], of images: `summaries.normalization`.
+        offset: f32[3], likewise.
+        class_weights: f32[K], of the weight map; 0 for a class that never occurs.
+    """
+
+    scale: tf.Tensor | None = None
+    offset: tf.Tensor | None = None
+    class_weights: tf.Tensor | None = None
+
 
 _SHUFFLE_ROWS = 1024
 _SHUFFLE_SHARDS = 8  # read at once, so that rows of several shards meet
@@ -49,8 +64,10 @@ def load(
 
     Returns:
         A dataset of dicts: `key` string[], `label` i32[H W] with -1 where ignored,
-        `mask` [H W K], and `image` f32[H W 3] where there are images; in batches a
-        dimension more, and where sizes vary `height` and `width`, i64[B], of each row.
+        `mask` [H W K], `image` f32[H W 3] where there are images, and where they were
+        asked for `weight` f32[H W], `presence` f32[K] and `boundary` f32[H W]; in
+        batches a dimension more, and where sizes vary `height` and `width`, i64[B], of
+        each row.
 
     Raises:
         FileNotFoundError: there is no dataset.
@@ -65,10 +82,10 @@ def load(
     rows = records.map(parse, tf.data.AUTOTUNE)
     if raw:
         return rows if batch_size is None else rows.ragged_batch(batch_size)
-    normalization = _normalization(directory, config)
+    constants = read_constants(directory, config)
 
     def decode_row(columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        row = decode_record(columns, config, normalization, mask_dtype)
+        row = decode_record(columns, config, constants, mask_dtype)
         if class_axis == -3:
             row[features.MASK] = tf.transpose(row[features.MASK], [2, 0, 1])
         if batch_size is not None and config.size is None:
@@ -120,6 +137,11 @@ def read_config(manifest: Mapping[str, Any]) -> features.Config:
         with_images=options["with_images"],
         normalize=options["normalize"],
         image_storage=options["image_storage"],
+        resize=options["resize"],
+        overlap=options["overlap"],
+        weight_map=options["weight_map"],
+        presence=options["presence"],
+        boundary=options["boundary"],
     )
 
 
@@ -210,7 +232,7 @@ def record_parser(config: features.Config) -> Any:
 def decode_record(
     columns: Mapping[str, tf.Tensor],
     config: features.Config,
-    normalization: tuple[tf.Tensor, tf.Tensor] | None,
+    constants: Constants,
     mask_dtype: tf.DType = tf.float32,
 ) -> dict[str, tf.Tensor]:
     """Decodes one record's columns to model-ready tensors.
@@ -218,11 +240,12 @@ def decode_record(
     Args:
         columns: as `feature_spec` parses them.
         config: the encoding.
-        normalization: scale and offset of images; None where there are none.
+        constants: of the training split.
         mask_dtype: of the mask.
 
     Returns:
-        `key`, `label`, `mask` [H W K], and `image` where there are images.
+        `key`, `label`, `mask` [H W K], and what the configuration has of `image`,
+        `weight`, `presence` and `boundary`.
     """
     label, mask = _decode_mask(columns, config)
     if mask is None:
@@ -235,10 +258,18 @@ def decode_record(
         features.LABEL: label,
         features.MASK: tf.cast(mask, mask_dtype),
     }
-    if normalization is not None:
+    if config.weight_map != "none":
+        row[features.WEIGHT] = extras.weight_map(label, constants.class_weights)
+    if config.presence:
+        row[features.PRESENCE] = extras.presence(label, config.num_classes)
+    if config.boundary:
+        row[features.BOUNDARY] = extras.boundary(label, config.boundary)
+    if config.with_images:
         levels = decode.image_levels(columns[features.IMAGE_ENCODED])
-        levels = geometry.resize_levels(levels, config.size)
-        row[features.IMAGE] = summaries.normalize(levels, *normalization)
+        levels = geometry.fit_image(levels, config.size, config.resize)
+        row[features.IMAGE] = summaries.normalize(
+            levels, constants.scale, constants.offset
+        )
     return row
 
 
@@ -273,17 +304,20 @@ def _decode_mask(
     return masks.label_from_mask(mask), mask
 
 
-def _normalization(
-    directory: str, config: features.Config
-) -> tuple[tf.Tensor, tf.Tensor] | None:
-    if not config.with_images:
-        return None
+def read_constants(directory: str, config: features.Config) -> Constants:
+    """The constants that the records of a dataset are decoded with."""
     stats = read_stats(directory)
-    return summaries.normalization(
-        config.normalize,
-        tf.constant(stats[summaries.IMAGE_MEAN], tf.float64),
-        tf.constant(stats[summaries.IMAGE_STD], tf.float64),
-    )
+    scale = offset = weights = None
+    if config.with_images:
+        scale, offset = summaries.normalization(
+            config.normalize,
+            tf.constant(stats[summaries.IMAGE_MEAN], tf.float64),
+            tf.constant(stats[summaries.IMAGE_STD], tf.float64),
+        )
+    if config.weight_map != "none":
+        found = stats["class_weights"][config.weight_map]
+        weights = tf.constant([weight or 0.0 for weight in found], tf.float32)
+    return Constants(scale, offset, weights)
 
 
 def _spec(rows: tf.data.Dataset) -> dict[str, tf.TensorSpec]:

@@ -17,6 +17,7 @@ from PIL import Image
 from pipeline import arrays, examples, header, png, tfrecords
 from pipeline.arrays import Place
 from pipeline.options import RecordKeys
+from pipeline.rows import DamagedError
 from tests import data_generation as data
 
 # ------------------------------------------------------------------------------- PNG
@@ -65,7 +66,7 @@ def test_png_headers(mode, kind):
         encoded = _saved(mode)
     found = header.read_header(encoded)
     assert (found.format, found.height, found.width) == ("png", 21, 34)
-    assert found.kind == kind
+    assert str(found.kind) == kind
     assert found.pixels == 21 * 34
 
 
@@ -184,9 +185,9 @@ def test_any_flipped_byte_loses_nothing_before_it(tmp_path):
         damaged[at] ^= 0x10
         (tmp_path / "x").write_bytes(damaged)
         found = []
-        with pytest.raises(tfrecords.DamagedError) as raised:
+        with pytest.raises(DamagedError) as raised:
             found.extend(iter(tfrecords.records(str(tmp_path / "x"))))
-        assert raised.value.record == at // size
+        assert raised.value.row == at // size
 
 
 @pytest.mark.parametrize("compression", ["", "GZIP"])
@@ -202,8 +203,8 @@ def test_any_cut_loses_nothing_before_it(tmp_path, compression):
         lost = []
         try:
             found.extend(iter(tfrecords.records(str(path))))
-        except tfrecords.DamagedError as error:
-            lost.append(error.record)
+        except DamagedError as error:
+            lost.append(error.row)
         assert lost in ([], [len(found)])
         assert found == records[: len(found)]
         if not compression:
@@ -240,11 +241,10 @@ def test_rows_are_read_by_key():
 def test_missing_features_are_named(missing):
     columns = {"seg": b"S", "img": b"I", "name": b"n"}
     del columns[missing]
-    with pytest.raises(examples.MissingFeatureError, match=f"'{missing}'") as raised:
+    with pytest.raises(ValueError, match=f"'{missing}'"):
         examples.parse(_example(**columns), "x", 0, KEYS)
-    assert raised.value.feature == missing
     columns[missing] = 5  # there, but a number
-    with pytest.raises(examples.MissingFeatureError, match="bytes"):
+    with pytest.raises(ValueError, match="bytes"):
         examples.parse(_example(**columns), "x", 0, KEYS)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline import files, keys, plan, sizes
 from pipeline.options import Options, Source, UsageError
 from pipeline.rows import Entry, Rejection, Row
+from pipeline.segments import Segment
 from pipeline.survey import survey
 from tests import data_generation as data
 from transforms import classes, features
@@ -56,13 +57,17 @@ def test_a_place_in_a_file_adds_to_the_key():
         ("x.tfrecord-00000-of-00010", "records"),
         ("x.tfrecord.gz", "records"),
         ("x.tfrec", "records"),
+        ("x-000.TAR", "records"),
+        ("x.tar.gz", "records"),
+        ("train-00000-of-00010.parquet", "records"),
+        ("train.txt", "list"),
     ],
 )
 def test_names_say_how_files_are_read(name, kind):
     assert keys.kind_of(f"/d/{name}") == kind
 
 
-@pytest.mark.parametrize("name", ["notes.txt", "tfrecord", "a", "a.png.bak"])
+@pytest.mark.parametrize("name", ["notes.md", "tfrecord", "a", "a.png.bak"])
 def test_other_names_are_refused(name):
     with pytest.raises(UsageError, match="is of no format"):
         keys.kind_of(f"/d/{name}")
@@ -94,17 +99,21 @@ def test_another_seed_deals_anew():
     assert 50 < sum(found) < 150
 
 
-def _entry(path, *, is_image=False, split="train"):
-    return Entry(is_image, split, path, None)
+def _entry(path, *, role="label", split="train", **more):
+    return Entry(role, split, path, **more)
+
+
+def _pair(entries, **pairing):
+    return list(plan.pair_by_key("a", entries, plan.Pairing(**pairing)))
 
 
 def test_pairs_meet_by_split_and_key():
     entries = [
-        _entry("/i/a.png", is_image=True),
+        _entry("/i/a.png", role="image"),
         _entry("/l/a.png"),
         _entry("/v/a.png", split="val"),
     ]
-    found = list(plan.pair_by_key("a", entries, True, 0))
+    found = _pair(entries, with_images=True)
     assert found[0] == ("train", Row("a", keys.rank_of("a", 0), entries[1], entries[0]))
     assert isinstance(found[1], Rejection)
     assert found[1][:3] == ("a", "val", "/v/a.png")
@@ -114,12 +123,53 @@ def test_pairs_meet_by_split_and_key():
 @pytest.mark.parametrize("reverse", [False, True])
 def test_of_duplicates_the_smallest_path_stays(reverse):
     entries = [_entry(f"/{name}/a.png") for name in "cab"]
-    found = list(plan.pair_by_key("a", entries[::-1] if reverse else entries, False, 0))
+    found = _pair(entries[::-1] if reverse else entries, with_images=False)
     rejected = [f for f in found if isinstance(f, Rejection)]
     assert [r.source for r in rejected] == ["/b/a.png", "/c/a.png"]
     ((_, row),) = [f for f in found if not isinstance(f, Rejection)]
     assert row.label.path == "/a/a.png"
     assert all("/a/a.png" in r.reason for r in rejected)
+
+
+def test_a_list_says_which_rows_a_split_has():
+    entries = [
+        _entry("/l/a.png"),
+        _entry("/l/a.png", split="val"),
+        _entry("/val.txt", role="listed", split="val"),
+        _entry("/test.txt", role="listed", split="test"),
+    ]
+    listed = frozenset({"train", "val", "test"})
+    lost, (split, row) = _pair(entries, with_images=False, listed=listed)
+    assert (split, row.label) == ("val", entries[1])
+    assert lost[:3] == ("a", "test", "/test.txt")
+    assert "the list names it" in lost.reason
+
+
+def test_a_split_of_images_alone_needs_no_label_map():
+    image = _entry("/i/a.png", role="image", split="test")
+    ((split, row),) = _pair([image], with_images=True, images_only=frozenset({"test"}))
+    assert (split, row.label, row.image, row.source) == (
+        "test",
+        None,
+        image,
+        "/i/a.png",
+    )
+    (lost,) = _pair([image], with_images=True)
+    assert "no label map" in lost.reason
+
+
+def test_a_panoptic_label_map_needs_its_segments():
+    known = (Segment(9, 1, 4),)
+    entries = [
+        _entry("/l/a.png"),
+        _entry("/l.json", role="segments", segments=known),
+        _entry("/m/a.png", split="val"),
+        _entry("/n.json", role="segments", split="other", segments=known),
+    ]
+    (split, row), lost = _pair(entries, with_images=False, with_segments=True)
+    assert (split, row.segments) == ("train", known)
+    assert lost[:3] == ("a", "val", "/m/a.png")
+    assert "JSON" in lost.reason
 
 
 @given(st.lists(st.text(max_size=5), unique=True, max_size=40), st.integers(1, 9))

@@ -40,7 +40,7 @@ def test_a_row_that_protobuf_cannot_hold_is_rejected_by_its_header():
     config = features.Config(1000, "float32", size=(1000, 1000))
     row_check = check.RowCheck(classes.numbered(1000), config, 10**8)
     with pytest.raises(check.RejectedError) as raised:
-        row_check(_raw("a", np.zeros((4, 4), np.uint8)))
+        next(row_check(_raw("a", np.zeros((4, 4), np.uint8))))
     assert raised.value.stage == "size"
     assert "4000000000 bytes" in raised.value.reason
     assert "--mask_encoding" in raised.value.reason
@@ -61,7 +61,7 @@ def test_counts_and_indices_are_numpys(depth, num_classes):
     meaning = {c.ids[0]: i for i, c in enumerate(class_map.classes)}
     expected = np.vectorize(lambda value: meaning.get(value, -1))(ids)
     config = features.Config(num_classes, "bits")
-    row = check.RowCheck(class_map, config, 10**8)(_raw("a", ids))
+    (row,) = check.RowCheck(class_map, config, 10**8)(_raw("a", ids))
     ignored = np.iinfo(row.index.dtype).max
     np.testing.assert_array_equal(row.index, np.where(expected < 0, ignored, expected))
     counts = [(expected == k).sum() for k in range(num_classes)]

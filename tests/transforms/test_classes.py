@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -172,3 +174,163 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"map\.yaml cannot be read"):
         classes.load_class_map(str(path))
+
+
+_ENCODINGS = st.sampled_from(
+    [("index", 0), ("ade20k", 0), ("panoptic", 1000), ("instance", 700)]
+)
+
+
+@st.composite
+def maps_of_any_encoding(draw):
+    plain = draw(class_maps())
+    if draw(st.booleans()):
+        encoding, divisor = draw(_ENCODINGS)
+        return dataclasses.replace(plain, encoding=encoding, divisor=divisor)
+    codes = draw(
+        st.lists(st.integers(0, 2**24 - 1), min_size=600, max_size=600, unique=True)
+    )
+    return ClassMap(
+        plain.name,
+        tuple(
+            LabelClass(
+                c.name,
+                tuple(codes[v] for v in c.ids),
+                classes.color_levels(codes[c.ids[0]]),
+            )
+            for c in plain.classes
+        ),
+        tuple(codes[v] for v in plain.ignore),
+        plain.others,
+        "color",
+    )
+
+
+def _id_of(class_map, value):
+    """The id that `decode` gives a label value."""
+    if class_map.encoding == "color":
+        return sorted(class_map.values).index(value)
+    return value
+
+
+@given(maps_of_any_encoding())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_forward_then_inverse_is_the_identity_on_declared_values(class_map):
+    forward, inverse = class_map.forward_table(16), class_map.inverse_table()
+    assert len(inverse) == class_map.num_classes + 1
+    for index, label_class in enumerate(class_map.classes):
+        for value in label_class.ids:
+            assert forward[_id_of(class_map, value)] == index
+        assert inverse[index] == label_class.ids[0]
+    for value in class_map.ignore:
+        assert forward[_id_of(class_map, value)] == classes.IGNORED
+    assert inverse[-1] not in inverse[:-1]
+    if class_map.ignore:
+        assert inverse[-1] == class_map.ignore[0]
+
+
+@given(maps_of_any_encoding())
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_yaml_gives_maps_of_any_encoding_back(class_map):
+    assert classes.parse_class_map(class_map.to_yaml(), "text") == class_map
+
+
+def test_palette_is_the_declared_colors_or_vocs_by_index():
+    class_map = ClassMap(
+        "m",
+        tuple(
+            LabelClass(str(i), (i,), (9, 8, 7) if i == 1 else None) for i in range(3)
+        ),
+    )
+    # Rows 1, 3 of VOC's table, of which row 0 is the background.
+    expected = [(128, 0, 0), (9, 8, 7), (128, 128, 0), (0, 0, 0)]
+    np.testing.assert_array_equal(class_map.palette(), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "{name: m, encoding: color, classes: [{name: a, color: [1, 2, 3]}, "
+            "{name: b, color: [1, 2, 3]}]}",
+            "colour (1, 2, 3) is in class 'a' and in class 'b'",
+        ),
+        (
+            "{name: m, encoding: color, ignore: [[1, 2, 3]], "
+            "classes: [{name: a, color: [1, 2, 3]}]}",
+            "colour (1, 2, 3) is in class 'a' and in the ignore list",
+        ),
+        ("{name: m, encoding: color, classes: [{name: a, ids: [1]}]}", "has `ids`"),
+        ("{name: m, encoding: color, classes: [{name: a}]}", "`color` of 'a'"),
+        (
+            "{name: m, encoding: color, classes: [{name: a, color: [1, 2, 256]}]}",
+            "three numbers",
+        ),
+        ("{name: m, encoding: panoptic, classes: [{name: a, ids: [1]}]}", "`divisor`"),
+        ("{name: m, divisor: 9, classes: [{name: a, ids: [1]}]}", "takes none"),
+        (
+            "{name: m, encoding: ade20k, classes: [{name: a, ids: [6656]}]}",
+            "outside 0..6655",
+        ),
+        (
+            "{name: m, encoding: panoptic, divisor: 1000, "
+            "classes: [{name: a, ids: [16778]}]}",
+            "outside 0..16777",
+        ),
+        ("{name: m, base: camvid11, drop: [cloud]}", "`drop` names 'cloud'"),
+        ("{name: m, base: camvid11, order: sky}", "`order` must list"),
+        ("{name: m, base: camvid11, merge: {tree: [sky, car]}}", "is one already"),
+        ("{name: m, base: camvid11, classes: []}", "unknown field 'classes'"),
+        ("{name: m, base: nowhere}", "neither a preset nor a file"),
+    ],
+)
+def test_contradictions_of_colors_encodings_and_bases_are_named(text, words):
+    with pytest.raises(ValueError, match=r"^here: ") as raised:
+        classes.parse_class_map(text, "here")
+    assert words in str(raised.value)
+
+
+def test_a_map_is_made_from_another(tmp_path):
+    (tmp_path / "base.yaml").write_text(classes.preset_yaml("camvid11"))
+    (tmp_path / "mine.yaml").write_text(
+        """
+name: traffic
+base: base.yaml
+merge: {two_wheeled: [bicyclist], mover: [pedestrian, car]}
+drop: [fence, sky]
+order: [road, mover]
+ignore: [99]
+others: ignore
+"""
+    )
+    made = classes.load_class_map(str(tmp_path / "mine.yaml"))
+    assert made.names == [
+        *("road", "mover", "building", "pole", "pavement", "tree", "sign_symbol"),
+        "two_wheeled",
+    ]
+    by_name = {c.name: c for c in made.classes}
+    assert by_name["mover"].ids == (9, 8)
+    assert by_name["mover"].color == (64, 64, 0)
+    assert by_name["two_wheeled"].ids == (10,)
+    assert made.ignore == (11, 99, 7, 0)
+    assert made.others == "ignore"
+    assert made.name == "traffic"
+
+
+def test_merging_keeps_the_name_of_a_member():
+    made = classes.parse_class_map(
+        "{name: m, base: camvid11, merge: {car: [car, bicyclist]}}", "text"
+    )
+    assert made.names.index("car") == 8
+    assert made.classes[8].ids == (8, 10)
+
+
+def test_several_colors_merge_into_one_class():
+    made = classes.parse_class_map(
+        "{name: m, encoding: color, ignore: [0, 0, 0], "
+        "classes: [{name: a, color: [[1, 2, 3], [4, 5, 6]]}]}",
+        "text",
+    )
+    assert made.classes[0].ids == (0x010203, 0x040506)
+    assert made.classes[0].color == (1, 2, 3)
+    assert made.ignore == (0,)

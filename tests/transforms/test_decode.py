@@ -1,5 +1,5 @@
+import functools
 import io
-import zlib
 
 import numpy as np
 import pytest
@@ -7,7 +7,13 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import data_generation as data
-from transforms import decode
+from tests import png_kinds
+from tests.png_kinds import GREY_ALPHA, PALETTE, RGB, RGBA
+from transforms import classes, decode
+from transforms.classes import ClassMap, LabelClass, color_code
+from transforms.kinds import KINDS, Kind
+
+INDEX = classes.numbered(1)
 
 
 def _saved(image, kind="PNG", **options):
@@ -24,7 +30,7 @@ def test_grey_ids_are_pillows(dtype, shape):
     encoded = data.png(ids.astype(dtype))
     expected = np.array(Image.open(io.BytesIO(encoded)))
     np.testing.assert_array_equal(expected, ids)
-    np.testing.assert_array_equal(decode.label_ids(tf.constant(encoded)), ids)
+    np.testing.assert_array_equal(decode.label_ids(tf.constant(encoded), INDEX), ids)
     np.testing.assert_array_equal(
         decode.grey_ids(tf.constant(encoded), tf.as_dtype(dtype)), ids
     )
@@ -40,15 +46,13 @@ GREY = Image.fromarray(np.zeros((5, 6), np.uint8))
         pytest.param(b"text" * 20, id="text"),
         pytest.param(_saved(GREY)[:40], id="cut"),
         pytest.param(_saved(GREY.convert("RGB")), id="rgb"),
-        pytest.param(_saved(GREY.convert("P")), id="palette"),
-        pytest.param(_saved(GREY.convert("LA")), id="grey_alpha"),
-        pytest.param(_saved(GREY.convert("1")), id="one_bit"),
+        pytest.param(_saved(GREY.convert("RGBA")), id="rgba"),
         pytest.param(_saved(GREY, "JPEG"), id="jpeg"),
     ],
 )
 def test_label_ids_refuses_what_would_be_no_ids(encoded):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode.label_ids(tf.constant(encoded))
+        decode.label_ids(tf.constant(encoded), INDEX)
 
 
 @pytest.mark.parametrize("shape", data.ODD_SIZES)
@@ -101,7 +105,7 @@ CUTS = [1, 8, 12, 23, 24, 25, 26, 33, 41, len(SMALL) - 13, len(SMALL) - 1]
 @pytest.mark.parametrize("length", CUTS)
 def test_label_ids_refuses_a_png_cut_anywhere(length):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode.label_ids(tf.constant(SMALL[:length]))
+        decode.label_ids(tf.constant(SMALL[:length]), INDEX)
 
 
 @pytest.mark.parametrize("at", ["header", "pixels", "end"])
@@ -109,35 +113,173 @@ def test_label_ids_refuses_a_png_with_a_wrong_byte(at):
     damaged = bytearray(SMALL)
     damaged[{"header": 18, "pixels": 45, "end": len(SMALL) - 15}[at]] ^= 0x55
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode.label_ids(tf.constant(bytes(damaged)))
+        decode.label_ids(tf.constant(bytes(damaged)), INDEX)
 
 
-def _few_bits(depth):
-    """A grey PNG of 2 or 4 bits, which Pillow does not write: from a palette's."""
-    image = Image.new("P", (6, 5))
-    image.putpalette([0, 0, 0, 9, 9, 9])
-    chunk = bytearray(_saved(image, bits=depth))
-    assert chunk[24:26] == bytes([depth, 3])
-    chunk[25] = 0
-    chunk[29:33] = zlib.crc32(chunk[12:29]).to_bytes(4, "big")
-    palette = chunk.index(b"PLTE") - 4
-    size = 12 + int.from_bytes(chunk[palette : palette + 4], "big")
-    del chunk[palette : palette + size]
-    return bytes(chunk)
+COLORS = np.array([[0, 0, 0], [128, 64, 128], [0, 0, 142], [255, 255, 255]])
+COLOR_MAP = ClassMap(
+    "colors",
+    tuple(
+        LabelClass(f"c{i}", (color_code(color),))
+        for i, color in enumerate(COLORS.tolist())
+    ),
+    encoding="color",
+)
+DIVIDED = {
+    encoding: ClassMap("d", (LabelClass("a", (1,)),), encoding=encoding, divisor=1000)
+    for encoding in ("panoptic", "instance")
+}
+ADE20K = ClassMap("a", (LabelClass("a", (1,)),), encoding="ade20k")
 
 
-@pytest.mark.parametrize("depth", [2, 4])
-def test_label_ids_refuses_few_bits(depth):
-    encoded = _few_bits(depth)
-    assert Image.open(io.BytesIO(encoded)).size == (6, 5)
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        decode.label_ids(tf.constant(encoded))
+@functools.cache
+def _graph(class_map):
+    spec = tf.TensorSpec([], tf.string)
+    return tf.function(lambda data: decode.label_ids(data, class_map), [spec])
+
+
+def _both(encoded, kind, class_map):
+    """The ids as the converter reads them, and as the graph does."""
+    eager = decode.ids(encoded, Kind(*kind), class_map).numpy()
+    np.testing.assert_array_equal(_graph(class_map)(tf.constant(encoded)), eager)
+    assert eager.dtype.itemsize * 8 == class_map.id_depth(kind[1])
+    return eager
+
+
+@pytest.mark.parametrize("interlaced", [False, True], ids=["plain", "adam7"])
+@pytest.mark.parametrize("size", png_kinds.SIZES)
+@pytest.mark.parametrize("kind", KINDS["index"], ids=str)
+def test_index_ids_are_the_files_own_samples(kind, size, interlaced):
+    channels = png_kinds.CHANNELS[kind.color_type]
+    samples = np.random.default_rng(0).integers(0, 2**kind.depth, (*size, channels))
+    encoded = png_kinds.encode(samples, *kind, interlaced=interlaced)
+    np.testing.assert_array_equal(_both(encoded, kind, INDEX), samples[..., 0])
+    if kind.color_type == PALETTE or (kind.depth >= 8 and channels == 1):
+        opened = np.array(Image.open(io.BytesIO(encoded)))  # Pillow scales the others
+        np.testing.assert_array_equal(opened, samples[..., 0])
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+@pytest.mark.parametrize("transparency", [b"\0", b"\0\x80", b"\0" * 256])
+@pytest.mark.parametrize("same", [False, True], ids=["colors", "one_color"])
+def test_the_palette_does_not_matter(depth, transparency, same):
+    samples = np.arange(91).reshape(7, 13, 1) % 2**depth
+    palette = np.full((2**depth, 3), 128) if same else None
+    encoded = png_kinds.encode(
+        samples,
+        PALETTE,
+        depth,
+        palette=palette,
+        transparency=transparency[: 2**depth],
+    )
+    found = _both(encoded, (PALETTE, depth), INDEX)
+    np.testing.assert_array_equal(found, samples[..., 0])
+
+
+@pytest.mark.parametrize("interlaced", [False, True], ids=["plain", "adam7"])
+@pytest.mark.parametrize("size", png_kinds.SIZES)
+@pytest.mark.parametrize("kind", [(RGB, 8), (RGBA, 8), (RGB, 16), (RGBA, 16)])
+def test_color_ids_are_positions_in_the_table(kind, size, interlaced):
+    color_type, depth = kind
+    rng = np.random.default_rng(1)
+    index = rng.integers(0, len(COLORS), size)
+    samples = COLORS[index] * (257 if depth == 16 else 1)
+    if color_type == RGBA:  # any alpha: it says nothing of the class
+        alpha = rng.integers(0, 2**depth, (*size, 1))
+        samples = np.concatenate([samples, alpha], axis=-1)
+    encoded = png_kinds.encode(samples, color_type, depth, interlaced=interlaced)
+    found = COLOR_MAP.forward_table(8)[_both(encoded, kind, COLOR_MAP)]
+    np.testing.assert_array_equal(found, index)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_palette_file_is_of_its_colors_where_the_map_says_so(depth):
+    palette = COLORS[np.arange(2**depth) % 4]
+    samples = np.arange(91).reshape(7, 13, 1) % 2**depth
+    encoded = png_kinds.encode(samples, PALETTE, depth, palette=palette)
+    found = COLOR_MAP.forward_table(8)[_both(encoded, (PALETTE, depth), COLOR_MAP)]
+    np.testing.assert_array_equal(found, samples[..., 0] % 4)
+
+
+def test_grey_is_a_color_too():
+    samples = np.array([[[0], [255], [7]]])
+    encoded = png_kinds.encode(samples, 0, 8)
+    np.testing.assert_array_equal(_both(encoded, (0, 8), COLOR_MAP), [[0, 3, 255]])
+
+
+def test_a_deep_color_beside_a_known_one_is_unknown():
+    samples = np.array([[[128 * 257, 64 * 257, 128 * 257], [128 * 257, 64 * 257, 9]]])
+    encoded = png_kinds.encode(samples, RGB, 16)
+    assert (_both(encoded, (RGB, 16), COLOR_MAP) == 255).tolist() == [[False, True]]
+
+
+def test_more_than_255_colors_take_ids_of_16_bits():
+    codes = np.random.default_rng(0).choice(2**24, 300, replace=False)
+    many = ClassMap(
+        "many",
+        tuple(LabelClass(str(c), (int(c),)) for c in codes),
+        encoding="color",
+    )
+    samples = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1)
+    encoded = png_kinds.encode(samples[np.newaxis], RGB, 8)
+    found = many.forward_table(16)[_both(encoded, (RGB, 8), many)]
+    np.testing.assert_array_equal(found, [np.arange(300)])
+
+
+@pytest.mark.parametrize("kind", [(RGB, 8), (RGBA, 8), (0, 16), (GREY_ALPHA, 16)])
+@pytest.mark.parametrize("encoding", ["panoptic", "instance"])
+def test_panoptic_ids_are_semantic_times_divisor_plus_instance(encoding, kind):
+    values = np.array([[0, 7, 999, 1000, 1001, 26_003, 33_999]])
+    if kind[0] in (RGB, RGBA):
+        values = np.append(values, [[16_777_215]], axis=1)
+        samples = np.stack([values & 255, values >> 8 & 255, values >> 16], axis=-1)
+    else:
+        samples = values[..., np.newaxis]
+    missing = png_kinds.CHANNELS[kind[0]] - samples.shape[-1]
+    alpha = np.full((*values.shape, missing), 255)
+    encoded = png_kinds.encode(np.concatenate([samples, alpha], -1), *kind)
+    expected = [
+        value if encoding == "instance" and value < 1000 else value // 1000
+        for value in values[0].tolist()
+    ]
+    np.testing.assert_array_equal(_both(encoded, kind, DIVIDED[encoding]), [expected])
+
+
+@pytest.mark.parametrize("kind", KINDS["ade20k"], ids=str)
+def test_ade20k_ids_do_not_overflow(kind):
+    samples = np.array([[[0, 0, 3], [10, 255, 0], [19, 1, 9], [255, 255, 255]]])
+    if kind.color_type == RGBA:
+        samples = np.concatenate([samples, np.full((1, 4, 1), 255)], axis=-1)
+    encoded = png_kinds.encode(samples, *kind)
+    # utils_ade20k.py: (R / 10) * 256 + G
+    expected = [[int(r / 10) * 256 + g for r, g, *_ in samples[0].tolist()]]
+    np.testing.assert_array_equal(_both(encoded, kind, ADE20K), expected)
+
+
+@pytest.mark.parametrize("class_map", [INDEX, ADE20K, DIVIDED["panoptic"]])
+def test_kinds_that_an_encoding_does_not_read_are_refused(class_map):
+    for color_type, depth in png_kinds.ALL:
+        if Kind(color_type, depth) in KINDS[class_map.encoding]:
+            continue
+        samples = np.zeros((3, 3, png_kinds.CHANNELS[color_type]), int)
+        encoded = png_kinds.encode(samples, color_type, depth)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="encoding"):
+            decode.label_ids(tf.constant(encoded), class_map)
+
+
+def test_a_jpeg_that_looks_like_a_grey_png_at_the_header_is_refused():
+    encoded = bytearray(_saved(GREY, "JPEG", comment=b"x" * 30))
+    encoded[24:26] = b"\x08\x00"
+    assert Image.open(io.BytesIO(bytes(encoded))).size == (6, 5)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no PNG"):
+        decode.label_ids(tf.constant(bytes(encoded)), INDEX)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_label_ids_in_a_map_of_a_dataset(dtype):
     ids = np.arange(91).reshape(7, 13).astype(dtype) * (1 if dtype == np.uint8 else 700)
-    rows = tf.data.Dataset.from_tensors(data.png(ids)).map(decode.label_ids)
+    rows = tf.data.Dataset.from_tensors(data.png(ids))
+    rows = rows.map(lambda encoded: decode.label_ids(encoded, INDEX))
     assert rows.element_spec.dtype == tf.int32
     (found,) = rows.as_numpy_iterator()
     np.testing.assert_array_equal(found, ids)

@@ -1,0 +1,121 @@
+"""`--classes auto`: a first class map, from the values that a full pass finds."""
+
+import collections
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+
+from pipeline import files, header, plan, progress, read
+from pipeline.options import Options
+from pipeline.rows import Batch
+from pipeline.survey import Plan
+from transforms import classes, decode
+from transforms.classes import ClassMap, LabelClass, color_levels
+from transforms.kinds import KINDS, RGB, RGBA
+
+_RESULT = "values.json"
+_MAX_VALUES = 4096
+_USUAL_IGNORE_LABEL = 255
+
+Counts = collections.Counter[tuple[bool, int]]  # (is a colour, label value): pixels
+
+
+def define_pipeline(
+    root: beam.Pipeline, options: Options, cut: Plan, scratch: str
+) -> None:
+    """Builds a pass over all label maps that counts their values.
+
+    Args:
+        root: the pipeline.
+        options: what is read.
+        cut: how, by `survey`.
+        scratch: a directory for the result.
+    """
+    units = (root | "Plan" >> plan.PlanUnits(options, cut))["units"]
+    _ = (
+        units
+        | "Read" >> beam.ParDo(read.ReadUnit(options, cut))
+        | "CountValues" >> beam.FlatMap(count_values)
+        | "AddUp" >> beam.CombineGlobally(_add)
+        | "Write" >> beam.Map(_write, scratch)
+    )
+
+
+def count_values(batch: Batch) -> Iterator[Counts]:
+    """Counts the values of a batch; what cannot be read is for `check` to reject."""
+    index = classes.numbered(1)
+    for row in batch.rows:
+        progress.TALLY.add(records=1)
+        try:
+            kind = header.read_header(row.label_bytes or b"").kind
+            if kind is None or kind not in KINDS["color"]:
+                continue
+            is_color = kind.color_type in (RGB, RGBA)
+            values = (
+                decode.color_codes(row.label_bytes, kind)
+                if is_color
+                else decode.ids(row.label_bytes, kind, index)
+            )
+        except (ValueError, tf.errors.InvalidArgumentError):
+            continue
+        found, pixels = np.unique(values.numpy(), return_counts=True)
+        yield collections.Counter(
+            {
+                (is_color, value): count
+                for value, count in zip(found.tolist(), pixels.tolist(), strict=True)
+            }
+        )
+
+
+def _add(many: Iterable[Counts]) -> Counts:
+    total: Counts = collections.Counter()
+    for counts in many:
+        if len(total) <= _MAX_VALUES:  # beyond it they are no label maps
+            total.update(counts)
+    return total
+
+
+def _write(counts: Counts, scratch: str) -> None:
+    rows = [[*value, pixels] for value, pixels in sorted(counts.items())]
+    files.write_json(files.join(scratch, _RESULT), rows)
+
+
+def read_class_map(scratch: str, name: str) -> ClassMap:
+    """The class map of what a pass found.
+
+    Every value is a class, in order; 255 is ignored where there are others.
+
+    Raises:
+        ValueError: there are no values, of two kinds, or too many.
+    """
+    rows = files.read_json(files.join(scratch, _RESULT))
+    if not rows:
+        raise ValueError("no label map could be read, so there are no classes")
+    if rows[0][0] != rows[-1][0]:
+        raise ValueError(
+            "some label maps hold ids and others colours: convert them one after the "
+            "other, with a class map for each"
+        )
+    if len(rows) > _MAX_VALUES:
+        raise ValueError(
+            f"the label maps hold more than {_MAX_VALUES} values: are they pictures, "
+            "smoothed by resizing, or panoptic ids? Those need a class map that says so"
+        )
+    values = [value for _, value, _ in rows]
+    if rows[0][0]:
+        return ClassMap(
+            name, tuple(_color_class(value) for value in values), encoding="color"
+        )
+    ignore = [_USUAL_IGNORE_LABEL] if _USUAL_IGNORE_LABEL in values[1:] else []
+    named = tuple(
+        LabelClass(f"class_{value}", (value,))
+        for value in values
+        if value not in ignore
+    )
+    return ClassMap(name, named, tuple(ignore))
+
+
+def _color_class(code: int) -> LabelClass:
+    return LabelClass(f"color_{code:06x}", (code,), color_levels(code))

@@ -1,0 +1,72 @@
+"""The kinds of files that hold many rows: one small reader each, and this table.
+
+A reader is a module with two functions:
+
+    resolve(path, keys) -> RecordKeys
+        names what the user left to the format, by the first rows of a file; `image`
+        becomes empty where rows have no images
+    rows(path, keys) -> iterator of RawRow | BadRow
+        reads a file from beginning to end; raises DamagedError where it cannot go on
+
+To add another, write the module and give it a line here.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+from pipeline import examples, parquets, tars
+from pipeline.options import RecordKeys
+from pipeline.rows import BadRow, RawRow
+
+
+class Reader(Protocol):
+    """Reads one format; see the module's docstring."""
+
+    def resolve(self, path: str, keys: RecordKeys) -> RecordKeys:
+        """Names what the user left to the format."""
+        ...
+
+    def rows(self, path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
+        """Reads a file from beginning to end."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """A kind of file that holds many rows.
+
+    Attributes:
+        name: for messages.
+        file_name: finds it in the lower-case name of such a file.
+        reader: of it.
+    """
+
+    name: str
+    file_name: re.Pattern[str]
+    reader: Reader
+
+
+FORMATS = (
+    Format("Parquet", re.compile(r"\.parquet$"), parquets),
+    Format("WebDataset tar", re.compile(r"\.(tar|tar\.gz|tgz)$"), tars),
+    Format(
+        "TFRecord",
+        re.compile(r"\.(tfrecords?|tfrec|records?)\b|-\d{5,}-of-\d{5,}"),
+        examples,
+    ),
+)
+
+
+def reader_of(path: str) -> Reader:
+    """The reader of a file that is known to be of a format."""
+    found = format_of(path)
+    assert found is not None, path
+    return found.reader
+
+
+def format_of(path: str) -> Format | None:
+    """The format of a file that holds many rows, by its name; None for another."""
+    name = path.rpartition("/")[2].lower()
+    return next((f for f in FORMATS if f.file_name.search(name)), None)

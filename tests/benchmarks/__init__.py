@@ -1,0 +1,1 @@
+"""Peers and this project side by side; not part of the test suite."""

@@ -1,0 +1,55 @@
+"""What a loss or a metric may want beside label and mask."""
+
+import tensorflow as tf
+
+
+def weight_map(label: tf.Tensor, class_weights: tf.Tensor) -> tf.Tensor:
+    """The weight of each pixel's class: int[...] -> f32[...], 0 where ignored.
+
+    Args:
+        label: class indices, -1 where ignored.
+        class_weights: f32[K].
+    """
+    with_ignored = tf.concat([tf.zeros([1]), class_weights], axis=0)
+    return tf.gather(with_ignored, label + 1)
+
+
+def presence(label: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Which classes occur in a label map: int[H W] -> f32[K], of 0 and 1.
+
+    Args:
+        label: class indices, -1 where ignored.
+        num_classes: K.
+    """
+    counts = tf.math.bincount(
+        tf.cast(tf.reshape(label, [-1]) + 1, tf.int32),
+        minlength=num_classes + 1,
+        maxlength=num_classes + 1,
+    )
+    occurs = tf.ensure_shape(counts[1:] > 0, [num_classes])
+    return tf.cast(occurs, tf.float32)
+
+
+def boundary(label: tf.Tensor, width: int) -> tf.Tensor:
+    """Where another class is near: int[H W] -> f32[H W], of 0 and 1.
+
+    A pixel is 1 if the square of 2 * width + 1 pixels around it holds a pixel of
+    another class. Ignored pixels are 0 and are no other class, and neither is what
+    lies beyond the picture.
+
+    Args:
+        label: class indices, -1 where ignored.
+        width: in pixels, 1 or more.
+    """
+    ignored = label < 0
+    index = tf.cast(label, tf.float32)  # exact to 2**24, and the only one that pools
+    side = 2 * width + 1
+
+    def highest(values: tf.Tensor) -> tf.Tensor:
+        lowest = tf.where(ignored, values.dtype.min, values)
+        batch = lowest[tf.newaxis, :, :, tf.newaxis]
+        rows = tf.nn.max_pool2d(batch, [side, 1], 1, "SAME")
+        return tf.nn.max_pool2d(rows, [1, side], 1, "SAME")[0, :, :, 0]
+
+    differs = (highest(index) != index) | (-highest(-index) != index)
+    return tf.cast(differs & ~ignored, tf.float32)

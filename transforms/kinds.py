@@ -1,0 +1,53 @@
+"""Which PNGs each label encoding reads, by colour type and bit depth.
+
+Colour types and depths are those of the PNG standard (W3C PNG, 11.2.1, table 11.1).
+"""
+
+from typing import Literal, NamedTuple
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+_NAMES = {
+    GREY: "grey",
+    RGB: "RGB",
+    PALETTE: "palette",
+    GREY_ALPHA: "grey with alpha",
+    RGBA: "RGBA",
+}
+
+Encoding = Literal["index", "color", "panoptic", "instance", "ade20k", "coco_panoptic"]
+
+
+class Kind(NamedTuple):
+    """A kind of PNG.
+
+    Attributes:
+        color_type: as in the file's header.
+        depth: bits of a sample.
+    """
+
+    color_type: int
+    depth: int
+
+    def __str__(self) -> str:
+        """The kind in words: `8-bit palette`."""
+        color = _NAMES.get(self.color_type, f"colour type {self.color_type}")
+        return f"{self.depth}-bit {color}"
+
+
+_GREYS = (
+    *(Kind(GREY, depth) for depth in (8, 16, 1, 2, 4)),
+    *(Kind(GREY_ALPHA, depth) for depth in (8, 16)),
+)
+_PALETTES = tuple(Kind(PALETTE, depth) for depth in (8, 1, 2, 4))
+_COLORS = (Kind(RGB, 8), Kind(RGBA, 8))
+
+KINDS: dict[Encoding, tuple[Kind, ...]] = {
+    "index": _GREYS + _PALETTES,
+    "color": _COLORS + _PALETTES + (Kind(RGB, 16), Kind(RGBA, 16)) + _GREYS,
+    "panoptic": _COLORS + _GREYS,
+    "instance": _COLORS + _GREYS,
+    "ade20k": _COLORS,
+    # The JSON turns segment ids into category ids before the graph: `pipeline/read.py`.
+    "coco_panoptic": _GREYS,
+}

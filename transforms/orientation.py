@@ -1,0 +1,125 @@
+"""Which way up a JPEG is meant to be shown, by its EXIF data.
+
+A camera that is turned writes the picture as its sensor has it, and how it was turned
+beside it; viewers and labelling tools turn it back, and decoders do not.
+
+Source: EXIF 2.32 (CIPA DC-008), 4.5.2 and 4.6.4 A (tag 0x0112); TIFF 6.0, section 2;
+JPEG, ITU-T T.81, B.1.
+"""
+
+import tensorflow as tf
+
+# Bytes. EXIF data is one segment of at most 64 KiB, before the picture's own.
+LOOKED_AT = 1 << 17
+_MAX_SEGMENTS = 32
+_JPEG_START = b"\xff\xd8\xff"
+_APP1, _START_OF_SCAN = 0xE1, 0xDA
+_EXIF = [*b"Exif\0\0"]
+_TAG, _SHORT = 0x0112, 3
+_ENTRY_BYTES = 12
+
+
+def orientation(encoded: tf.Tensor) -> tf.Tensor:
+    """Reads the orientation: string[] -> i32[], 1 to 8.
+
+    1, which is upright, where the file is no JPEG, or has no such tag, or damaged EXIF
+    data. What EXIF data points to outside its own segment counts as damage.
+    """
+    start = tf.strings.substr(encoded, 0, LOOKED_AT)
+    has_exif = tf.strings.regex_full_match(start, r"(?s)\C*Exif\x00\x00\C*")
+    is_jpeg = tf.strings.substr(encoded, 0, len(_JPEG_START)) == _JPEG_START
+    return tf.cond(is_jpeg & has_exif, lambda: _of_jpeg(start), lambda: tf.constant(1))
+
+
+def _of_jpeg(start: tf.Tensor) -> tf.Tensor:
+    """Walks the segments to the one of EXIF data.
+
+    Before a marker there may be any number of 0xFF: they are walked over singly.
+    """
+    data = tf.cast(tf.io.decode_raw(start, tf.uint8), tf.int32)
+    length = tf.size(data)
+
+    def is_exif(at: tf.Tensor) -> tf.Tensor:
+        head = _bytes(data, at, 4 + len(_EXIF))
+        return tf.reduce_all(head[:2] == [0xFF, _APP1]) & tf.reduce_all(
+            head[4:] == _EXIF
+        )
+
+    def goes_on(at: tf.Tensor) -> tf.Tensor:
+        head = _bytes(data, at, 2)
+        is_segment = (head[0] == 0xFF) & (head[1] != _START_OF_SCAN)
+        return (at + 4 < length) & is_segment & ~is_exif(at)
+
+    def end(at: tf.Tensor) -> tf.Tensor:
+        return at + 2 + _number(_bytes(data, at + 2, 2), big=True)
+
+    at = tf.while_loop(
+        goes_on,
+        lambda at: [tf.where(_bytes(data, at + 1, 1)[0] == 0xFF, at + 1, end(at))],
+        [tf.constant(2)],
+        maximum_iterations=_MAX_SEGMENTS,
+    )[0]
+    return tf.cond(
+        is_exif(at),
+        lambda: _of_tiff(data[at + 4 + len(_EXIF) : end(at)]),
+        lambda: tf.constant(1),
+    )
+
+
+def _of_tiff(data: tf.Tensor) -> tf.Tensor:
+    """Finds the tag among the entries of the first directory."""
+    head = _bytes(data, 0, 8)
+    big = head[0] == ord("M")
+    is_tiff = tf.reduce_all(head[:4] == [*b"II*\0"]) | tf.reduce_all(
+        head[:4] == [*b"MM\0*"]
+    )
+    directory = _number(head[4:], big)
+    count = _number(_bytes(data, directory, 2), big)
+    entries = tf.reshape(
+        _bytes(data, directory + 2, _ENTRY_BYTES * count), [count, _ENTRY_BYTES]
+    )
+    # Tag, type, number of values; a SHORT stands at the beginning of the value's field.
+    is_tag = (
+        (_number(entries[:, :2], big) == _TAG)
+        & (_number(entries[:, 2:4], big) == _SHORT)
+        & (_number(entries[:, 4:8], big) == 1)
+    )
+    value = tf.reduce_max(tf.where(is_tag, _number(entries[:, 8:10], big), 0))
+    is_sound = is_tiff & (directory >= 8) & (value >= 1) & (value <= 8)
+    return tf.where(is_sound, value, 1)
+
+
+def _bytes(data: tf.Tensor, at: tf.Tensor | int, count: tf.Tensor | int) -> tf.Tensor:
+    """Some bytes: i32[count]; zeros beyond the end."""
+    some = data[at : at + count]
+    return tf.reshape(tf.pad(some, [[0, count - tf.size(some)]]), [count])
+
+
+def _number(digits: tf.Tensor, big: tf.Tensor | bool) -> tf.Tensor:
+    """Bytes i32[... n] as a number: i32[...], of either byte order."""
+    ordered = tf.where(big, digits, tf.reverse(digits, [-1]))
+    number = tf.zeros_like(ordered[..., 0])
+    for place in range(digits.shape[-1]):
+        number = number * 256 + ordered[..., place]
+    return number
+
+
+def upright(levels: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
+    """Turns a picture the way it is meant: u8[H W 3] -> u8[h w 3].
+
+    Args:
+        levels: as decoded.
+        value: i32[], the orientation, 1 to 8.
+    """
+
+    def turned() -> tf.Tensor:
+        # 5 to 8 are 1 to 4 of the picture mirrored at its diagonal.
+        flat = tf.cond(
+            value > 4, lambda: tf.transpose(levels, [1, 0, 2]), lambda: levels
+        )
+        flip_columns = (value == 2) | (value == 3) | (value == 6) | (value == 7)
+        flip_rows = (value == 3) | (value == 4) | (value == 7) | (value == 8)
+        flat = tf.cond(flip_columns, lambda: tf.reverse(flat, [1]), lambda: flat)
+        return tf.cond(flip_rows, lambda: tf.reverse(flat, [0]), lambda: flat)
+
+    return tf.cond(value == 1, lambda: levels, turned)
