@@ -14,6 +14,12 @@ def load_all(directory: pathlib.Path, split: str = "train") -> dict[str, dict]:
     return {row["key"].decode(): row for row in rows}
 
 
+def load_raw(directory: pathlib.Path, split: str = "train") -> dict[str, dict]:
+    """The columns of all records of a split, by key."""
+    rows = records.load(str(directory), split, raw=True).as_numpy_iterator()
+    return {row["key"].decode(): row for row in rows}
+
+
 def manifest(directory: pathlib.Path) -> dict:
     """The manifest."""
     return json.loads((directory / "manifest.json").read_text())
@@ -58,3 +64,34 @@ def assert_is_one_hot(row: dict, ids: np.ndarray, index_of: dict[int, int]) -> N
     np.testing.assert_array_equal(mask.argmax(-1)[valid], expected[valid])
     np.testing.assert_array_equal(mask.sum(-1), valid)
     assert set(np.unique(mask)) <= {0.0, 1.0}
+
+
+def graph_rows(out: pathlib.Path, **columns: list[bytes]) -> dict[str, list]:
+    """What the transform graph alone makes of raw bytes; ragged rows as arrays."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    graph = tft.TFTransformOutput(str(out / "transform_graph"))
+    raw = {name: tf.constant(values) for name, values in columns.items()}
+    found = graph.transform_raw_features(raw, drop_unused_features=True)
+    return {
+        name: [
+            row.to_tensor().numpy() if hasattr(row, "to_tensor") else row.numpy()
+            for row in tensor
+        ]
+        for name, tensor in found.items()
+        if not name.startswith("stats/")
+    }
+
+
+def assert_graph_equals_load(out, rows, **columns):
+    """Holds the graph over raw bytes, by key, against the records."""
+    names = {"labels": "label_bytes", "images": "image_bytes"}
+    keys = sorted(rows)
+    found = graph_rows(
+        out, **{names[n]: [files[key] for key in keys] for n, files in columns.items()}
+    )
+    for number, key in enumerate(keys):
+        for name, values in rows[key].items():
+            if name != "key":
+                np.testing.assert_array_equal(found[name][number], values, key)

@@ -57,26 +57,6 @@ def fit_image(
     return _smooth(levels, size, scaled, corner)
 
 
-def resize_ids(ids: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Stretches a label map: int[H W] -> int[height width], no new value ever.
-
-    Args:
-        ids: label values, of any integer dtype.
-        size: (height, width) in pixels.
-    """
-    return fit_label(ids, size, "stretch", 0)
-
-
-def resize_levels(levels: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Stretches an image: u8[H W 3] -> u8[height width 3].
-
-    Args:
-        levels: red, green and blue, 0..255.
-        size: (height, width) in pixels.
-    """
-    return fit_image(levels, size, "stretch")
-
-
 def _scaled_sides(sides: tf.Tensor, size: tuple[int, int], resize: Resize) -> tf.Tensor:
     """The sides i64[2] after scaling, in whole numbers, rounded to the nearest."""
     if resize in _UNSCALED:

@@ -26,7 +26,9 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
     data. What EXIF data points to outside its own segment counts as damage.
     """
     start = tf.strings.substr(encoded, 0, LOOKED_AT)
-    has_exif = tf.strings.regex_full_match(start, r"(?s)\C*Exif\x00\x00\C*")
+    # Many times faster than a match of the whole, which cannot skip to an "E".
+    without = tf.strings.regex_replace(start, r"Exif\x00\x00", "", replace_global=False)
+    has_exif = tf.strings.length(without) < tf.strings.length(start)
     is_jpeg = tf.strings.substr(encoded, 0, len(_JPEG_START)) == _JPEG_START
     return tf.cond(is_jpeg & has_exif, lambda: _of_jpeg(start), lambda: tf.constant(1))
 

@@ -4,7 +4,7 @@ Tiles stand in a grid whose step is the tile less the overlap; the last of a row
 column is moved back to end where the picture ends. A picture smaller than the tile is
 one tile, filled up at the bottom and on the right.
 
-    for key, picture in stitch((row["key"], row["label"]) for row in rows):
+    for key, picture in stitch(((row["key"], row["label"]) for row in rows), overlap):
         ...
 
 NumPy alone is needed.
@@ -93,61 +93,88 @@ def parse_key(key: str) -> tuple[str, Offset, Size]:
     return match[1], (y, x), (height, width)
 
 
-class _Canvas:
-    """A picture that is put together.
+class _Picture:
+    """The tiles of one picture, as far as they have come."""
 
-    Where tiles overlap, the one of smallest offset is seen, whatever order they come
-    in, so that predictions are stitched alike every time.
-    """
+    def __init__(self, size: Size, tile: npt.NDArray[Any], overlap: int) -> None:
+        self._size = size
+        self._like = tile
+        self._grid = set(offsets(*size, (tile.shape[0], tile.shape[1]), overlap))
+        self._tiles: dict[Offset, npt.NDArray[Any]] = {}
+        self.missing = set(self._grid)
 
-    def __init__(self, size: Size, first: npt.NDArray[Any]) -> None:
-        self.picture = np.zeros((*size, *first.shape[2:]), first.dtype)
-        self._number = np.full(size, np.iinfo(np.int64).max)
+    def add(self, key: str, offset: Offset, tile: npt.NDArray[Any]) -> None:
+        """Takes one tile in."""
+        if tile.shape != self._like.shape or tile.dtype != self._like.dtype:
+            raise ValueError(
+                f"tile {key!r} is {tile.dtype}{list(tile.shape)}, and others of its "
+                f"picture are {self._like.dtype}{list(self._like.shape)}"
+            )
+        if offset not in self._grid:
+            raise ValueError(
+                f"tile {key!r} is not in the grid of its picture: were tiles of "
+                f"{tile.shape[0]} x {tile.shape[1]} cut with this overlap?"
+            )
+        self._tiles[offset] = tile
+        self.missing.discard(offset)
 
-    def add(self, offset: Offset, tile: npt.NDArray[Any]) -> None:
-        """Puts one tile in its place."""
-        y, x = offset
-        place = np.s_[y : y + tile.shape[0], x : x + tile.shape[1]]
-        number = y * self._number.shape[1] + x
-        earlier = number < self._number[place]
-        tile = tile[: earlier.shape[0], : earlier.shape[1]]
-        self.picture[place][earlier] = tile[earlier]
-        self._number[place][earlier] = number
+    def uncovered(self) -> int:
+        """Pixels that are in no tile that has come."""
+        lacks = np.ones(self._size, bool)
+        for offset, tile in self._tiles.items():
+            lacks[_place(offset, tile)] = False
+        return int(np.count_nonzero(lacks))
 
-    @property
-    def missing(self) -> int:
-        """Pixels that no tile has covered yet."""
-        return int(np.count_nonzero(self._number == np.iinfo(np.int64).max))
+    def whole(self) -> npt.NDArray[Any]:
+        """The picture, where the first tile of the grid covers the later ones."""
+        picture = np.empty((*self._size, *self._like.shape[2:]), self._like.dtype)
+        for offset in sorted(self._tiles, reverse=True):
+            tile = self._tiles[offset]
+            place = picture[_place(offset, tile)]
+            place[...] = tile[: place.shape[0], : place.shape[1]]
+        return picture
+
+
+def _place(offset: Offset, tile: npt.NDArray[Any]) -> tuple[slice, slice]:
+    """Where a tile is in its picture; the picture may end before."""
+    (y, x), (height, width) = offset, tile.shape[:2]
+    return slice(y, y + height), slice(x, x + width)
 
 
 def stitch(
-    tiles: Iterable[tuple[str | bytes, npt.ArrayLike]],
+    tiles: Iterable[tuple[str | bytes, npt.ArrayLike]], overlap: int = 0
 ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     """Puts tiles together again.
 
-    All pictures whose tiles are not complete are held in memory.
+    Where tiles overlap, the first of the grid, row by row, is seen, whatever order
+    they come in: predictions are stitched alike every time. The tiles of a picture are
+    held in memory until the last of them has come.
 
     Args:
         tiles: (key, tile [h w ...]) in any order: labels, masks, predictions.
+        overlap: that the tiles were cut with: it says how many there are.
 
-    Returns:
-        (key of the picture, picture [H W ...]) of each, in order of their first tiles.
+    Yields:
+        (key of the picture, picture [H W ...]), as soon as its tiles are there.
 
     Raises:
-        ValueError: a key is no tile's, or pixels of a picture are in no tile.
+        ValueError: a key is no tile's; a tile does not fit the others of its picture;
+            or, after all else is given, tiles are missing.
     """
-    canvases: dict[str, _Canvas] = {}
-    for key, values in tiles:
+    pictures: dict[tuple[str, Size], _Picture] = {}
+    for raw_key, values in tiles:
+        key = raw_key.decode() if isinstance(raw_key, bytes) else raw_key
         tile = np.asarray(values)
-        text = key.decode() if isinstance(key, bytes) else key
-        name, offset, size = parse_key(text)
-        if name not in canvases:
-            canvases[name] = _Canvas(size, tile)
-        canvases[name].add(offset, tile)
-    for name, canvas in canvases.items():
-        if canvas.missing:
-            raise ValueError(
-                f"{canvas.missing} pixels of {name!r} are in no tile: are these all of "
-                "its tiles?"
-            )
-        yield name, canvas.picture
+        name, offset, size = parse_key(key)
+        picture = pictures.get((name, size)) or _Picture(size, tile, overlap)
+        pictures[name, size] = picture
+        picture.add(key, offset, tile)
+        if not picture.missing:
+            yield name, pictures.pop((name, size)).whole()
+    if pictures:
+        told = [
+            f"{name!r} lacks {picture.uncovered()} pixels and {len(picture.missing)} "
+            f"tiles, the first {tile_key(name, min(picture.missing), size)!r}"
+            for (name, size), picture in pictures.items()
+        ]
+        raise ValueError("; ".join(told))

@@ -12,6 +12,15 @@ from PIL import Image
 from tests import data_generation as data
 from transforms import geometry
 
+
+def _stretch_ids(ids, size):
+    return geometry.fit_label(ids, size, "stretch", 0)
+
+
+def _stretch_levels(levels, size):
+    return geometry.fit_image(levels, size, "stretch")
+
+
 SIDES = st.integers(1, 40)
 
 
@@ -19,7 +28,7 @@ SIDES = st.integers(1, 40)
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_ids_are_the_nearest_samples(height, width, new_height, new_width):
     ids = np.random.default_rng(0).integers(0, 256, (height, width)).astype(np.uint8)
-    found = geometry.resize_ids(tf.constant(ids), (new_height, new_width))
+    found = _stretch_ids(tf.constant(ids), (new_height, new_width))
     # In whole numbers: the source square that holds the centre of the new one.
     rows = (2 * np.arange(new_height) + 1) * height // (2 * new_height)
     columns = (2 * np.arange(new_width) + 1) * width // (2 * new_width)
@@ -29,7 +38,7 @@ def test_ids_are_the_nearest_samples(height, width, new_height, new_width):
 @pytest.mark.parametrize("size", [(20, 24), (7, 90), (64, 48), (1, 1), (130, 100)])
 def test_images_are_within_one_level_of_pillow(size):
     picture = data.picture(np.random.default_rng(0), 64, 48)
-    found = geometry.resize_levels(tf.constant(picture), size).numpy()
+    found = _stretch_levels(tf.constant(picture), size).numpy()
     resized = Image.fromarray(picture).resize(size[::-1], Image.Resampling.BILINEAR)
     assert np.abs(found.astype(int) - np.array(resized)).max() <= 1
     if size == (64, 48):
@@ -54,7 +63,7 @@ ON_A_BORDER = [(2, 41), (6, 37), (24, 37), (26, 11), (30, 29)]
 @pytest.mark.parametrize(("length", "new_length"), ON_A_BORDER)
 def test_ids_on_a_border_follow_the_same_rule(length, new_length):
     ids = tf.range(length)[:, tf.newaxis]
-    found = geometry.resize_ids(ids, (new_length, 1))[:, 0]
+    found = _stretch_ids(ids, (new_length, 1))[:, 0]
     np.testing.assert_array_equal(found, _nearest(length, new_length))
 
 
@@ -63,7 +72,7 @@ def test_ids_are_a_nearest_sample_at_any_size(length):
     """On a border either side is nearest: the two centres are equally far."""
     ids = tf.range(length)[:, tf.newaxis]
     for new_length in (*range(1, 60), 224, 513, 720, 1024):
-        found = geometry.resize_ids(ids, (new_length, 1)).numpy()[:, 0]
+        found = _stretch_ids(ids, (new_length, 1)).numpy()[:, 0]
         centre = (2 * np.arange(new_length) + 1) * length  # times 2 * new_length
         assert found.min() >= 0
         assert found.max() < length
@@ -86,7 +95,7 @@ def test_ids_keep_their_dtype_and_gain_a_static_shape(dtype):
 
 def test_ignored_labels_are_not_smoothed():
     label = tf.constant([[-1, 7], [7, -1]])
-    found = geometry.resize_ids(label, (6, 10)).numpy()
+    found = _stretch_ids(label, (6, 10)).numpy()
     np.testing.assert_array_equal(found, np.kron(label, np.ones((3, 5), int)))
 
 
@@ -94,7 +103,7 @@ def test_ignored_labels_are_not_smoothed():
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (7, 90), (130, 100)], ids=str)
 def test_noise_is_within_one_level_of_pillow(shape, size):
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
-    found = geometry.resize_levels(tf.constant(noise), size).numpy()
+    found = _stretch_levels(tf.constant(noise), size).numpy()
     assert found.dtype == np.uint8
     resized = Image.fromarray(noise).resize(size[::-1], Image.Resampling.BILINEAR)
     assert np.abs(found.astype(int) - np.array(resized)).max() <= 1
@@ -103,9 +112,9 @@ def test_noise_is_within_one_level_of_pillow(shape, size):
 @pytest.mark.parametrize("shape", data.ODD_SIZES, ids=str)
 def test_an_equal_size_changes_nothing(shape):
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(geometry.resize_levels(noise, shape), noise)
+    np.testing.assert_array_equal(_stretch_levels(noise, shape), noise)
     ids = tf.constant(noise[..., 0])
-    np.testing.assert_array_equal(geometry.resize_ids(ids, shape), ids)
+    np.testing.assert_array_equal(_stretch_ids(ids, shape), ids)
 
 
 WAYS = ["stretch", "letterbox", "crop", "short_side", "tile"]

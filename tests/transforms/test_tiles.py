@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -33,7 +35,7 @@ def test_cut_then_stitch_is_the_identity(grid, random):
     ]
     assert all(piece.shape[:2] == tile for _, piece in pieces)
     random.shuffle(pieces)
-    found = dict(tiles.stitch(pieces))
+    found = dict(tiles.stitch(pieces, overlap))
     assert found.keys() == pictures.keys()
     for key, picture in pictures.items():
         assert found[key].dtype == picture.dtype
@@ -61,13 +63,25 @@ def test_offsets_cover_the_picture_and_stay_inside(grid):
 
 
 def test_where_tiles_overlap_the_first_in_the_grid_is_seen():
+    # The outer two alone cover the picture, and yet the middle one is seen.
     pieces = [
-        ("p@0,2of1x6", [[2, 2, 2, 2]]),
-        ("p@0,0of1x6", [[1, 1, 1, 1]]),
+        (f"p@0,{x}of2x8", np.full((2, 4), number))
+        for number, x in enumerate((0, 3, 4), start=1)
     ]
-    for order in (pieces, pieces[::-1]):
-        ((_, found),) = tiles.stitch(order)
-        np.testing.assert_array_equal(found, [[1, 1, 1, 1, 2, 2]])
+    for order in itertools.permutations(pieces):
+        ((_, found),) = tiles.stitch(order, 1)
+        np.testing.assert_array_equal(found, [[1, 1, 1, 1, 2, 2, 2, 3]] * 2)
+
+
+def test_a_picture_is_given_when_its_last_tile_comes():
+    def rows():
+        yield "a@0,0of1x2", [[1]]
+        yield "b@0,0of1x1", [[2]]
+        yield "a@0,1of1x2", [[3]]
+        raise AssertionError("no more is needed")
+
+    stitched = tiles.stitch(rows())
+    assert [next(stitched)[0] for _ in range(2)] == ["b", "a"]
 
 
 def test_keys_of_loaded_rows_are_bytes():
@@ -82,9 +96,31 @@ def test_keys_give_offset_and_size_back(key, y, x, height, width):
     assert tiles.parse_key(text) == (key, (y, x), (height, width))
 
 
-def test_missing_tiles_are_told():
-    with pytest.raises(ValueError, match="8 pixels of 'p' are in no tile"):
-        list(tiles.stitch([("p@0,0of4x4", np.zeros((2, 4)))]))
+def test_missing_tiles_are_told_after_all_whole_pictures():
+    tile = np.zeros((2, 4))
+    rows = [("p@0,0of4x4", tile), ("q@4,0of6x5", tile), ("r@0,0of2x4", tile)]
+    stitched = tiles.stitch(rows)
+    assert next(stitched)[0] == "r"
+    with pytest.raises(ValueError) as told:  # noqa: PT011
+        next(stitched)
+    assert str(told.value) == (
+        "'p' lacks 8 pixels and 1 tiles, the first 'p@2,0of4x4'; "
+        "'q' lacks 22 pixels and 5 tiles, the first 'q@0,0of6x5'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (("p@0,1of1x4", [[1, 1]]), "'p@0,1of1x4' is not in the grid"),
+        (("p@0,2of1x4", [[1, 1, 1]]), r"int64\[1, 3\], and .* int64\[1, 2\]"),
+        (("p@0,2of1x4", [[0.5, 0.5]]), "float64.*int64"),
+    ],
+    ids=["offset", "shape", "dtype"],
+)
+def test_tiles_that_do_not_fit_are_told(other, message):
+    with pytest.raises(ValueError, match=message):
+        list(tiles.stitch([("p@0,0of1x4", [[1, 1]]), other]))
 
 
 @pytest.mark.parametrize("key", ["p", "p@0,0", "p@a,0of1x1", ""])
