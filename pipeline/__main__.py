@@ -6,6 +6,7 @@ Nothing heavy is imported before it is known what to do: `--help` is for people.
 import argparse
 import contextlib
 import dataclasses
+import json
 import logging
 import os
 import sys
@@ -185,13 +186,17 @@ def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
             lambda root: validate.define_pipeline(root, options, cut, scratch),
         )
         findings = validate.read_findings(scratch)
+        unknown_values = False
         for path in findings.rejections:
-            for chunk in files.chunks(path):
-                sys.stdout.write(chunk.decode())
+            for line in files.lines(path):
+                print(line)
+                unknown_values |= json.loads(line)["stage"] == "classes"
     print(f"{findings.accepted:,} rows accepted, {findings.rejected:,} rejected")
     count, shown = findings.duplicates
     if count:
         print(f"{count:,} keys are twice in a split: {'; '.join(shown)}")
+    if unknown_values:
+        print("--classes auto, in place of yours, prints a map of all values there are")
     return BAD_DATA if findings.rejected or count else DONE
 
 
@@ -359,7 +364,7 @@ def _run(
         level=logging.WARNING, format="maskbeam: %(message)s", force=True
     )
     try:
-        with ProgressLine(cut.rows), beam.Pipeline(options=beam_options) as root:
+        with ProgressLine(cut.records), beam.Pipeline(options=beam_options) as root:
             define(root)
     except Exception as error:
         # What a runner raises is no mistake of the user's: the trace is for us.
@@ -392,11 +397,13 @@ def _print_rejections(paths: list[str]) -> None:
     """The first few, for a user who would otherwise have to open a file."""
     from pipeline import files
 
-    lines = [line for path in paths for line in files.read(path).splitlines()]
-    for line in lines[:_SHOWN_REJECTIONS]:
-        print(line.decode(), file=sys.stderr)
-    if len(lines) > _SHOWN_REJECTIONS:
-        print(f"... and {len(lines) - _SHOWN_REJECTIONS:,} more", file=sys.stderr)
+    count = 0
+    for line in (line for path in paths for line in files.lines(path)):
+        count += 1
+        if count <= _SHOWN_REJECTIONS:
+            print(line, file=sys.stderr)
+    if count > _SHOWN_REJECTIONS:
+        print(f"... and {count - _SHOWN_REJECTIONS:,} more", file=sys.stderr)
 
 
 if __name__ == "__main__":

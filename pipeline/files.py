@@ -97,6 +97,13 @@ def chunks(path: str) -> Iterator[bytes]:
             yield chunk
 
 
+def lines(path: str) -> Iterator[str]:
+    """A text file's lines, without their ends."""
+    with open_raw(path) as file:
+        for line in file:
+            yield line.decode().rstrip("\n")
+
+
 def join(directory: str, *parts: str) -> str:
     """A path below a directory, by the filesystem's own rules."""
     return FileSystems.join(directory, *parts)

@@ -47,9 +47,16 @@ def unit_bytes(config: features.Config, height: int, width: int) -> int:
         height: of the source, in pixels.
         width: likewise.
     """
-    stored_height, stored_width = config.size or (height, width)
+    stored_height, stored_width = stored_size(config, height, width)
     image = 3 * height * width if config.with_images else 0
     return stored_height * stored_width * mask_bytes_per_pixel(config) + image
+
+
+def stored_size(config: features.Config, height: int, width: int) -> tuple[int, int]:
+    """The size that a row's pixels are stored at; of tiles, all of them together."""
+    if config.size is None or config.resize == "tile":
+        return height, width
+    return config.size
 
 
 def mask_bytes_per_pixel(config: features.Config) -> int:
@@ -81,7 +88,7 @@ def mean_record_bytes(samples: list[Sample], config: features.Config) -> float:
 
 
 def _record_bytes(sample: Sample, config: features.Config) -> float:
-    height, width = config.size or (sample.height, sample.width)
+    height, width = stored_size(config, sample.height, sample.width)
     pixels = height * width
     label = sample.label_bytes * pixels / (sample.height * sample.width)
     classes = config.num_classes

@@ -21,7 +21,7 @@ from pipeline.options import Options, RecordKeys, Source, UsageError
 from pipeline.quiet import quiet
 from pipeline.rows import BadRow, DamagedError, Entry, RawRow
 from pipeline.sizes import Sample
-from transforms import features
+from transforms import features, tiles
 
 _SAMPLE_ROWS = 64
 _ROW_OVERHEAD_BYTES = 200  # what a record file adds to a row, about
@@ -38,7 +38,7 @@ class SplitPlan:
         record_files: files of many rows, each of which becomes a shard of its own.
         named_shards: shards of the rows that have names; they come first.
         rows_per_unit: of the rows that have names.
-        sizes: (height, width) of the masks of a sample.
+        sizes: (height, width) of the masks of a sample, before they are cut into tiles.
         stored_bytes: estimate of what the records will take.
         limit_rank: the highest rank that `--limit` lets in.
     """
@@ -87,6 +87,19 @@ class Plan:
     def rows(self) -> int:
         """Rows of all splits."""
         return sum(split.rows for split in self.splits.values())
+
+    @property
+    def records(self) -> int:
+        """Estimate of the records of all splits: their rows, or the rows' tiles."""
+        if self.config.resize != "tile":
+            return self.rows
+        tile, overlap = self.config.size, self.config.overlap
+        assert tile is not None
+        total = 0.0
+        for split in self.splits.values():
+            counts = [len(tiles.offsets(*size, tile, overlap)) for size in split.sizes]
+            total += split.rows * sum(counts) / max(1, len(counts))
+        return round(total)
 
     @property
     def stored_bytes(self) -> int:
@@ -346,7 +359,7 @@ def _survey_split(
         named_shards=shards if lowest.count else 0,
         rows_per_unit=sizes.rows_per_unit(samples, config),
         sizes=tuple(
-            config.size or (sample.height, sample.width)
+            sizes.stored_size(config, sample.height, sample.width)
             for sample in (*samples, *record_samples)
         ),
         stored_bytes=round(named_bytes + record_bytes),

@@ -154,7 +154,7 @@ def _label_row(
         unknown = label == UNKNOWN
         value = tf.strings.as_string(tf.reduce_max(tf.where(unknown, ids, 0)))
         if class_map.encoding == "color":  # whose ids are no values
-            value = tf.constant("of another colour")
+            value = tf.constant("(a colour)")
         message = tf.strings.join(
             [
                 "the label map has the value ",
