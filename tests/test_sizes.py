@@ -134,7 +134,8 @@ def test_tiles_stitch_back_to_their_pictures(scenes, convert, tmp_path):
     }
     images_back = dict(tiles.stitch(levels.items(), 16))
     for key, ids in labels.items():
-        np.testing.assert_array_equal(whole[key], np.where(ids == 11, -1, ids.astype(int)))
+        expected = np.where(ids == 11, -1, ids.astype(int))
+        np.testing.assert_array_equal(whole[key], expected)
         np.testing.assert_array_equal(images_back[key], images[key])
     # A tile sent to the graph by itself, as serving does.
     encoded = {key: data.png(value) for key, value in levels.items()}

@@ -55,29 +55,41 @@ def grey_ids(encoded: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     return tf.io.decode_png(encoded, channels=1, dtype=dtype)[..., 0]
 
 
-def _samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
-    """The samples of a grey or palette file: u8[H W], or u16 of a 16-bit file.
+def _choose(
+    condition: bool | tf.Tensor,
+    yes: Callable[[], tf.Tensor],
+    no: Callable[[], tf.Tensor],
+) -> tf.Tensor:
+    """`tf.cond`, but one that is known beforehand leaves no trace in a graph."""
+    if isinstance(condition, bool):
+        return yes() if condition else no()
+    return tf.cond(condition, yes, no)
+
+
+def _as_grey(encoded: tf.Tensor) -> tf.Tensor:
+    """A palette file as the grey one that it becomes by its header."""
+    header = tf.io.decode_raw(tf.strings.substr(encoded, 0, _HEADER_BYTES), tf.uint8)
+    header = tf.bitwise.bitwise_xor(header, _PALETTE_TO_GREY)
+    start = tf.strings.reduce_join(tf.gather(_BYTES, tf.cast(header, tf.int32)))
+    return tf.strings.join([start, tf.strings.substr(encoded, _HEADER_BYTES, -1)])
+
+
+def _shallow_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
+    """The samples of a grey or palette file of up to 8 bits: u8[H W].
 
     TensorFlow has no mode for palette indices, and scales samples of 1, 2 and 4 bits
-    to 8. So a palette file is read as the grey one that it becomes by its header, and
-    the scaling is undone.
+    to 8.
     """
-    if kind.color_type == PALETTE:
-        header = tf.io.decode_raw(
-            tf.strings.substr(encoded, 0, _HEADER_BYTES), tf.uint8
-        )
-        header = tf.bitwise.bitwise_xor(header, _PALETTE_TO_GREY)
-        start = tf.strings.reduce_join(tf.gather(_BYTES, tf.cast(header, tf.int32)))
-        encoded = tf.strings.join(
-            [start, tf.strings.substr(encoded, _HEADER_BYTES, -1)]
-        )
-    ids = grey_ids(encoded, tf.uint16 if kind.depth == 16 else tf.uint8)
-    return ids if kind.depth >= 8 else ids // (255 // (2**kind.depth - 1))
+    is_palette = kind.color_type == PALETTE
+    ids = grey_ids(
+        _choose(is_palette, lambda: _as_grey(encoded), lambda: encoded), tf.uint8
+    )
 
+    def unscaled() -> tf.Tensor:
+        levels = tf.bitwise.left_shift(1, tf.cast(kind.depth, tf.int32)) - 1
+        return ids // tf.cast(255 // levels, tf.uint8)
 
-def rgb_levels(encoded: tf.Tensor) -> tf.Tensor:
-    """The colours of an 8-bit PNG: string[] -> u8[H W 3]; alpha is left out."""
-    return tf.io.decode_png(encoded, channels=3)
+    return _choose(kind.depth == 8, lambda: ids, unscaled)
 
 
 def _rgb(encoded: tf.Tensor) -> list[tf.Tensor]:
@@ -85,18 +97,61 @@ def _rgb(encoded: tf.Tensor) -> list[tf.Tensor]:
     return tf.unstack(tf.cast(rgb_levels(encoded), tf.int32), axis=-1)
 
 
+def rgb_levels(encoded: tf.Tensor) -> tf.Tensor:
+    """The colours of an 8-bit PNG: string[] -> u8[H W 3]; alpha is left out."""
+    return tf.io.decode_png(encoded, channels=3)
+
+
 def color_codes(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
     """The colours of a PNG of any kind: i32[H W], as `classes.color_code` has them.
 
     A colour of 16 bits is the 8-bit one that it is 257 times, or else -1.
     """
-    if kind.depth < 16:
-        red, green, blue = _rgb(encoded)
+
+    def code(red: tf.Tensor, green: tf.Tensor, blue: tf.Tensor) -> tf.Tensor:
         return red * 65536 + green * 256 + blue
-    deep = tf.cast(tf.io.decode_png(encoded, channels=3, dtype=tf.uint16), tf.int32)
-    red, green, blue = tf.unstack(deep // 257, axis=-1)
-    exact = tf.reduce_all(deep % 257 == 0, axis=-1)
-    return tf.where(exact, red * 65536 + green * 256 + blue, -1)
+
+    def deep() -> tf.Tensor:
+        levels = tf.io.decode_png(encoded, channels=3, dtype=tf.uint16)
+        levels = tf.cast(levels, tf.int32)
+        exact = tf.reduce_all(levels % 257 == 0, axis=-1)
+        return tf.where(exact, code(*tf.unstack(levels // 257, axis=-1)), -1)
+
+    return _choose(kind.depth == 16, deep, lambda: code(*_rgb(encoded)))
+
+
+def _panoptic_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
+    """What a panoptic sample has of the class: i32[H W]."""
+
+    def colored() -> tf.Tensor:
+        red, green, blue = _rgb(encoded)
+        return red + green * 256 + blue * 65536
+
+    is_color = (kind.color_type == RGB) | (kind.color_type == RGBA)
+    sample = _choose(is_color, colored, lambda: _grey_samples(encoded, kind))
+    value = sample // class_map.divisor
+    if class_map.encoding == "instance":
+        value = tf.where(value == 0, sample, value)
+    return tf.minimum(value, tf.uint16.max)
+
+
+def _grey_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
+    """The samples of a grey or palette file of any depth: i32[H W]."""
+    return _choose(
+        kind.depth == 16,
+        lambda: tf.cast(grey_ids(encoded, tf.uint16), tf.int32),
+        lambda: tf.cast(_shallow_samples(encoded, kind), tf.int32),
+    )
+
+
+def _color_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
+    """The places of colours in `class_map.values`: i32[H W], -1 for others."""
+    values = tf.constant(class_map.values, tf.int32)
+    codes = color_codes(encoded, kind)
+    flat = tf.reshape(codes, [-1])
+    place = tf.minimum(tf.searchsorted(values, flat), len(class_map.values) - 1)
+    known = tf.gather(values, place) == flat
+    return tf.reshape(tf.where(known, place, -1), tf.shape(codes))
 
 
 def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
@@ -114,30 +169,24 @@ def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no whole PNG.
     """
-    encoding = class_map.encoding
-    if encoding == "color":
-        values = tf.constant(class_map.values, tf.int32)
-        codes = color_codes(encoded, kind)
-        place = tf.reshape(
-            tf.searchsorted(values, tf.reshape(codes, [-1])), tf.shape(codes)
-        )
-        known = tf.gather(values, tf.minimum(place, len(class_map.values) - 1)) == codes
-        dtype = tf.uint8 if class_map.id_depth(kind.depth) == 8 else tf.uint16
-        return tf.cast(tf.where(known, place, dtype.max), dtype)
-    if encoding == "ade20k":
+    dtype = tf.uint8 if class_map.id_depth(kind.depth) == 8 else tf.uint16
+    if class_map.encoding in ("index", "coco_panoptic"):
+        if kind.depth == 16:
+            return grey_ids(encoded, dtype)
+        return _shallow_samples(encoded, kind)
+    return tf.cast(_wide_ids(encoded, kind, class_map), dtype)  # -1 is the largest
+
+
+def _wide_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
+    """Ids i32[H W], as the map's encoding has them."""
+    if class_map.encoding == "color":
+        return _color_ids(encoded, kind, class_map)
+    if class_map.encoding == "ade20k":
         red, green, _ = _rgb(encoded)
-        return tf.cast(red // 10 * 256 + green, tf.uint16)
-    if encoding in ("panoptic", "instance"):
-        if kind.color_type in (RGB, RGBA):
-            red, green, blue = _rgb(encoded)
-            sample = red + green * 256 + blue * 65536
-        else:
-            sample = tf.cast(_samples(encoded, kind), tf.int32)
-        value = sample // class_map.divisor
-        if encoding == "instance":
-            value = tf.where(value == 0, sample, value)
-        return tf.cast(tf.minimum(value, tf.uint16.max), tf.uint16)
-    return _samples(encoded, kind)
+        return red // 10 * 256 + green
+    if class_map.divisor:
+        return _panoptic_ids(encoded, kind, class_map)
+    return _grey_samples(encoded, kind)
 
 
 def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
@@ -156,25 +205,12 @@ def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
     """
     # Filled up, for `substr` fails on short strings with a message that holds them.
     filled = tf.strings.join([encoded, "\0" * _HEADER_BYTES])
-    fields = tf.strings.substr(filled, _DEPTH_AT, 2)
-    depth, color_type = tf.unstack(tf.io.decode_raw(fields, tf.uint8), num=2)
+    fields = tf.io.decode_raw(tf.strings.substr(filled, _DEPTH_AT, 2), tf.uint8)
+    depth, color_type = tf.unstack(fields, num=2)
     is_png = tf.strings.substr(filled, 0, len(SIGNATURE)) == SIGNATURE
-    kinds = KINDS[class_map.encoding]
-    is_kind = tf.stack(
-        [
-            is_png & (color_type == kind.color_type) & (depth == kind.depth)
-            for kind in kinds
-        ]
-    )
-
-    def decoder(kind: Kind) -> Callable[[], tf.Tensor]:
-        return lambda: tf.cast(ids(encoded, kind, class_map), tf.int32)
-
-    found = tf.switch_case(
-        tf.where(
-            tf.reduce_any(is_kind), tf.argmax(is_kind, output_type=tf.int32), len(kinds)
-        ),
-        [*map(decoder, kinds), lambda: tf.zeros([0, 0], tf.int32)],
+    kinds = [(kind.depth, kind.color_type) for kind in KINDS[class_map.encoding]]
+    is_read = is_png & tf.reduce_any(
+        tf.reduce_all(fields == tf.constant(kinds, tf.uint8), axis=-1)
     )
     message = tf.strings.join(
         [
@@ -185,7 +221,9 @@ def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
             tf.strings.as_string(depth),
         ]
     )
-    return require(tf.reduce_any(is_kind), message, found)
+    found = _wide_ids(encoded, Kind(color_type, depth), class_map)
+    found = tf.where(found < 0, tf.uint16.max, found)  # a colour that is not known
+    return require(is_read, message, found)
 
 
 def require(

@@ -61,11 +61,8 @@ def _of_jpeg(start: tf.Tensor) -> tf.Tensor:
         [tf.constant(2)],
         maximum_iterations=_MAX_SEGMENTS,
     )[0]
-    return tf.cond(
-        is_exif(at),
-        lambda: _of_tiff(data[at + 4 + len(_EXIF) : end(at)]),
-        lambda: tf.constant(1),
-    )
+    value = _of_tiff(data[at + 4 + len(_EXIF) : end(at)])
+    return tf.where(is_exif(at), value, 1)
 
 
 def _of_tiff(data: tf.Tensor) -> tf.Tensor:
@@ -113,15 +110,10 @@ def upright(levels: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
         levels: as decoded.
         value: i32[], the orientation, 1 to 8.
     """
-
-    def turned() -> tf.Tensor:
-        # 5 to 8 are 1 to 4 of the picture mirrored at its diagonal.
-        flat = tf.cond(
-            value > 4, lambda: tf.transpose(levels, [1, 0, 2]), lambda: levels
-        )
-        flip_columns = (value == 2) | (value == 3) | (value == 6) | (value == 7)
-        flip_rows = (value == 3) | (value == 4) | (value == 7) | (value == 8)
-        flat = tf.cond(flip_columns, lambda: tf.reverse(flat, [1]), lambda: flat)
-        return tf.cond(flip_rows, lambda: tf.reverse(flat, [0]), lambda: flat)
-
-    return tf.cond(value == 1, lambda: levels, turned)
+    # 5 to 8 are 1 to 4 of the picture mirrored at its diagonal. An upright picture
+    # goes through both operations without being copied.
+    levels = tf.transpose(levels, tf.where(value > 4, [1, 0, 2], [0, 1, 2]))
+    flips_rows = (value == 3) | (value == 4) | (value == 7) | (value == 8)
+    flips_columns = (value == 2) | (value == 3) | (value == 6) | (value == 7)
+    axes = tf.boolean_mask([0, 1], tf.stack([flips_rows, flips_columns]))
+    return tf.ensure_shape(tf.reverse(levels, axes), [None, None, 3])
