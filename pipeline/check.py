@@ -356,16 +356,11 @@ class RowCheck:
         )
 
 
-_graph_orientation = tf.function(
-    orientation.orientation, input_signature=[tf.TensorSpec([], tf.string)]
-)
-
-
 def _orientation(data: bytes, found: header.Header) -> int:
     """The EXIF orientation of an image, 1 where it has none."""
     if found.format != "jpeg" or b"Exif" not in data[: orientation.LOOKED_AT]:
         return 1
-    return int(_graph_orientation(data))
+    return int(orientation.orientation(data))
 
 
 def _cause(error: tf.errors.InvalidArgumentError) -> str:

