@@ -18,7 +18,7 @@ from pipeline import arguments as flags
 from pipeline.arguments import Parser
 from pipeline.options import UsageError
 from pipeline.quiet import quiet
-from transforms import classes, layout
+from transforms import class_files, layout
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -174,7 +174,7 @@ def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
     if arguments.classes == flags.AUTO:
         options = _with_found_classes(options, beam_options)
-        print(options.class_map.to_yaml(), end="")
+        print(class_files.to_yaml(options.class_map), end="")
     cut = survey(options)
     print_plan(options, cut)
     with quiet():
@@ -243,15 +243,15 @@ def _verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def _presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     _no_more(beam_arguments)
     if arguments.name is None:
-        for name in classes.preset_names():
-            print(f"{name:20} {classes.preset(name).num_classes:4} classes")
+        for name in class_files.preset_names():
+            print(f"{name:20} {class_files.preset(name).num_classes:4} classes")
         return DONE
-    if arguments.name not in classes.preset_names():
+    if arguments.name not in class_files.preset_names():
         raise UsageError(
             f"no preset {arguments.name!r}; there are "
-            f"{', '.join(classes.preset_names())}"
+            f"{', '.join(class_files.preset_names())}"
         )
-    print(classes.preset_yaml(arguments.name), end="")
+    print(class_files.preset_yaml(arguments.name), end="")
     return DONE
 
 

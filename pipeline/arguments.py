@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from pipeline.options import DEFAULT_SPLIT, Options, RecordKeys, Source, UsageError
-from transforms import classes
+from transforms import class_files, classes
 from transforms.classes import ClassMap
 
 AUTO = "auto"  # of --classes: the map is made from what a first pass finds
@@ -348,7 +348,7 @@ def _class_map(arguments: argparse.Namespace, of_dataset: ClassMap | None) -> Cl
     if given > 1 or (given == 0 and of_dataset is None):
         raise UsageError(
             "say what the label values mean, by --classes NAME|FILE|auto or by "
-            f"--num_classes N; presets: {', '.join(classes.preset_names())}"
+            f"--num_classes N; presets: {', '.join(class_files.preset_names())}"
         )
     if arguments.num_classes is None and arguments.ignore_label:
         raise UsageError(
@@ -360,7 +360,7 @@ def _class_map(arguments: argparse.Namespace, of_dataset: ClassMap | None) -> Cl
         if arguments.classes == AUTO:
             return dataclasses.replace(classes.numbered(1), name=AUTO)
         if arguments.classes is not None:
-            return classes.load_class_map(arguments.classes)
+            return class_files.load_class_map(arguments.classes)
     except ValueError as error:
         raise UsageError(str(error)) from error
     assert of_dataset is not None

@@ -26,7 +26,7 @@ import yaml
 
 from pipeline import files
 from pipeline.options import UsageError
-from transforms import classes
+from transforms import class_files
 from transforms.classes import ClassMap, LabelClass
 
 LABELME = "labelme"  # its classes are in a file of its own
@@ -144,11 +144,11 @@ def _notes(
 def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
     """A layout, checked, and the class map that is beside it."""
     try:
-        class_map = classes.load_class_map(name_or_path)
+        class_map = class_files.load_class_map(name_or_path)
     except ValueError as error:
         raise UsageError(f"--dataset: {error}, and it is not {LABELME}") from error
-    if name_or_path in classes.preset_names():
-        text = classes.preset_yaml(name_or_path)
+    if name_or_path in class_files.preset_names():
+        text = class_files.preset_yaml(name_or_path)
     else:
         text = pathlib.Path(name_or_path).read_text(encoding="utf-8")
     layout = yaml.safe_load(text).get("dataset")

@@ -18,7 +18,7 @@ from pipeline.options import Options
 from pipeline.rows import Rejection
 from pipeline.survey import Plan
 from pipeline.write import Pieces, ShardId, add_sizes, mask_depth
-from transforms import features, layout, masks, summaries
+from transforms import class_files, features, layout, masks, summaries
 
 _TFDS = "tensorflow_datasets.core.features"
 _DICT = f"{_TFDS}.features_dict.FeaturesDict"
@@ -138,8 +138,8 @@ class Publish(beam.DoFn):
             verdict = {"reason": reason, "rejected": lost, "records": records}
             files.write_json(files.join(folder, layout.VERDICT), verdict)
             return
-        class_map = self.options.class_map
-        files.write(files.join(directory, layout.CLASSES), class_map.to_yaml().encode())
+        text = class_files.to_yaml(self.options.class_map)
+        files.write(files.join(directory, layout.CLASSES), text.encode())
         for name, tree in (
             (layout.STATS, make_stats(self.options, self.plan, splits, lost)),
             (layout.FEATURES, make_features(self.plan.config)),

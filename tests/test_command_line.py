@@ -276,13 +276,13 @@ def test_inspect_shows_tensors_classes_and_rows(arguments, tmp_path, convert, ca
 
 def test_presets_are_listed_and_printed(capfd):
     from pipeline.__main__ import main
-    from transforms import classes
+    from transforms import class_files
 
     assert main(["presets"]) == 0
     assert "camvid11" in capfd.readouterr().out
     assert main(["presets", "camvid11"]) == 0
-    printed = classes.parse_class_map(capfd.readouterr().out, "printed")
-    assert printed == classes.preset("camvid11")
+    printed = class_files.parse_class_map(capfd.readouterr().out, "printed")
+    assert printed == class_files.preset("camvid11")
     assert main(["presets", "nope"]) == 2
 
 

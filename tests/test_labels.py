@@ -8,7 +8,7 @@ import yaml
 
 from tests import data_generation as data
 from tests import png_kinds, reading
-from transforms import classes
+from transforms import class_files
 from transforms.classes import color_code
 from transforms.kinds import KINDS, Kind
 
@@ -134,7 +134,7 @@ def test_colors_become_classes_whatever_the_file(colored, convert, tmp_path):
     assert lost["stage"] == "classes"
     assert "(1, 2, 3) at 3 pixels, (255, 255, 255) at 2 pixels" in lost["reason"]
     assert "`others: ignore`" in lost["reason"]
-    assert classes.load_class_map(str(out / "classes.yaml")).encoding == "color"
+    assert class_files.load_class_map(str(out / "classes.yaml")).encoding == "color"
 
 
 def test_unknown_colors_are_ignored_on_request(colored, convert, tmp_path):
@@ -236,7 +236,7 @@ def test_coco_panoptic_goes_by_its_json(convert, tmp_path):
         0.9,
     )
     (key,) = rows = reading.load_all(out, "val")
-    preset = classes.preset("coco_panoptic")
+    preset = class_files.preset("coco_panoptic")
     meaning = {v: i for i, c in enumerate(preset.classes) for v in c.ids} | {0: -1}
     reading.assert_is_one_hot(rows[key], expected[key], meaning)
     reasons = {line["key"]: line["reason"] for line in reading.rejections(out)}
@@ -260,7 +260,7 @@ def test_a_first_map_of_ids_is_what_a_pass_finds(convert, tmp_path, capsys):
     data.label_tree(tmp_path, 5, [3, 9, 40, 255])
     arguments = ["--label_maps", f"{tmp_path}/labels/*.png", "--classes", "auto"]
     out = convert(tmp_path / "out", *arguments)
-    made = classes.load_class_map(str(out / "classes.yaml"))
+    made = class_files.load_class_map(str(out / "classes.yaml"))
     assert [(c.name, c.ids) for c in made.classes] == [
         (f"class_{v}", (v,)) for v in (3, 9, 40)
     ]
@@ -270,7 +270,7 @@ def test_a_first_map_of_ids_is_what_a_pass_finds(convert, tmp_path, capsys):
 
     assert main(["validate", *arguments]) == 0
     offered = capsys.readouterr().out.partition("5 rows")[0]
-    assert classes.parse_class_map(offered, "offered") == made
+    assert class_files.parse_class_map(offered, "offered") == made
 
 
 def test_a_first_map_of_colors_is_of_colors(convert, tmp_path):
@@ -284,7 +284,7 @@ def test_a_first_map_of_colors_is_of_colors(convert, tmp_path):
         "--classes",
         "auto",
     )
-    made = classes.load_class_map(str(out / "classes.yaml"))
+    made = class_files.load_class_map(str(out / "classes.yaml"))
     assert made.encoding == "color"
     codes = sorted(color_code(c) for c in COLORS.values())
     assert [c.ids for c in made.classes] == [(code,) for code in codes]
@@ -374,7 +374,7 @@ def test_what_an_encoding_does_not_read_is_rejected_with_the_way_out(encoding):
     encoded = (
         data.jpeg(data.filled((4, 5), 7)) if picture is None else data.png(picture)
     )
-    class_map = classes.parse_class_map(
+    class_map = class_files.parse_class_map(
         f"{{name: m, encoding: {encoding}, "
         + ("divisor: 1000, " if encoding == "panoptic" else "")
         + "classes: [{name: a, ids: [1]}]}",

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from transforms import classes
+from transforms import class_files
 
 _SCRIPTS = pathlib.Path(__file__).parent.parent / "launch_scripts"
 
@@ -33,7 +33,7 @@ def test_scenes_are_by_seed(make_sample):
 
 
 def test_scenes_hold_what_the_class_map_names(make_sample):
-    class_map = classes.parse_class_map(make_sample.class_map(), "sample")
+    class_map = class_files.parse_class_map(make_sample.class_map(), "sample")
     known = {value for c in class_map.classes for value in c.ids}
     seen = set()
     for seed in range(8):

@@ -6,15 +6,13 @@ The index of a class is its position in the list. From a map come the forward ta
 
 import collections
 import dataclasses
-import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
-from transforms.kinds import KINDS, Encoding
+from transforms.kinds import Encoding
 
 MAX_ID = 65535  # the largest id that is looked up, and the largest sample of a PNG
 MAX_CLASSES = 65535  # as 16-bit class indices, 65535 being the ignored one
@@ -22,18 +20,6 @@ MAX_CLASSES = 65535  # as 16-bit class indices, 65535 being the ignored one
 IGNORED = -1  # in the forward table and in `label`
 UNKNOWN = -2  # in the forward table only: the map does not name the id
 
-_PRESETS = pathlib.Path(__file__).parent / "presets"
-_MAP_FIELDS = {
-    "name",
-    "encoding",
-    "divisor",
-    "ignore",
-    "others",
-    "classes",
-    "dataset",  # where the files are: read by `pipeline/datasets.py`
-}
-_DERIVED_FIELDS = {"name", "base", "merge", "drop", "order", "ignore", "others"}
-_CLASS_FIELDS = {"name", "ids", "color"}
 _MAX_COLOR = 0xFFFFFF
 _ADE20K_MAX = 255 // 10 * 256 + 255
 
@@ -249,47 +235,6 @@ class ClassMap:
         shown = [self.describe(value) for value in values]
         return ", ".join(shown if len(shown) <= 4 else [*shown[:3], "...", shown[-1]])
 
-    def to_yaml(self) -> str:
-        """The map as the YAML file that `load_class_map` reads."""
-        classes = [self._class_fields(c) for c in self.classes]
-        ignore = list(self.ignore)
-        head = yaml.safe_dump(
-            {
-                "name": self.name,
-                "encoding": self.encoding,
-                **({"divisor": self.divisor} if self.divisor else {}),
-                "ignore": [_level_list(v) for v in ignore]
-                if self.encoding == "color"
-                else ignore,
-                "others": self.others,
-            },
-            sort_keys=False,
-            default_flow_style=None,
-        )
-        # One class a line, however long: people read, compare and edit this file.
-        rows = (
-            yaml.safe_dump(
-                row,
-                sort_keys=False,
-                default_flow_style=True,
-                width=10**9,
-                # YAML folds line separators that are not escaped.
-                allow_unicode=str(row["name"]).isprintable(),
-            )
-            for row in classes
-        )
-        return head + "classes:\n" + "".join(f"  - {row}" for row in rows)
-
-    def _class_fields(self, label_class: LabelClass) -> dict[str, Any]:
-        fields: dict[str, Any] = {"name": label_class.name}
-        if self.encoding == "color":
-            colors = [_level_list(value) for value in label_class.ids]
-            return fields | {"color": colors if len(colors) > 1 else colors[0]}
-        fields["ids"] = list(label_class.ids)
-        if label_class.color is not None:
-            fields["color"] = list(label_class.color)
-        return fields
-
 
 def color_code(color: Sequence[int]) -> int:
     """A colour as one number: 65536 R + 256 G + B."""
@@ -302,222 +247,12 @@ def color_levels(code: int) -> Color:
     return code >> 16, code >> 8 & 255, code & 255
 
 
-def _level_list(code: int) -> list[int]:
-    return list(color_levels(code))
-
-
 def _voc_color(number: int) -> Color:
     levels = [0, 0, 0]
     for bit in range(8):
         for channel in range(3):
             levels[channel] |= (number >> 3 * bit + channel & 1) << 7 - bit
     return levels[0], levels[1], levels[2]
-
-
-def parse_class_map(
-    text: str, source: str, directory: pathlib.Path = pathlib.Path()
-) -> ClassMap:
-    """Reads a class map from YAML.
-
-    Args:
-        text: the YAML.
-        source: where it is from, for messages.
-        directory: where a `base` that is a file is looked for.
-
-    Raises:
-        ValueError: it is no YAML, or no class map; the message names `source` and the
-            field.
-    """
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise ValueError(f"{source} is not YAML: {where}") from error
-    try:
-        if isinstance(tree, dict) and "base" in tree:
-            return _derive(_mapping(tree, "the file", _DERIVED_FIELDS), directory)
-        return _build(_mapping(tree, "the file", _MAP_FIELDS))
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
-
-
-def _build(tree: Mapping[str, Any]) -> ClassMap:
-    encoding = tree.get("encoding", "index")
-    if encoding not in KINDS:
-        raise ValueError(f"encoding {encoding!r} is not known; {', '.join(KINDS)} are")
-    rows = tree.get("classes")
-    if not isinstance(rows, list):
-        raise ValueError("`classes` must be a list of classes, in order of their index")
-    is_color = encoding == "color"
-    divisor = tree.get("divisor", 0)
-    return ClassMap(
-        name=_text(tree.get("name"), "`name`"),
-        classes=tuple(_label_class(row, i, is_color) for i, row in enumerate(rows)),
-        ignore=_ignore(tree, is_color),
-        others=_others(tree, "error"),
-        encoding=encoding,
-        divisor=divisor if type(divisor) is int else 0,
-    )
-
-
-def _others(tree: Mapping[str, Any], default: Others) -> Others:
-    others = tree.get("others", default)
-    if others == "error" or others == "ignore":
-        chosen: Others = others
-        return chosen
-    raise ValueError(f"others is {others!r}; it can be `error` or `ignore`")
-
-
-def _ignore(tree: Mapping[str, Any], is_color: bool) -> tuple[int, ...]:
-    ignore = tree.get("ignore", [])
-    return (
-        _color_codes(ignore, "`ignore`") if is_color else _integers(ignore, "`ignore`")
-    )
-
-
-def _label_class(row: Any, index: int, is_color: bool) -> LabelClass:
-    row = _mapping(row, f"class {index}", _CLASS_FIELDS)
-    name = _text(row.get("name"), f"`name` of class {index}")
-    color = row.get("color")
-    if is_color:
-        if "ids" in row:
-            raise ValueError(
-                f"class {name!r} has `ids`, but the encoding is color: its values are "
-                "its `color`, one or several"
-            )
-        codes = _color_codes(color, f"`color` of {name!r}")
-        return LabelClass(name, codes, color_levels(codes[0]) if codes else None)
-    return LabelClass(
-        name,
-        _integers(row.get("ids"), f"`ids` of {name!r}"),
-        None if color is None else _color(color, f"`color` of {name!r}"),
-    )
-
-
-def _color(value: Any, what: str) -> Color:
-    levels = _integers(value, what)
-    if len(levels) != 3 or not all(0 <= level <= 255 for level in levels):
-        raise ValueError(f"{what} must be three numbers, 0..255, not {value!r}")
-    return levels[0], levels[1], levels[2]
-
-
-def _color_codes(value: Any, what: str) -> tuple[int, ...]:
-    """One colour, or a list of colours, as codes."""
-    if isinstance(value, list) and not any(isinstance(v, list) for v in value):
-        value = [value] if value else []
-    if not isinstance(value, list):
-        raise ValueError(f"{what} must be a colour, or a list of colours")
-    return tuple(color_code(_color(levels, what)) for levels in value)
-
-
-def _derive(tree: Mapping[str, Any], directory: pathlib.Path) -> ClassMap:
-    """A map made from another: classes merged, dropped, put in another order."""
-    base_name = _text(tree.get("base"), "`base`")
-    local = directory / base_name
-    base = load_class_map(str(local) if local.is_file() else base_name)
-    classes = {c.name: c for c in base.classes}
-
-    def take(names: Any, field: str) -> list[LabelClass]:
-        if not isinstance(names, list):
-            raise ValueError(f"`{field}` must list class names of {base.name}")
-        missing = [name for name in names if name not in classes]
-        if missing:
-            raise ValueError(
-                f"`{field}` names {missing[0]!r}; there are {', '.join(classes)}"
-            )
-        return [classes[name] for name in names]
-
-    merge = tree.get("merge", {})
-    if not isinstance(merge, dict):
-        raise ValueError("`merge` must map a new class name to the names it takes in")
-    for name, members in merge.items():
-        merged = take(members, "merge")
-        ids = tuple(value for c in merged for value in c.ids)
-        if not merged or (name in classes and classes[name] not in merged):
-            raise ValueError(f"`merge`: {name!r} takes in no class, or is one already")
-        whole = LabelClass(_text(name, "`merge`"), ids, merged[0].color)
-        # It stands where the first of its members stood.
-        classes = {
-            (name if c is merged[0] else old): (whole if c is merged[0] else c)
-            for old, c in classes.items()
-            if c is merged[0] or c not in merged
-        }
-    dropped = take(tree.get("drop", []), "drop")
-    classes = {name: c for name, c in classes.items() if c not in dropped}
-    first = take(tree.get("order", []), "order")
-    rest = [c for c in classes.values() if c not in first]
-    return dataclasses.replace(
-        base,
-        name=_text(tree.get("name"), "`name`"),
-        classes=(*first, *rest),
-        ignore=(
-            *base.ignore,
-            *_ignore(tree, base.encoding == "color"),
-            *(value for c in dropped for value in c.ids),
-        ),
-        others=_others(tree, base.others),
-    )
-
-
-def _mapping(tree: Any, what: str, fields: set[str]) -> Mapping[str, Any]:
-    if not isinstance(tree, dict):
-        raise ValueError(f"{what} must be a mapping with {', '.join(sorted(fields))}")
-    unknown = sorted(str(key) for key in tree if key not in fields)
-    if unknown:
-        raise ValueError(
-            f"{what} has the unknown field {unknown[0]!r}; "
-            f"known are {', '.join(sorted(fields))}"
-        )
-    return tree
-
-
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{what} must be text, not {value!r}")
-    return value
-
-
-def _integers(value: Any, what: str) -> tuple[int, ...]:
-    values = value if isinstance(value, list) else [value]
-    if not all(type(v) is int for v in values):
-        raise ValueError(f"{what} must be a list of whole numbers, not {value!r}")
-    return tuple(values)
-
-
-def load_class_map(name_or_path: str) -> ClassMap:
-    """Reads a class map by preset name, or from a YAML file.
-
-    Raises:
-        ValueError: neither a preset nor a file, or not a class map.
-    """
-    if name_or_path in preset_names():
-        return preset(name_or_path)
-    path = pathlib.Path(name_or_path)
-    if not path.is_file():
-        raise ValueError(
-            f"{name_or_path!r} is neither a preset nor a file; presets: "
-            f"{', '.join(preset_names())}"
-        )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a class map: {error}") from error
-    return parse_class_map(text, str(path), path.parent)
-
-
-def preset_names() -> list[str]:
-    """The names of the class maps that come with the package."""
-    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
-
-
-def preset_yaml(name: str) -> str:
-    """A preset's YAML, comments and all."""
-    return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
-
-
-def preset(name: str) -> ClassMap:
-    """A preset's class map."""
-    return parse_class_map(preset_yaml(name), f"preset {name}")
 
 
 def numbered(num_classes: int, ignore: Sequence[int] = ()) -> ClassMap:

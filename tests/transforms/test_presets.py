@@ -8,7 +8,7 @@ mcordts/cityscapesScripts (labels.py), CSAILVision (object150_info.csv), panopti
 import numpy as np
 import pytest
 
-from transforms import classes
+from transforms import class_files, classes
 
 CITYSCAPES = """
 7 road 128 64 128|8 sidewalk 244 35 232|11 building 70 70 70|12 wall 102 102 156
@@ -105,7 +105,7 @@ def _ids_and_names(preset):
 
 def test_cityscapes_is_the_table_of_its_scripts():
     preset, trained = (
-        classes.preset(name) for name in ("cityscapes", "cityscapes_trainids")
+        class_files.preset(name) for name in ("cityscapes", "cityscapes_trainids")
     )
     rows = _rows(CITYSCAPES)
     expected = [((int(i),), name.replace("-", " ")) for i, name, *_ in rows]
@@ -123,7 +123,7 @@ def test_cityscapes_is_the_table_of_its_scripts():
 
 
 def test_voc_is_the_development_kits_color_map():
-    preset = classes.preset("voc2012")
+    preset = class_files.preset("voc2012")
     assert _ids_and_names(preset) == [
         ((i,), name) for i, name in enumerate(VOC.split())
     ]
@@ -137,7 +137,8 @@ def test_voc_is_the_development_kits_color_map():
 
 
 def test_ade20k_is_in_both_conventions():
-    preset, other = classes.preset("ade20k"), classes.preset("ade20k_with_other")
+    preset = class_files.preset("ade20k")
+    other = class_files.preset("ade20k_with_other")
     assert _ids_and_names(preset) == [
         ((i + 1,), n) for i, n in enumerate(ADE20K.split())
     ]
@@ -162,7 +163,7 @@ def _things(first):
 
 
 def test_coco_panoptic_is_80_things_then_53_stuff():
-    preset = classes.preset("coco_panoptic")
+    preset = class_files.preset("coco_panoptic")
     stuff = [((number,), name) for number, name in PANOPTIC_STUFF.items()]
     assert _ids_and_names(preset) == _things(1) + stuff
     assert preset.num_classes == 133
@@ -170,7 +171,7 @@ def test_coco_panoptic_is_80_things_then_53_stuff():
 
 
 def test_coco_stuff_is_the_official_id_less_one():
-    preset = classes.preset("coco_stuff")
+    preset = class_files.preset("coco_stuff")
     stuff = [((number,), name) for number, name in enumerate(STUFF.split(), 91)]
     assert _ids_and_names(preset) == _things(0) + stuff
     assert preset.num_classes == 171
@@ -181,14 +182,14 @@ def test_coco_stuff_is_the_official_id_less_one():
 
 
 def test_camvid32_is_its_colors():
-    preset = classes.preset("camvid32")
+    preset = class_files.preset("camvid32")
     assert [[c.name, *map(str, c.color)] for c in preset.classes] == _rows(CAMVID32)
     assert preset.ignore == (0,)
     assert preset.encoding == "color"
 
 
 def test_mapillary_is_65_colors_and_its_own_ignore_label():
-    preset = classes.preset("mapillary")
+    preset = class_files.preset("mapillary")
     assert [c.ids for c in preset.classes] == [(i,) for i in range(65)]
     assert preset.ignore == (65,)
     assert len({c.color for c in preset.classes} | {(0, 0, 0)}) == 66
@@ -208,16 +209,16 @@ def test_mapillary_is_65_colors_and_its_own_ignore_label():
 
 
 def test_binary_takes_both_common_forms():
-    preset = classes.preset("binary")
+    preset = class_files.preset("binary")
     table = preset.forward_table(8)
     assert (table[0], table[1], table[255]) == (0, 1, 1)
     assert (table[2:255] == classes.UNKNOWN).all()
     np.testing.assert_array_equal(preset.inverse_table()[:2], [0, 255])
 
 
-@pytest.mark.parametrize("name", classes.preset_names())
+@pytest.mark.parametrize("name", class_files.preset_names())
 def test_inverse_undoes_forward_on_every_class(name):
-    preset = classes.preset(name)
+    preset = class_files.preset(name)
     values = list(preset.values)
     inverse = preset.inverse_table()
     for index, label_class in enumerate(preset.classes):
