@@ -13,7 +13,7 @@ from pipeline.rows import Batch
 from pipeline.survey import Plan
 from transforms import classes, decode
 from transforms.classes import ClassMap, LabelClass, color_levels
-from transforms.kinds import KINDS, RGB, RGBA
+from transforms.kinds import KINDS, RGB, RGBA, Kind
 
 _RESULT = "values.json"
 _MAX_VALUES = 4096
@@ -34,39 +34,46 @@ def define_pipeline(
         scratch: a directory for the result.
     """
     units = (root | "Plan" >> plan.PlanUnits(options, cut))["units"]
+    read_rows = units | "Read" >> beam.ParDo(read.ReadUnit(options, cut)).with_outputs(
+        read.REJECTED, read.PLACES, main="batches"
+    )
     _ = (
-        units
-        | "Read" >> beam.ParDo(read.ReadUnit(options, cut))
-        | "CountValues" >> beam.FlatMap(count_values)
+        read_rows.batches
+        | "CountValues" >> beam.FlatMap(count_values, options.max_pixels)
         | "AddUp" >> beam.CombineGlobally(_add)
         | "Write" >> beam.Map(_write, scratch)
     )
 
 
-def count_values(batch: Batch) -> Iterator[Counts]:
+def count_values(batch: Batch, max_pixels: int) -> Iterator[Counts]:
     """Counts the values of a batch; what cannot be read is for `check` to reject."""
-    index = classes.numbered(1)
     for row in batch.rows:
         progress.TALLY.add(records=1)
         try:
-            kind = header.read_header(row.label_bytes or b"").kind
-            if kind is None or kind not in KINDS["color"]:
+            found = header.read_header(row.label_bytes or b"")
+            if found.kind not in KINDS["color"] or found.pixels > max_pixels:
                 continue
-            is_color = kind.color_type in (RGB, RGBA)
-            values = (
-                decode.color_codes(row.label_bytes, kind)
-                if is_color
-                else decode.ids(row.label_bytes, kind, index)
-            )
+            yield _counts(row.label_bytes, found.kind)
         except (ValueError, tf.errors.InvalidArgumentError):
             continue
-        found, pixels = np.unique(values.numpy(), return_counts=True)
-        yield collections.Counter(
-            {
-                (is_color, value): count
-                for value, count in zip(found.tolist(), pixels.tolist(), strict=True)
-            }
-        )
+
+
+def _counts(encoded: bytes | None, kind: Kind) -> Counts:
+    is_color = kind.color_type in (RGB, RGBA)
+    if is_color:
+        codes = decode.color_codes(encoded, kind).numpy()
+        found, pixels = np.unique(codes[codes >= 0], return_counts=True)
+    else:
+        ids = decode.ids(encoded, kind, classes.numbered(1)).numpy()
+        histogram = np.bincount(ids.ravel())
+        found = np.flatnonzero(histogram)
+        pixels = histogram[found]
+    return collections.Counter(
+        {
+            (is_color, value): count
+            for value, count in zip(found.tolist(), pixels.tolist(), strict=True)
+        }
+    )
 
 
 def _add(many: Iterable[Counts]) -> Counts:

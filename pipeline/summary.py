@@ -25,7 +25,7 @@ def print_plan(options: Options, plan: Plan) -> None:
         f"{config.mask_encoding} masks: about {human_bytes(plan.stored_bytes)} to "
         f"write (float32 one-hot: {human_bytes(plan.one_hot_bytes)})"
     )
-    if options.official_rows:
+    if options.official_rows and not options.split_by and options.limit is None:
         official = dict(options.official_rows)
         found = (
             f"{split} {plan.splits[split].rows:,} of {official[split]:,}"

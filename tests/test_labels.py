@@ -259,7 +259,11 @@ def test_coco_panoptic_without_its_json_is_a_wrong_command(tmp_path, capsys):
 def test_a_first_map_of_ids_is_what_a_pass_finds(convert, tmp_path, capsys):
     data.label_tree(tmp_path, 5, [3, 9, 40, 255])
     arguments = ["--label_maps", f"{tmp_path}/labels/*.png", "--classes", "auto"]
-    out = convert(tmp_path / "out", *arguments)
+    bad = tmp_path / "labels/nowhere.png"  # which the conversion rejects, as always
+    bad.symlink_to(tmp_path / "missing.png")
+    out = convert(tmp_path / "out", *arguments, "--max_rejected", 0.5)
+    assert [line["key"] for line in reading.rejections(out)] == ["nowhere"]
+    bad.unlink()
     made = class_files.load_class_map(str(out / "classes.yaml"))
     assert [(c.name, c.ids) for c in made.classes] == [
         (f"class_{v}", (v,)) for v in (3, 9, 40)

@@ -8,16 +8,11 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests import data_generation as data
-from tests import reading
+from tests import oracles, reading
 from transforms import tiles
 
 CLASSES = ("--classes", "camvid11")
 SIZE = (200, 272)
-
-
-def _nearest(length, new_length):
-    """The sample whose half-open square holds the new one's centre."""
-    return (2 * np.arange(new_length) + 1) * length // (2 * new_length)
 
 
 def _window(picture, size, fill):
@@ -44,7 +39,9 @@ def fit(picture, size, way, fill):
         )
         scaled = [math.floor(side * by + 0.5) for side in sides]
     if picture.ndim == 2:
-        rows, columns = (_nearest(*pair) for pair in zip(sides, scaled, strict=True))
+        rows, columns = (
+            oracles.nearest(*pair) for pair in zip(sides, scaled, strict=True)
+        )
         resized = picture[rows][:, columns]
     else:
         image = Image.fromarray(picture)
@@ -172,7 +169,7 @@ def test_extras_are_what_their_names_say(size, convert, tmp_path):
         np.testing.assert_array_equal(rows[key]["weight"], table[label])
         occurs = [float((label == k).any()) for k in range(4)]
         np.testing.assert_array_equal(rows[key]["presence"], occurs)
-        np.testing.assert_array_equal(rows[key]["boundary"], _boundary(label, 2))
+        np.testing.assert_array_equal(rows[key]["boundary"], oracles.boundary(label, 2))
     files = {k: (tmp_path / f"labels/{k}.png").read_bytes() for k in made}
     reading.assert_graph_equals_load(out, rows, labels=files)
     from transforms import records
@@ -182,17 +179,6 @@ def test_extras_are_what_their_names_say(size, convert, tmp_path):
     assert batch["weight"].shape == batch["boundary"].shape == batch["label"].shape
     padded = batch["label"].numpy() < 0
     assert not batch["weight"].numpy()[padded].any()
-
-
-def _boundary(label, width):
-    found = np.zeros(label.shape, np.float32)
-    for y, x in np.ndindex(*label.shape):
-        around = label[
-            max(0, y - width) : y + width + 1, max(0, x - width) : x + width + 1
-        ]
-        others = (around >= 0) & (around != label[y, x])
-        found[y, x] = label[y, x] >= 0 and others.any()
-    return found
 
 
 # -------------------------------------------------------------------------------- EXIF

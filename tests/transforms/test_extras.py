@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests import oracles
 from transforms import extras
 
 LABELS = hnp.arrays(
@@ -31,22 +32,11 @@ def test_presence_is_what_occurs(label):
     np.testing.assert_array_equal(found, [float((label == k).any()) for k in range(5)])
 
 
-def _boundary(label, width):
-    found = np.zeros(label.shape, np.float32)
-    for y, x in np.ndindex(*label.shape):
-        around = label[
-            max(0, y - width) : y + width + 1, max(0, x - width) : x + width + 1
-        ]
-        others = (around >= 0) & (around != label[y, x])
-        found[y, x] = label[y, x] >= 0 and others.any()
-    return found
-
-
 @given(LABELS, st.integers(1, 12))
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_boundary_is_where_another_class_is_near(label, width):
     found = extras.boundary(tf.constant(label), width)
-    np.testing.assert_array_equal(found, _boundary(label, width))
+    np.testing.assert_array_equal(found, oracles.boundary(label, width))
 
 
 @pytest.mark.parametrize("dtype", [tf.int32, tf.int64])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests import data_generation as data
+from tests import oracles
 from transforms import geometry
 
 
@@ -51,11 +52,6 @@ def test_no_size_leaves_all_as_it_is():
     assert geometry.fit_image(ids, None, "stretch") is ids
 
 
-def _nearest(length, new_length):
-    """The sample whose half-open square holds the new one's centre."""
-    return (2 * np.arange(new_length) + 1) * length // (2 * new_length)
-
-
 # Where a centre falls on the border of two squares and binary fractions miss it.
 ON_A_BORDER = [(2, 41), (6, 37), (24, 37), (26, 11), (30, 29)]
 
@@ -64,7 +60,7 @@ ON_A_BORDER = [(2, 41), (6, 37), (24, 37), (26, 11), (30, 29)]
 def test_ids_on_a_border_follow_the_same_rule(length, new_length):
     ids = tf.range(length)[:, tf.newaxis]
     found = _stretch_ids(ids, (new_length, 1))[:, 0]
-    np.testing.assert_array_equal(found, _nearest(length, new_length))
+    np.testing.assert_array_equal(found, oracles.nearest(length, new_length))
 
 
 @pytest.mark.parametrize("length", [1, 2, 9, 13, 30, 360, 513, 1080, 4096])
@@ -132,7 +128,9 @@ def _expected(label, size, way, ignored):
         by = scale(Fraction(new_height, height), Fraction(new_width, width))
         half = Fraction(1, 2)
         scaled = [max(1, math.floor(side * by + half)) for side in label.shape]
-    label = label[_nearest(height, scaled[0])][:, _nearest(width, scaled[1])]
+    label = label[oracles.nearest(height, scaled[0])][
+        :, oracles.nearest(width, scaled[1])
+    ]
     window = np.full(size, ignored, label.dtype)
     # Where the window's corner is in the scaled picture.
     corner = [0, 0]
