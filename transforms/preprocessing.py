@@ -6,10 +6,13 @@ model-ready tensors out. Both stand on the same row-local code of this package, 
 neither ever sees the other's columns.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -108,9 +111,7 @@ def make_preprocessing_fn(
             for name in summaries.spec(config.num_classes, config.with_images)
         }
         label_bytes = inputs[features.LABEL_BYTES]
-        label = _map_rows(
-            _label_row(config, class_map), label_bytes, config.size, tf.int64
-        )
+        label = _label_batch(config, class_map)(label_bytes)
         statistics = summaries.statistics(sums)
         outputs = {
             features.LABEL: label,
@@ -125,13 +126,7 @@ def make_preprocessing_fn(
                 statistics[summaries.IMAGE_MEAN],
                 statistics[summaries.IMAGE_STD],
             )
-            levels = _map_rows(
-                _image_row(config),
-                inputs[features.IMAGE_BYTES],
-                config.size,
-                tf.uint8,
-                channels=(3,),
-            )
+            levels = _image_batch(config)(inputs[features.IMAGE_BYTES])
             outputs[features.IMAGE] = _map_values(
                 lambda values: summaries.normalize(values, scale, offset), levels
             )
@@ -141,6 +136,34 @@ def make_preprocessing_fn(
         return outputs
 
     return preprocessing_fn
+
+
+# TF Transform traces a preprocessing function five times for one graph. What is a
+# function of TensorFlow's is traced once in a process, and called in each.
+
+
+@functools.lru_cache(maxsize=8)
+def _label_batch(config: features.Config, class_map: ClassMap) -> Any:
+    """The function from encoded label maps string[B] to i64[B H W] class indices."""
+    row_fn = _label_row(config, class_map)
+    return tf.function(
+        lambda encoded: _map_rows(row_fn, encoded, config.size, tf.int64),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _image_batch(config: features.Config) -> Any:
+    """The function from encoded images string[B] to u8[B H W 3] levels."""
+    row_fn = _image_row(config)
+    return tf.function(
+        lambda encoded: _map_rows(
+            row_fn, encoded, config.size, tf.uint8, channels=(3,)
+        ),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+        autograph=False,
+    )
 
 
 def _label_row(
@@ -166,8 +189,8 @@ def _label_row(
         label = geometry.fit_label(label, config.size, config.resize, IGNORED)
         return tf.cast(label, tf.int64)  # TF Transform lets out no i32
 
-    ignored = tf.constant(IGNORED, tf.int64)
-    return _unless_empty(label_row, tf.fill(config.size or (0, 0), ignored))
+    blank = np.full(config.size or (0, 0), IGNORED)
+    return _unless_empty(label_row, blank)
 
 
 def _image_row(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -176,12 +199,12 @@ def _image_row(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:
         lambda encoded: geometry.fit_image(
             decode.image_levels(encoded), config.size, config.resize
         ),
-        tf.zeros([*(config.size or (0, 0)), 3], tf.uint8),
+        np.zeros([*(config.size or (0, 0)), 3], np.uint8),
     )
 
 
 def _unless_empty(
-    row_fn: Callable[[tf.Tensor], tf.Tensor], blank: tf.Tensor
+    row_fn: Callable[[tf.Tensor], tf.Tensor], blank: npt.NDArray[np.generic]
 ) -> Callable[[tf.Tensor], tf.Tensor]:
     """Gives a blank for no bytes.
 
@@ -189,7 +212,9 @@ def _unless_empty(
     out, and a graph that is called eagerly runs over them.
     """
     return lambda encoded: tf.cond(
-        tf.strings.length(encoded) == 0, lambda: blank, lambda: row_fn(encoded)
+        tf.strings.length(encoded) == 0,
+        lambda: tf.constant(blank),
+        lambda: row_fn(encoded),
     )
 
 
