@@ -145,13 +145,13 @@ def _grey_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
 
 
 def _color_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
-    """The places of colours in `class_map.values`: i32[H W], -1 for others."""
+    """The places of colours in `class_map.values`: i32[H W], 65535 for others."""
     values = tf.constant(class_map.values, tf.int32)
     codes = color_codes(encoded, kind)
     flat = tf.reshape(codes, [-1])
     place = tf.minimum(tf.searchsorted(values, flat), len(class_map.values) - 1)
     known = tf.gather(values, place) == flat
-    return tf.reshape(tf.where(known, place, -1), tf.shape(codes))
+    return tf.reshape(tf.where(known, place, tf.uint16.max), tf.shape(codes))
 
 
 def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
@@ -174,7 +174,8 @@ def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
         if kind.depth == 16:
             return grey_ids(encoded, dtype)
         return _shallow_samples(encoded, kind)
-    return tf.cast(_wide_ids(encoded, kind, class_map), dtype)  # -1 is the largest
+    # Of 65535, an unknown colour, 8 bits leave 255, which is that in 8 bits.
+    return tf.cast(_wide_ids(encoded, kind, class_map), dtype)
 
 
 def _wide_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
@@ -221,9 +222,10 @@ def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
             tf.strings.as_string(depth),
         ]
     )
-    found = _wide_ids(encoded, Kind(color_type, depth), class_map)
-    found = tf.where(found < 0, tf.uint16.max, found)  # a colour that is not known
-    return require(is_read, message, found)
+    # The bytes hang on the requirement, for they are fewer than the pixels.
+    start = require(is_read, message, tf.constant(0))
+    encoded = tf.strings.substr(encoded, start, -1)
+    return _wide_ids(encoded, Kind(color_type, depth), class_map)
 
 
 def require(
