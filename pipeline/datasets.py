@@ -19,10 +19,12 @@ A layout is the `dataset` section of a preset, or of a YAML file of the user's:
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
+from apache_beam.io.filesystem import BeamIOError
 
 from pipeline import files
 from pipeline.options import UsageError
@@ -32,15 +34,30 @@ from transforms.classes import ClassMap, LabelClass
 LABELME = "labelme"  # its classes are in a file of its own
 
 _FIELDS = {
-    "title",
-    "roots",
-    "strip_label_suffix",
-    "strip_image_suffix",
-    "known_bad",
-    "splits",
+    "title": str,
+    "roots": list,
+    "strip_label_suffix": str,
+    "strip_image_suffix": str,
+    "known_bad": list,
+    "splits": dict,
 }
-_SPLIT_FIELDS = {"label_maps", "images", "list", "rows", "optional"}
+_SPLIT_FIELDS = {
+    "label_maps": list,
+    "images": list,
+    "list": list,
+    "rows": int,
+    "optional": bool,
+}
+_WORDS = {
+    str: "text",
+    list: "text, or a list of texts",
+    dict: "a mapping of one or more",
+    int: "a whole number",
+    bool: "true or false",
+}
+_SPLIT = re.compile(r"[A-Za-z0-9_]+")
 _LABELME_NAMES = "class_names.txt"
+_LABELME_IGNORE = "__ignore__"
 _LABELME_LAYOUT: Mapping[str, Any] = {
     "splits": {
         "train": {
@@ -100,14 +117,22 @@ def find(name_or_path: str, data_dir: str) -> FoundDataset:
     Raises:
         UsageError: there is no such layout, or nothing of it in the directory.
     """
-    if not files.exists(data_dir):
+    # Object stores have files, and no directories that could be there.
+    if files.is_local(data_dir) and not files.exists(data_dir):
         raise UsageError(f"--data_dir {data_dir} is not there")
+    try:
+        return _find(name_or_path, data_dir)
+    except (BeamIOError, ValueError) as error:  # ValueError: a scheme Beam lacks
+        raise UsageError(f"--data_dir {data_dir} cannot be listed: {error}") from error
+
+
+def _find(name_or_path: str, data_dir: str) -> FoundDataset:
     if name_or_path == LABELME:
         layout, class_map = _LABELME_LAYOUT, _labelme_classes(data_dir)
     else:
         layout, class_map = _layout(name_or_path)
     tried: list[str] = []
-    for root in layout.get("roots", [""]):
+    for root in _several(layout.get("roots", "")):
         base = files.join(data_dir, root) if root else data_dir
         found = {
             split: _find_split(split, fields, base, tried)
@@ -115,6 +140,7 @@ def find(name_or_path: str, data_dir: str) -> FoundDataset:
         }
         there = tuple(split for split in found.values() if split is not None)
         if there:
+            _check_images(there, layout, base)
             return FoundDataset(
                 class_map,
                 there,
@@ -128,6 +154,21 @@ def find(name_or_path: str, data_dir: str) -> FoundDataset:
     )
 
 
+def _check_images(
+    there: tuple[FoundSplit, ...], layout: Mapping[str, Any], base: str
+) -> None:
+    """Refuses images of some splits only."""
+    without = [found.split for found in there if not found.images]
+    if 0 < len(without) < len(there):
+        globs = _several(layout["splits"][without[0]].get("images", []))
+        looked = f"; looked for {', '.join(_patterns(globs, base))}" if globs else ""
+        raise UsageError(
+            f"--dataset: the images of split {without[0]!r} are not there, and others "
+            f"are{looked}; put them there, or name the files by --label_maps and "
+            "--images"
+        )
+
+
 def _notes(
     layout: Mapping[str, Any], found: Mapping[str, FoundSplit | None]
 ) -> Iterator[str]:
@@ -138,7 +179,7 @@ def _notes(
         elif where is not None and fields.get("images") and not where.images:
             yield f"the images of split {split} are not there"
     if known_bad := layout.get("known_bad"):
-        yield f"known to be faulty: {', '.join(known_bad)}"
+        yield f"known to be faulty: {', '.join(_several(known_bad))}"
 
 
 def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
@@ -161,11 +202,13 @@ def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
     _check(layout, _FIELDS, f"{name_or_path}: `dataset`", needs="splits")
     for split, fields in layout["splits"].items():
         what = f"{name_or_path}: split {split!r} of `dataset`"
+        if not isinstance(split, str) or not _SPLIT.fullmatch(split):
+            raise UsageError(f"{what} must be named by letters, digits, underscores")
         _check(fields, _SPLIT_FIELDS, what, needs="label_maps")
     return layout, class_map
 
 
-def _check(tree: Any, fields: set[str], what: str, *, needs: str) -> None:
+def _check(tree: Any, fields: Mapping[str, type], what: str, *, needs: str) -> None:
     if not isinstance(tree, dict) or needs not in tree:
         raise UsageError(f"{what} must be a mapping with {needs!r}")
     unknown = sorted(str(field) for field in tree if field not in fields)
@@ -174,6 +217,19 @@ def _check(tree: Any, fields: set[str], what: str, *, needs: str) -> None:
             f"{what} has the unknown field {unknown[0]!r}; known are "
             f"{', '.join(sorted(fields))}"
         )
+    for field, value in tree.items():
+        kind = fields[field]
+        if kind is list:
+            fits = bool(value) and all(type(v) is str for v in _several(value))
+        else:
+            fits = type(value) is kind and value != {}
+        if not fits:
+            raise UsageError(f"{what}: {field!r} must be {_WORDS[kind]}, not {value!r}")
+
+
+def _several(value: Any) -> list[Any]:
+    """What may be given as one, or as a list."""
+    return value if isinstance(value, list) else [value]
 
 
 def _find_split(
@@ -188,10 +244,13 @@ def _find_split(
     return FoundSplit(split, label_maps, images, split_list, fields.get("rows", 0))
 
 
+def _patterns(globs: list[str], base: str) -> list[str]:
+    return [files.join(base, *glob.split("/")) for glob in globs]
+
+
 def _first(candidates: str | list[str], base: str, tried: list[str]) -> str:
     """The first glob that matches something; empty if none does."""
-    for glob in [candidates] if isinstance(candidates, str) else candidates:
-        pattern = files.join(base, *glob.split("/"))
+    for pattern in _patterns(_several(candidates), base):
         if files.match(pattern):
             return pattern
         tried.append(pattern)
@@ -201,6 +260,9 @@ def _first(candidates: str | list[str], base: str, tried: list[str]) -> str:
 def _labelme_classes(data_dir: str) -> ClassMap:
     """The class map of labelme's export: a name a line, and 255 for `__ignore__`.
 
+    labelme2voc.py leaves `__ignore__` out of the names; the export of labelme's toolkit
+    begins with it. The ids begin after it in both.
+
     Source: wkentaro/labelme, examples/semantic_segmentation/labelme2voc.py.
     """
     path = files.join(data_dir, _LABELME_NAMES)
@@ -209,8 +271,10 @@ def _labelme_classes(data_dir: str) -> ClassMap:
             f"--dataset {LABELME}: {path} is not there; labelme2voc.py writes it "
             "beside the label maps"
         )
-    names = files.read(path).decode("utf-8").split("\n")
     try:
+        names = files.read(path).decode("utf-8-sig").split("\n")
+        if names[0].strip() == _LABELME_IGNORE:
+            del names[0]
         return ClassMap(
             LABELME,
             tuple(

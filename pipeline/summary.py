@@ -90,10 +90,10 @@ def print_classes(stats: Mapping[str, Any]) -> None:
     splits = stats["splits"]
     weights = stats["class_weights"]["median_frequency"]
     table = [["class", *(f"{split} %" for split in splits), "images", "weight"]]
-    counted = {s: max(1, sum(found["class_pixels"])) for s, found in splits.items()}
+    counted = {s: sum(found["class_pixels"]) for s, found in splits.items()}
     for number, name in enumerate(stats["classes"]):
         shares = (
-            f"{100 * found['class_pixels'][number] / counted[split]:.2f}"
+            _percent(found["class_pixels"][number], counted[split])
             for split, found in splits.items()
         )
         images = sum(found["class_images"][number] for found in splits.values())
@@ -102,11 +102,15 @@ def print_classes(stats: Mapping[str, Any]) -> None:
             [name, *shares, f"{images:,}", "-" if weight is None else f"{weight:.4f}"]
         )
     ignored = (
-        f"{100 * found['ignored_pixels'] / (counted[s] + found['ignored_pixels']):.2f}"
-        for s, found in splits.items()
+        _percent(found["ignored_pixels"], counted[split] + found["ignored_pixels"])
+        for split, found in splits.items()
     )
     table.append(["(ignored, of all)", *ignored, "", ""])
     print_table(table)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / max(1, whole):.2f}"
 
 
 def print_table(rows: list[list[str]]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from pipeline import datasets, keys
+from pipeline import datasets, files, keys
 from pipeline.arguments import Parser, add_input_arguments, from_arguments
 from pipeline.options import UsageError
 from pipeline.survey import survey
@@ -146,8 +146,6 @@ def test_a_dataset_is_found_by_its_layout(name, tmp_path):
 
 
 def _match(source):
-    from pipeline import files
-
     return files.match(source.pattern)
 
 
@@ -228,6 +226,79 @@ def test_labelmes_export_brings_its_own_classes(newer, tmp_path):
     assert [c.ids for c in options.class_map.classes] == [(0,), (1,), (2,)]
     assert options.class_map.ignore == (255,)
     assert survey(options).rows == 1
+
+
+@pytest.mark.parametrize("names", ["__ignore__\n{}", "\ufeff{}", "{}\n"])
+def test_labelmes_ids_begin_with_the_background(names, tmp_path):
+    # Its toolkit's export-to-voc writes `__ignore__`, which is 255, as the first name.
+    text = names.format("_background_\nperson")
+    label = data.png(data.filled((4, 5), 1))
+    data.write_tree(
+        tmp_path,
+        {"class_names.txt": text.encode(), "SegmentationClass/a.png": label},
+    )
+    class_map = datasets.find("labelme", str(tmp_path)).class_map
+    assert [(c.name, c.ids) for c in class_map.classes] == [
+        ("_background_", (0,)),
+        ("person", (1,)),
+    ]
+    assert class_map.ignore == (255,)
+
+
+def test_labelmes_names_in_another_encoding_are_told(tmp_path):
+    data.write_tree(tmp_path, {"class_names.txt": "_background_\n汽车".encode("gbk")})
+    with pytest.raises(UsageError, match="class_names.txt: 'utf-8' codec"):
+        datasets.find("labelme", str(tmp_path))
+
+
+def test_images_of_some_splits_only_are_refused(tmp_path):
+    make_tree("cityscapes", tmp_path)
+    for path in (tmp_path / "leftImg8bit/val").rglob("*.png"):
+        path.unlink()
+    with pytest.raises(UsageError, match="images of split 'val'") as raised:
+        datasets.find("cityscapes", str(tmp_path))
+    assert f"{tmp_path}/leftImg8bit/val/*/*_leftImg8bit.png" in str(raised.value)
+
+
+def test_object_stores_need_no_directory(monkeypatch):
+    pattern = "gs://bucket/CamVid/trainannot/*.png"
+    monkeypatch.setattr(files, "exists", lambda path: False)
+    monkeypatch.setattr(
+        files, "match", lambda glob: [files.File(glob, 1)] if glob == pattern else []
+    )
+    monkeypatch.setattr(files, "join", lambda *parts: "/".join(parts))
+    found = datasets.find("camvid11", "gs://bucket")
+    assert [split.label_maps for split in found.splits] == [pattern]
+
+
+def test_a_filesystem_that_beam_lacks_is_told():
+    with pytest.raises(UsageError, match="--data_dir nosuch://x cannot be listed"):
+        datasets.find("voc2012", "nosuch://x")
+
+
+@pytest.mark.parametrize(
+    ("layout", "words"),
+    [
+        ("[]", "must be a mapping with 'splits'"),
+        ("{splits: null}", "'splits' must be a mapping"),
+        ("{splits: {}}", "'splits' must be a mapping"),
+        ("{splits: {a-b: {label_maps: x}}}", "split 'a-b' of `dataset` must be named"),
+        ("{splits: {2012: {label_maps: x}}}", "split 2012 of `dataset` must be named"),
+        ("{splits: {a: {images: x}}}", "must be a mapping with 'label_maps'"),
+        ("{splits: {a: {label_maps: 5}}}", "'label_maps' must be text, or a list"),
+        ("{splits: {a: {label_maps: x, images: null}}}", "'images' must be text"),
+        ("{splits: {a: {label_maps: x, rows: many}}}", "'rows' must be a whole number"),
+        ("{splits: {a: {label_maps: x}}, known_bad: [17]}", "'known_bad' must be"),
+        ("{splits: {a: {label_maps: x}}, strip_label_suffix: 5}", "must be text, not"),
+    ],
+)
+def test_what_is_wrong_with_a_layout_is_told(layout, words, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{{name: m, classes: [{{name: a, ids: [0]}}], dataset: {layout}}}")
+    with pytest.raises(UsageError) as raised:
+        datasets.find(str(path), str(tmp_path))
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_layout_may_be_the_users_own(tmp_path):

@@ -2,7 +2,10 @@
 
 The tables are typed here as their sources have them: ids and names of
 mcordts/cityscapesScripts (labels.py), CSAILVision (object150_info.csv), panopticapi
-(panoptic_coco_categories.json), nightrome/cocostuff (labels.txt).
+(panoptic_coco_categories.json), nightrome/cocostuff (labels.txt),
+facebookresearch/Mask2Former (register_mapillary_vistas.py),
+alexgkendall/SegNet-Tutorial (test_segmentation_camvid.py); ADE20K's colours of
+google-research/deeplab2 (ade20k_constants.py).
 """
 
 import numpy as np
@@ -38,6 +41,23 @@ basket waterfall tent bag minibike cradle oven ball food step tank trade-name
 microwave pot animal bicycle lake dishwasher screen blanket sculpture hood sconce vase
 traffic-light tray ashcan fan pier crt-screen plate monitor bulletin-board shower
 radiator glass clock flag
+"""
+
+# In order of their ids, as hexadecimal RGB.
+ADE20K_COLORS = """
+787878 b47878 06e6e6 503232 04c803 787850 8c8c8c cc05ff e6e6e6 04fa07 e005ff ebff07
+96053d 787846 08ff33 ff0652 8fff8c ccff04 ff3307 cc4603 0066c8 3de6fa ff0633 0b66ff
+ff0747 ff09e0 0907e6 dcdcdc ff095c 7009ff 08ffd6 07ffe0 ffb806 0aff47 ff290a 07ffff
+e0ff08 6608ff ff3d06 ffc207 ff7a08 00ff14 ff0829 ff0599 0633ff eb0cff a09614 00a3ff
+8c8c8c fa0a0f 14ff00 1fff00 ff1f00 ffe000 99ff00 0000ff ff4700 00ebff 00adff 1f00ff
+0bc8c8 ff5200 00fff5 003dff 00ff70 00ff85 ff0000 ffa300 ff6600 c2ff00 008fff 33ff00
+0052ff 00ff29 00ffad 0a00ff adff00 00ff99 ff5c00 ff00ff ff00f5 ff0066 ffad00 ff0014
+ffb8b8 001fff 00ff3d 0047ff ff00cc 00ffc2 00ff52 000aff 0070ff 3300ff 00c2ff 007aff
+00ffa3 ff9900 00ff0a ff7000 8fff00 5200ff a3ff00 ffeb00 08b8aa 8500ff 00ff5c b800ff
+ff001f 00b8ff 00d6ff ff0070 5cff00 00e0ff 70e0ff 46b8a0 a300ff 9900ff 47ff00 ff00a3
+ffcc00 ff008f 00ffeb 85ff00 ff00eb f500ff ff007a fff500 0abed4 d6ff00 00ccff 1400ff
+ffff00 0099ff 0029ff 00ffcc 2900ff 29ff00 ad00ff 00f5ff 4700ff 7a00ff 00ffb8 005cff
+b8ff00 0085ff ffd600 19c2c2 66ff00 5c00ff
 """
 
 # The 80 things of COCO, by category id; the ids between them are of no class.
@@ -92,6 +112,31 @@ RoadShoulder 128 128 192|Sidewalk 0 0 192|SignSymbol 192 128 128|Sky 128 128 128
 SUVPickupTruck 64 128 192|TrafficCone 0 0 64|TrafficLight 0 64 64|Train 192 64 128
 Tree 128 128 0|Truck_Bus 192 128 192|Tunnel 64 0 64|VegetationMisc 192 192 0
 Wall 64 192 0
+"""
+
+CAMVID11 = """
+sky 128 128 128|building 128 0 0|pole 192 192 128|road 128 64 128|pavement 60 40 222
+tree 128 128 0|sign_symbol 192 128 128|fence 64 64 128|car 64 0 128
+pedestrian 64 64 0|bicyclist 0 128 192
+"""
+
+# In order of their ids; colours in hexadecimal.
+MAPILLARY = """
+Bird a52a2a|Ground Animal 00c000|Curb c4c4c4|Fence be9999|Guard Rail b4a5b4
+Barrier 5a7896|Wall 66669c|Bike Lane 8040ff|Crosswalk - Plain 8c8cc8|Curb Cut aaaaaa
+Parking faaaa0|Pedestrian Area 606060|Rail Track e6968c|Road 804080
+Service Lane 6e6e6e|Sidewalk f423e8|Bridge 966464|Building 464646|Tunnel 96785a
+Person dc143c|Bicyclist ff0000|Motorcyclist ff0064|Other Rider ff00c8
+Lane Marking - Crosswalk c88080|Lane Marking - General ffffff|Mountain 40aa40
+Sand e6a032|Sky 4682b4|Snow beffff|Terrain 98fb98|Vegetation 6b8e23|Water 00aa1e
+Banner ffff80|Bench fa001e|Bike Rack 648cb4|Billboard dcdcdc|Catch Basin dc8080
+CCTV Camera de2828|Fire Hydrant 64aa1e|Junction Box 282828|Mailbox 212121
+Manhole 6480a0|Phone Booth 8e0000|Pothole 466496|Street Light d2aa64|Pole 999999
+Traffic Sign Frame 808080|Utility Pole 000050|Traffic Light faaa1e
+Traffic Sign (Back) c0c0c0|Traffic Sign (Front) dcdc00|Trash Can 8c8c14
+Bicycle 770b20|Boat 9600ff|Bus 003c64|Car 00008e|Caravan 00005a|Motorcycle 0000e6
+On Rails 005064|Other Vehicle 804040|Trailer 00006e|Truck 000046|Wheeled Slow 0000c0
+Car Mount 202020|Ego Vehicle 780a0a
 """
 
 
@@ -150,8 +195,7 @@ def test_ade20k_is_in_both_conventions():
     assert other.classes[1:] == preset.classes
     by_name = {c.name: c.color for c in preset.classes}
     assert by_name["road"] == by_name["skyscraper"] == (140, 140, 140)
-    assert by_name["wall"] == (120, 120, 120)
-    assert by_name["flag"] == (92, 0, 255)
+    assert [bytes(c.color).hex() for c in preset.classes] == ADE20K_COLORS.split()
 
 
 def _things(first):
@@ -188,24 +232,18 @@ def test_camvid32_is_its_colors():
     assert preset.encoding == "color"
 
 
+def test_camvid11_has_segnets_colors():
+    preset = class_files.preset("camvid11")
+    assert [[c.name, *map(str, c.color)] for c in preset.classes] == _rows(CAMVID11)
+
+
 def test_mapillary_is_65_colors_and_its_own_ignore_label():
     preset = class_files.preset("mapillary")
     assert [c.ids for c in preset.classes] == [(i,) for i in range(65)]
     assert preset.ignore == (65,)
     assert len({c.color for c in preset.classes} | {(0, 0, 0)}) == 66
-    wanted = {
-        0: ("Bird", (165, 42, 42)),
-        8: ("Crosswalk - Plain", (140, 140, 200)),
-        13: ("Road", (128, 64, 128)),
-        19: ("Person", (220, 20, 60)),
-        49: ("Traffic Sign (Back)", (192, 192, 192)),
-        50: ("Traffic Sign (Front)", (220, 220, 0)),
-        55: ("Car", (0, 0, 142)),
-        64: ("Ego Vehicle", (120, 10, 10)),
-    }
-    for number, named in wanted.items():
-        label_class = preset.classes[number]
-        assert (label_class.name, label_class.color) == named
+    rows = MAPILLARY.replace("|", "\n").strip().splitlines()
+    assert [f"{c.name} {bytes(c.color).hex()}" for c in preset.classes] == rows
 
 
 def test_binary_takes_both_common_forms():
