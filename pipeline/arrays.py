@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import zipfile
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,10 +101,11 @@ def _damage_as_value_error() -> Iterator[None]:
 
 
 def _read_layout(array: IO[bytes]) -> _Layout:
-    version = np.lib.format.read_magic(array)
+    numpy_format: Any = np.lib.format  # which older NumPys have no types for
+    version = numpy_format.read_magic(array)
     read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
+        (1, 0): numpy_format.read_array_header_1_0,
+        (2, 0): numpy_format.read_array_header_2_0,
     }.get(version)
     if read_header is None:
         raise ValueError(f"version {version} of the .npy format is not known")

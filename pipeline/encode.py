@@ -8,10 +8,11 @@ the graph.
 import dataclasses
 import pickle
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import tensorflow_transform.beam as tft_beam
 from tensorflow_metadata.proto.v0 import schema_pb2
@@ -68,7 +69,7 @@ class EncodedRow(NamedTuple):
     """
 
     info: RowInfo
-    mask: np.ndarray
+    mask: npt.NDArray[Any]
     image_bytes: bytes | None
 
 
@@ -100,7 +101,7 @@ def to_record_batch(batch: CheckedBatch) -> pa.RecordBatch:
     )
 
 
-def _words(index: np.ndarray) -> np.ndarray:
+def _words(index: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Class indices as i64 words, filled up with zeros."""
     flat = index.ravel()
     missing = -len(flat) % PIXEL_ALIGNMENT

@@ -175,4 +175,6 @@ def encode_ids(array: npt.NDArray[np.generic]) -> bytes:
             "outside 0..65535, which is what a label map can hold; give ignored "
             "pixels a value within it, such as 255"
         )
-    return png.encode_png(array.astype(np.uint8 if high <= 255 else np.uint16))
+    if high <= 255:
+        return png.encode_png(array.astype(np.uint8))
+    return png.encode_png(array.astype(np.uint16))

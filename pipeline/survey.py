@@ -219,12 +219,17 @@ def _check_images(
     """Refuses sources of label maps that have no images where others have."""
     if not with_images:
         return
-    with_their_own = {source.split for source in images}
-    with_their_own |= names.image_bytes.keys()
-    if options.record_keys.image:
-        with_their_own |= {
-            source.split for source, found in in_records.items() if found
-        }
+    first = next((file for found in in_records.values() for file in found), None)
+    if first is not None and not options.record_keys.image:
+        raise UsageError(
+            f"{first.path} has no images, and other rows have: record files bring "
+            "their own images, which --record_keys image=... names; --images is for "
+            "label maps in files"
+        )
+    with_their_own = {source.split for source in images} | names.image_bytes.keys()
+    for source, found in in_records.items():
+        if found:
+            with_their_own.add(source.split)
     for source in options.label_maps:
         if not options.split_by and source.split not in with_their_own:
             raise UsageError(

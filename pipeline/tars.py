@@ -224,7 +224,7 @@ def _members(path: str) -> Iterator[tuple[str, str, IO[bytes]]]:
             encoding="utf-8",
             errors="backslashreplace",
         ) as archive:
-            while (member := archive.next()) is not None:
+            for member in archive:
                 # It would keep all that it has seen.
                 archive.members.clear()  # type: ignore[attr-defined]
                 name = _NAME.fullmatch(member.name)

@@ -11,9 +11,11 @@ import dataclasses
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from isal import isal_zlib
 
@@ -68,7 +70,7 @@ def make_record(row: EncodedRow, config: features.Config) -> bytes:
 
 
 def mask_columns(
-    mask: np.ndarray, height: int, width: int, config: features.Config
+    mask: npt.NDArray[Any], height: int, width: int, config: features.Config
 ) -> dict[str, examples.Value]:
     """A mask as it lies in the record.
 

@@ -200,6 +200,10 @@ def test_a_split_of_images_alone_is_all_ignored(tree, convert, tmp_path):
             "use one of them",
         ),
         (["--label_maps", "{0}/long.txt"], "entry 1 has 3 paths"),
+        (
+            ["--label_maps", "{0}/labels.tar", "--images", "{0}/images/*"],
+            "labels.tar has no images, and other rows have",
+        ),
     ],
 )
 def test_what_is_wrong_with_sources_is_told(arguments, words, tmp_path, capsys):
@@ -210,6 +214,8 @@ def test_what_is_wrong_with_sources_is_told(arguments, words, tmp_path, capsys):
         tmp_path,
         {"a.tar": b"", "a.parquet": b"", "a.txt": b"x", "long.txt": b"a b c\n"},
     )
+    with tarfile.open(tmp_path / "labels.tar", "w") as tar:
+        tar.add(tmp_path / "labels/row_000.png", "row_000.seg.png")
     filled = [a.format(tmp_path) for a in arguments]
     assert main(["plan", *filled, *map(str, ARGUMENTS)]) == 2
     printed = capsys.readouterr().err
