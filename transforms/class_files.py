@@ -42,14 +42,15 @@ _CLASS_FIELDS = {"name", "ids", "color"}
 
 
 def parse_class_map(
-    text: str, source: str, directory: pathlib.Path = pathlib.Path()
+    text: str, source: str, files: tuple[pathlib.Path, ...] = ()
 ) -> ClassMap:
     """Reads a class map from YAML.
 
     Args:
         text: the YAML.
         source: where it is from, for messages.
-        directory: where a `base` that is a file is looked for.
+        files: the file that the text is of, before it those that it is the base of.
+            Beside it a `base` that is a file is looked for.
 
     Raises:
         ValueError: it is no YAML, or no class map; the message names `source` and the
@@ -62,7 +63,7 @@ def parse_class_map(
         raise ValueError(f"{source} is not YAML: {where}") from error
     try:
         if isinstance(tree, dict) and "base" in tree:
-            return _derive(_mapping(tree, "the file", _DERIVED_FIELDS), directory)
+            return _derive(_mapping(tree, "the file", _DERIVED_FIELDS), files)
         return _build(_mapping(tree, "the file", _MAP_FIELDS))
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
@@ -137,11 +138,14 @@ def _color_codes(value: Any, what: str) -> tuple[int, ...]:
     return tuple(color_code(_color(levels, what)) for levels in value)
 
 
-def _derive(tree: Mapping[str, Any], directory: pathlib.Path) -> ClassMap:
+def _derive(tree: Mapping[str, Any], files: tuple[pathlib.Path, ...]) -> ClassMap:
     """A map made from another: classes merged, dropped, put in another order."""
     base_name = _text(tree.get("base"), "`base`")
-    local = directory / base_name
-    base = load_class_map(str(local) if local.is_file() else base_name)
+    local = (files[-1].parent if files else pathlib.Path()) / base_name
+    if local in files:
+        raise ValueError(f"`base` {base_name!r} leads back to itself")
+    is_file = local.is_file()
+    base = _load_file((*files, local)) if is_file else load_class_map(base_name)
     classes = {c.name: c for c in base.classes}
 
     def take(names: Any, field: str) -> list[LabelClass]:
@@ -225,11 +229,17 @@ def load_class_map(name_or_path: str) -> ClassMap:
             f"{name_or_path!r} is neither a preset nor a file; presets: "
             f"{', '.join(preset_names())}"
         )
+    return _load_file((path,))
+
+
+def _load_file(files: tuple[pathlib.Path, ...]) -> ClassMap:
+    """Reads the last of some files, each the base of the one before."""
+    path = files[-1]
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a class map: {error}") from error
-    return parse_class_map(text, str(path), path.parent)
+    return parse_class_map(text, str(path), files)
 
 
 def preset_names() -> list[str]:

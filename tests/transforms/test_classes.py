@@ -319,6 +319,13 @@ others: ignore
     assert made.name == "traffic"
 
 
+def test_a_base_that_leads_back_to_itself_is_told(tmp_path):
+    for name, base in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"{{name: m, base: {base}.yaml}}")
+    with pytest.raises(ValueError, match="leads back to itself"):
+        class_files.load_class_map(str(tmp_path / "a.yaml"))
+
+
 def test_merging_keeps_the_name_of_a_member():
     made = class_files.parse_class_map(
         "{name: m, base: camvid11, merge: {car: [car, bicyclist]}}", "text"
