@@ -15,6 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from pipeline import header, png, progress, sizes
+from pipeline.coders import SizedCoder
 from pipeline.options import Options
 from pipeline.rows import Batch, RawRow, RejectedError, Rejection
 from transforms import (
@@ -35,6 +36,7 @@ Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 _Counts = tuple[npt.NDArray[np.int64], int]  # pixels by class, and ignored ones
 
 _PROTOBUF_BYTES = 2**31 - 1
+_RUN_PIXELS = 8  # from this length on, runs are faster to count than pixels
 
 _JPEG = "JPEG changes label values: save label maps as PNG"
 _WAYS_OUT: Mapping[Encoding, str] = {
@@ -90,6 +92,14 @@ class CheckedBatch:
     shard: int
     part: tuple[int, ...]
     rows: list[CheckedRow]
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes, about."""
+        return sum(row.size for row in self.rows)
+
+
+beam.coders.registry.register_coder(CheckedBatch, SizedCoder)
 
 
 class CheckBatch(beam.DoFn):
@@ -221,11 +231,13 @@ class RowCheck:
         """The class indices of a label map, and their counts."""
         assert found.kind is not None
         try:
-            ids = decode.ids(data, found.kind, self._class_map).numpy()
+            encoded = tf.constant(data)
+            # Unlike `numpy()` this does not copy.
+            ids = np.asarray(decode.ids(encoded, found.kind, self._class_map))
         except tf.errors.InvalidArgumentError as error:
             raise RejectedError("decode", f"label map: {_cause(error)}") from error
         depth = 8 * ids.itemsize
-        histogram = np.bincount(ids.ravel(), minlength=2**depth)
+        histogram = _histogram(ids)
         forward, table = self._tables[depth]
         unknown = np.flatnonzero((forward == UNKNOWN) & (histogram > 0))
         if unknown.size:
@@ -236,11 +248,7 @@ class RowCheck:
         named = forward >= 0
         np.add.at(counts, forward[named], histogram[named])
         ignored = int(histogram[forward == IGNORED].sum())
-        if ids.itemsize == table.itemsize == 1:
-            # Half as long as indexing, which widens every id to 64 bits.
-            mapped = np.frombuffer(ids.tobytes().translate(table.tobytes()), np.uint8)
-            return mapped.reshape(ids.shape), (counts, ignored)
-        return table[ids], (counts, ignored)
+        return _look_up(table, ids, np.flatnonzero(histogram)), (counts, ignored)
 
     def _unknown(
         self,
@@ -339,7 +347,7 @@ class RowCheck:
     ) -> CheckedRow:
         """A row as it will be stored; counted here if it was not before."""
         if counts is None:
-            found = np.bincount(index.ravel(), minlength=self._index_dtype.max + 1)
+            found = _histogram(index)
             counts = found[: self._config.num_classes], int(found[-1])
         encoded, image_format = None, ""
         if image is not None:
@@ -354,6 +362,35 @@ class RowCheck:
             image_format=image_format,
             size=sizes.unit_bytes(self._config, *index.shape),
         )
+
+
+def _histogram(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """How often each value occurs: u8 or u16 [H W] -> i64[256] or i64[65536].
+
+    Label maps are runs of one value, and there are far fewer runs than pixels.
+    """
+    flat = values.ravel()
+    length = 2 ** (8 * flat.itemsize)
+    changes = flat[1:] != flat[:-1]
+    if np.count_nonzero(changes) * _RUN_PIXELS > flat.size:
+        return np.bincount(flat, minlength=length)
+    ends = np.append(np.flatnonzero(changes), flat.size - 1)
+    # Floats hold these counts exactly.
+    counts = np.bincount(flat[ends], np.diff(ends, prepend=-1), length)
+    return counts.astype(np.int64)
+
+
+def _look_up(
+    table: npt.NDArray[Any], ids: npt.NDArray[Any], present: npt.NDArray[np.int64]
+) -> Index:
+    """`table[ids]`, where only the ids `present` occur."""
+    if table.dtype == ids.dtype and np.array_equal(table[present], present):
+        return ids
+    if ids.itemsize == table.itemsize == 1:
+        # Half as long as indexing, which widens every id to 64 bits.
+        mapped = np.frombuffer(ids.tobytes().translate(table.tobytes()), np.uint8)
+        return mapped.reshape(ids.shape)
+    return table[ids]
 
 
 def _orientation(data: bytes, found: header.Header) -> int:

@@ -9,6 +9,7 @@ import tensorflow_transform.beam as tft_beam
 
 from pipeline import analyze, check, encode, files, plan, publish, read, write
 from pipeline.options import Options
+from pipeline.rows import Batch
 from pipeline.survey import Plan
 from transforms import layout, summaries
 
@@ -80,11 +81,13 @@ def read_and_check(
     units: beam.PCollection, options: Options, cut: Plan
 ) -> dict[str, Any]:
     """Units to checked batches: `checked`, the two `rejected`, and `places`."""
-    raw = units | "Read" >> beam.ParDo(read.ReadUnit(options, cut)).with_outputs(
+    reader = beam.ParDo(read.ReadUnit(options, cut)).with_output_types(Batch)
+    raw = units | "Read" >> reader.with_outputs(
         read.REJECTED, read.PLACES, main="batches"
     )
-    checked = raw.batches | "Check" >> beam.ParDo(
-        check.CheckBatch(options, cut.config)
+    checker = beam.ParDo(check.CheckBatch(options, cut.config))
+    checked = raw.batches | "Check" >> checker.with_output_types(
+        check.CheckedBatch
     ).with_outputs(check.REJECTED, main="rows")
     return {
         "checked": checked.rows,

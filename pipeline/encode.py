@@ -19,6 +19,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio import tensor_adapter
 
 from pipeline.check import CheckedBatch
+from pipeline.coders import SizedCoder
 from transforms import features, summaries
 from transforms.preprocessing import (
     LABEL_WORDS,
@@ -26,6 +27,8 @@ from transforms.preprocessing import (
     PIXEL_ALIGNMENT,
     make_encode_fn,
 )
+
+beam.coders.registry.register_coder(pa.RecordBatch, SizedCoder)
 
 _ROW = "row"
 _IMAGE = "image_bytes"

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from apache_beam.io.filesystem import BeamIOError
 
 from pipeline import arrays, files, formats, panoptic, png, progress
+from pipeline.coders import SizedCoder
 from pipeline.keys import split_of
 from pipeline.options import Options
 from pipeline.rows import (
@@ -30,6 +31,8 @@ from pipeline.rows import (
 )
 from pipeline.segments import Segment
 from pipeline.survey import Plan
+
+beam.coders.registry.register_coder(Batch, SizedCoder)
 
 REJECTED = "rejected"
 PLACES = "places"

@@ -144,6 +144,14 @@ class Batch(NamedTuple):
     part: tuple[int, ...]
     rows: list[RawRow]
 
+    @property
+    def nbytes(self) -> int:
+        """What the encoded files take."""
+        return sum(
+            len(row.label_bytes or b"") + len(row.image_bytes or b"")
+            for row in self.rows
+        )
+
 
 class Rejection(NamedTuple):
     """A row that is left out, and why."""

@@ -52,7 +52,8 @@ def grey_ids(encoded: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: the bytes are no whole PNG.
     """
-    return tf.io.decode_png(encoded, channels=1, dtype=dtype)[..., 0]
+    samples = tf.io.decode_png(encoded, channels=1, dtype=dtype)
+    return tf.squeeze(samples, axis=-1)  # where slicing would copy
 
 
 def _choose(

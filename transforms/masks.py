@@ -9,6 +9,8 @@ ignored pixel is 0.
 `one_hot` stands alone: it needs nothing else of this package, and no files.
 """
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 _WORD_DTYPES = ((8, tf.uint8), (16, tf.uint16), (32, tf.int32), (64, tf.int64))
@@ -95,22 +97,24 @@ def pack(index: tf.Tensor, num_classes: int) -> tf.Tensor:
         `word_dtype`[...] to 64 classes, i64[... n] beyond: class k is bit k % 64 of
         word k // 64.
     """
+    if words_per_pixel(num_classes) > 1:
+        row = tf.minimum(tf.cast(index, tf.int32), num_classes)
+        return tf.gather(_long_words(num_classes), row)
     dtype = word_dtype(num_classes)
-    bits = dtype.size * 8
     # Shifts are defined for unsigned words only; the signed twin has the same bits.
     unsigned = {tf.int32: tf.uint32, tf.int64: tf.uint64}.get(dtype, dtype)
-    one = tf.ones([], unsigned)
-    zero = tf.zeros([], unsigned)
-    if words_per_pixel(num_classes) == 1:
-        shift = tf.cast(tf.minimum(index, bits - 1), unsigned)
-        words = tf.where(index < num_classes, tf.bitwise.left_shift(one, shift), zero)
-        return tf.bitcast(words, dtype)
-    wide = tf.cast(index, tf.int32)
-    shift = tf.cast(wide % _LONG, unsigned)
-    bit = tf.where(wide < num_classes, tf.bitwise.left_shift(one, shift), zero)
-    word = tf.range(words_per_pixel(num_classes))
-    is_word = (wide // _LONG)[..., tf.newaxis] == word
-    return tf.bitcast(tf.where(is_word, bit[..., tf.newaxis], zero), dtype)
+    # A bit for each class and none for ignored pixels, which costs no selection.
+    bit = tf.cast(index < num_classes, unsigned)
+    shift = tf.cast(tf.minimum(index, dtype.size * 8 - 1), unsigned)
+    return tf.bitcast(tf.bitwise.left_shift(bit, shift), dtype)
+
+
+def _long_words(num_classes: int) -> npt.NDArray[np.int64]:
+    """The words of every class, and of an ignored pixel: i64[K+1 n]."""
+    words = np.zeros([num_classes + 1, words_per_pixel(num_classes)], np.uint64)
+    index = np.arange(num_classes)
+    words[index, index // _LONG] = np.uint64(1) << (index % _LONG).astype(np.uint64)
+    return words.view(np.int64)
 
 
 def unpack(words: tf.Tensor, num_classes: int) -> tf.Tensor:
