@@ -35,6 +35,7 @@ tfds_requires = ["tensorflow-datasets>=4.9.7"]
 
 test_requires = [
     "hypothesis>=6.100",
+    "importlib-resources>=6",  # TFDS wants it for new builders, and does not say so
     "mypy>=1.15",
     "Pillow>=12.1",
     "pytest>=8.3",

@@ -1,0 +1,275 @@
+"""maskbeam and its peers over the same rows, in turn: the benchmark's one command.
+
+    python -m tests.benchmarks.compare --work DIR [--camvid DIR] [--data camvid]
+        [--images] [--rounds 3] [--contestants maskbeam,decode_only] [--json FILE]
+
+Every measurement is a process of its own. A contestant converts few rows and then many;
+its rate is the difference of the rows over the difference of the times, and what the
+few rows took beyond that rate is its start-up. Slow contestants get fewer rows. Reading
+is timed in a second pass over what it wrote, from the page cache.
+"""
+
+import argparse
+import dataclasses
+import importlib
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from tests.benchmarks import scenes
+from tests.benchmarks.job import Job
+
+# What the many rows come to: one-hot values for those that write them, else pixels.
+_VALUES = {"tutorial": 40e6, "tf_transform": 400e6, "tfds": 300e6, "webdataset": 600e6}
+_PIXELS = 1000e6
+_PIXELS_WITH_IMAGES = 250e6
+_FEW = 16  # of the many rows this part is the few
+_READ_VALUES = 1500e6  # one-hot values that are read in a pass
+CONTESTANTS = (*_VALUES, "tf_data_stock", "tf_data_isal", "decode_only", "maskbeam")
+
+Figures = dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """What is measured.
+
+    Attributes:
+        data: of `scenes.KINDS`.
+        images: whether rows have images.
+        work: a directory for all that is made.
+        camvid: CamVid's.
+        scale: of the number of rows.
+        workers: threads or processes.
+        options: more flags, for maskbeam.
+    """
+
+    data: str
+    images: bool
+    work: pathlib.Path
+    camvid: pathlib.Path
+    scale: float = 1.0
+    workers: int = 2
+    options: tuple[str, ...] = ()
+
+    def rows(self, contestant: str) -> int:
+        """How many the many rows are."""
+        height, width = self.scenes.size
+        pixels = _PIXELS_WITH_IMAGES if self.images else _PIXELS
+        if contestant in _VALUES:
+            pixels = min(pixels, _VALUES[contestant] / self.num_classes)
+        return max(4, round(pixels * self.scale / (height * width)))
+
+    @property
+    def scenes(self) -> scenes.Scenes:
+        """The data's kind."""
+        return scenes.KINDS[self.data]
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return self.job(0).num_classes
+
+    def job(self, rows: int) -> Job:
+        """A conversion of so many rows into an empty directory."""
+        folder = self.work / f"{self.data}{'_images' * self.images}_{rows}"
+        if rows and not folder.exists():
+            found = scenes.files(
+                self.data, self.work / "drawn", self.camvid, images=self.images
+            )
+            for name, paths in zip(("labels", "images"), found, strict=True):
+                if paths:
+                    scenes.link(paths, rows, folder / name)
+        output = self.work / "output"
+        shutil.rmtree(output, ignore_errors=True)
+        output.mkdir(parents=True)
+        return Job(
+            str(folder / "labels"),
+            str(folder / "images") if self.images else "",
+            self.scenes.classes,
+            self.scenes.size,
+            str(output),
+            self.workers,
+            self.options,
+        )
+
+
+def main() -> None:
+    """Measures, prints a table, and saves it where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--camvid", type=pathlib.Path, default=os.environ.get("CAMVID"))
+    parser.add_argument("--data", default=",".join(scenes.KINDS))
+    parser.add_argument("--images", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the rows")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--contestants", default=",".join(CONTESTANTS))
+    parser.add_argument("--json", type=pathlib.Path)
+    arguments, options = parser.parse_known_args()
+    results = []
+    for data in arguments.data.split(","):
+        bench = Bench(
+            data,
+            arguments.images,
+            arguments.work.resolve(),
+            pathlib.Path(arguments.camvid or "."),
+            arguments.scale,
+            arguments.workers,
+            tuple(options),
+        )
+        names = arguments.contestants.split(",")
+        rounds = [
+            {name: measure(name, bench) for name in names}
+            for _ in range(arguments.rounds)
+        ]
+        results.append(summarise(bench, rounds))
+        print_table(results[-1])
+        if arguments.json:
+            arguments.json.write_text(json.dumps(results, indent=1))
+
+
+def measure(contestant: str, bench: Bench) -> Figures:
+    """One round of one contestant: Mpixel/s, CPU and start-up seconds, bytes, MB."""
+    rows = bench.rows(contestant)
+    few = bench.job(max(1, rows // _FEW))
+    first = _run(contestant, "write", few)
+    many = bench.job(rows)
+    second = _run(contestant, "write", many)
+    megapixels = many.megapixels - few.megapixels
+    rate = megapixels / max(second["seconds"] - first["seconds"], 1e-9)
+    figures = {
+        "rate": rate,
+        "cpu_ns": 1e3 * (second["cpu"] - first["cpu"]) / megapixels,
+        "startup": first["seconds"] - few.megapixels / rate,
+        "rss": second["rss"],
+    }
+    if contestant != "decode_only":
+        files = [p for p in pathlib.Path(many.output).rglob("*") if p.is_file()]
+        figures["bytes"] = sum(path.stat().st_size for path in files)
+        figures["growth"] = figures["bytes"] / _source_bytes(many)
+        figures["read"] = _run(contestant, "read", many)["rate"]
+    return figures
+
+
+def _source_bytes(job: Job) -> int:
+    return sum(os.path.getsize(path) for path in (*job.label_files, *job.image_files))
+
+
+def _run(contestant: str, what: str, job: Job) -> Figures:
+    """Runs one step in a process of its own: what it reports, time, CPU, memory."""
+    code = "from tests.benchmarks import compare; compare.step()"
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, contestant, what, job.to_json()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+    )
+    out, err = process.communicate()
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise RuntimeError(f"{contestant}, {what}: {err[-3000:]}")
+    return {"seconds": seconds, **json.loads(out.splitlines()[-1])}
+
+
+def step() -> None:
+    """What the process of a step does; it prints its figures, last."""
+    import resource
+
+    name, what, text = sys.argv[1:]
+    contestant: Any = importlib.import_module(f"tests.benchmarks.peer_{name}")
+    job = Job.from_json(text)
+    figures: Figures = {}
+    if what == "write":
+        contestant.write(job)
+    else:
+        figures["rate"] = reading_rate(contestant.read(job), job)
+    used = [
+        resource.getrusage(who)
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
+    figures["cpu"] = sum(usage.ru_utime + usage.ru_stime for usage in used)
+    figures["rss"] = max(usage.ru_maxrss for usage in used) / 1e3
+    print("\n" + json.dumps(figures))
+
+
+def reading_rate(rows: Any, job: Job) -> float:
+    """Mpixel/s of a second pass, in batches as a training loop takes them."""
+    pixels = job.size[0] * job.size[1]
+    batch = max(1, min(8, int(400e6 / (4 * pixels * job.num_classes))))
+    count = max(batch, int(_READ_VALUES / (pixels * job.num_classes)))
+    batches = rows.take(count).batch(batch).prefetch(2)
+    for last in (False, True):
+        start, seen = time.perf_counter(), 0
+        for *_, mask in batches:
+            seen += mask.shape[0]
+        if last:
+            return seen * pixels / (time.perf_counter() - start) / 1e6
+    raise AssertionError("the second pass is the last")
+
+
+def summarise(bench: Bench, rounds: list[dict[str, Figures]]) -> dict[str, Any]:
+    """Medians over rounds, and ratios within them."""
+    table: dict[str, Figures] = {}
+    for name in rounds[0]:
+        row = {k: _median(r[name][k] for r in rounds) for k in rounds[0][name]}
+        if "maskbeam" in rounds[0]:
+            row["ratio"] = _median(
+                r["maskbeam"]["rate"] / r[name]["rate"] for r in rounds
+            )
+            if "read" in row:
+                row["read_ratio"] = _median(
+                    r["maskbeam"]["read"] / r[name]["read"] for r in rounds
+                )
+        row["rows"] = bench.rows(name)
+        table[name] = row
+    return {
+        "data": bench.data,
+        "images": bench.images,
+        "classes": bench.num_classes,
+        "rounds": rounds,
+        "medians": table,
+    }
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+_COLUMNS = (
+    ("rows", "rows", "{:.0f}"),
+    ("rate", "Mpixel/s", "{:.1f}"),
+    ("ratio", "maskbeam is x", "{:.2f}"),
+    ("cpu_ns", "CPU ns/pixel", "{:.1f}"),
+    ("startup", "start-up s", "{:.1f}"),
+    ("rss", "peak MB", "{:.0f}"),
+    ("growth", "bytes/source", "{:.2f}"),
+    ("read", "read Mpixel/s", "{:.1f}"),
+    ("read_ratio", "maskbeam is x", "{:.2f}"),
+)
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """Prints one data set's medians."""
+    images = " with images" if result["images"] else ""
+    print(
+        f"\n{result['data']}{images}, {result['classes']} classes, medians of "
+        f"{len(result['rounds'])} rounds"
+    )
+    print(f"{'':16}" + "".join(f"{title:>15}" for _, title, _ in _COLUMNS))
+    for name, row in result["medians"].items():
+        cells = (f.format(row[key]) if key in row else "" for key, _, f in _COLUMNS)
+        print(f"{name:16}" + "".join(f"{cell:>15}" for cell in cells), flush=True)
+
+
+if __name__ == "__main__":
+    main()

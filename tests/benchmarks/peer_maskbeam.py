@@ -1,0 +1,39 @@
+"""maskbeam, by its command line: statistics, checks, graph and all."""
+
+import tensorflow as tf
+
+from tests.benchmarks.job import Job
+from transforms.records import load
+
+
+def write(job: Job) -> None:
+    """Converts all rows."""
+    from pipeline.__main__ import main
+
+    images = ["--images", f"{job.images}/*"] if job.images else []
+    code = main(
+        [
+            "convert",
+            "--label_maps",
+            f"{job.label_maps}/*",
+            *images,
+            "--classes",
+            job.classes,
+            "--output",
+            f"{job.output}/dataset",
+            "--direct_num_workers",
+            str(job.workers),
+            *job.options,
+        ]
+    )
+    if code:
+        raise RuntimeError(f"maskbeam's exit code is {code}")
+
+
+def read(job: Job) -> tf.data.Dataset:
+    """What `write` wrote, for training."""
+
+    def pair(row: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        return (row["image"], row["mask"]) if job.images else (row["mask"],)
+
+    return load(f"{job.output}/dataset", "train").map(pair)
