@@ -36,6 +36,7 @@ Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 _Counts = tuple[npt.NDArray[np.int64], int]  # pixels by class, and ignored ones
 
 _PROTOBUF_BYTES = 2**31 - 1
+_FEW_MOVES = 3  # up to so many ids, additions are faster than looking all up
 _RUN_PIXELS = 8  # from this length on, runs are faster to count than pixels
 
 _JPEG = "JPEG changes label values: save label maps as PNG"
@@ -383,14 +384,29 @@ def _histogram(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 def _look_up(
     table: npt.NDArray[Any], ids: npt.NDArray[Any], present: npt.NDArray[np.int64]
 ) -> Index:
-    """`table[ids]`, where only the ids `present` occur."""
-    if table.dtype == ids.dtype and np.array_equal(table[present], present):
-        return ids
-    if ids.itemsize == table.itemsize == 1:
-        # Half as long as indexing, which widens every id to 64 bits.
-        mapped = np.frombuffer(ids.tobytes().translate(table.tobytes()), np.uint8)
-        return mapped.reshape(ids.shape)
-    return table[ids]
+    """`table[ids]`, where only the ids `present` occur.
+
+    Most tables move all ids by one distance and a few by others, as from 1..150 to
+    0..149 and from 255 to itself: additions, which are far faster than looking up.
+    """
+    if ids.dtype != table.dtype:
+        return table[ids]
+    distances = table[present] - present.astype(ids.dtype)
+    most, counts = np.unique(distances, return_counts=True)
+    distance = most[counts.argmax()]
+    index = ids + distance if distance else ids
+    others = np.flatnonzero(distances != distance)
+    if others.size <= _FEW_MOVES:
+        values = present[others].astype(ids.dtype)
+        more = (distances - distance)[others]
+        for value, moved in zip(values, more, strict=True):
+            index = index + (ids == value).view(np.uint8) * moved
+        return index
+    if ids.itemsize > 1:
+        return table[ids]
+    # Half as long as indexing, which widens every id to 64 bits.
+    mapped = np.frombuffer(ids.tobytes().translate(table.tobytes()), np.uint8)
+    return mapped.reshape(ids.shape)
 
 
 def _orientation(data: bytes, found: header.Header) -> int:

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,8 +40,8 @@ def match(pattern: str) -> list[File]:
     if not is_local(pattern):
         found = FileSystems.match([pattern])[0].metadata_list
         return sorted(File(entry.path, entry.size_in_bytes) for entry in found)
-    paths = glob.iglob(pattern, recursive=True)
-    return sorted(File(path, _size(path)) for path in paths if not os.path.isdir(path))
+    found = (_local_file(path) for path in glob.iglob(pattern, recursive=True))
+    return sorted(file for file in found if file is not None)
 
 
 def is_local(path: str) -> bool:
@@ -48,11 +49,13 @@ def is_local(path: str) -> bool:
     return "://" not in path
 
 
-def _size(path: str) -> int:
+def _local_file(path: str) -> File | None:
+    """The file; None for a directory."""
     try:
-        return os.path.getsize(path)
+        status = os.stat(path)
     except OSError:  # a link that leads nowhere: reading it will say so
-        return 0
+        return File(path, 0)
+    return None if stat.S_ISDIR(status.st_mode) else File(path, status.st_size)
 
 
 def is_empty(directory: str) -> bool:
@@ -76,6 +79,8 @@ def below(path: str, pattern: str) -> str:
 
 def open_raw(path: str) -> IO[bytes]:
     """Opens a file to be read as it is, compressed or not."""
+    if is_local(path):  # where Beam's own way takes three times as long
+        return open(path, "rb")
     return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
