@@ -145,13 +145,13 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     with quiet():
         from pipeline import convert
     temporary = output.claim(options, cut)
-    _run(
+    counters = _run(
         beam_options,
         cut,
         lambda root: convert.define_pipeline(root, options, cut, temporary),
     )
     if files.exists(files.join(directory, layout.MANIFEST)):
-        print_summary(directory)
+        print_summary(directory, counters)
         return DONE
     rejected = files.join(directory, layout.REJECTED)
     verdict = files.read_json(files.join(rejected, layout.VERDICT))
@@ -350,15 +350,15 @@ def _run(
     beam_options: "PipelineOptions",
     cut: "Plan",
     define: Callable[["beam.Pipeline"], None],
-) -> None:
-    """Builds and runs a pipeline, and waits for it.
+) -> dict[str, int]:
+    """Builds and runs a pipeline, and waits for it: gives our counters.
 
     Raises:
         RunnerError: it failed.
     """
     import apache_beam as beam
 
-    from pipeline.progress import ProgressLine
+    from pipeline.progress import NAMESPACE, ProgressLine
 
     logging.basicConfig(
         level=logging.WARNING, format="maskbeam: %(message)s", force=True
@@ -371,6 +371,9 @@ def _run(
         logging.exception("the runner failed")
         message = " ".join(str(error).split())
         raise RunnerError(f"{type(error).__name__}: {message}") from error
+    ours = beam.metrics.MetricsFilter().with_namespace(NAMESPACE)
+    found = root.result.metrics().query(ours)
+    return {c.key.metric.name: c.result for c in found["counters"]}
 
 
 @contextlib.contextmanager

@@ -32,6 +32,10 @@ from transforms.kinds import KINDS, Encoding, Kind
 
 REJECTED = "rejected"
 
+# With the rows that were read these tell whether any was decoded twice.
+_LABEL_MAPS = beam.metrics.Metrics.counter(progress.NAMESPACE, "label_maps")
+_IMAGES = beam.metrics.Metrics.counter(progress.NAMESPACE, "images")
+
 Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 _Counts = tuple[npt.NDArray[np.int64], int]  # pixels by class, and ignored ones
 
@@ -85,8 +89,7 @@ class _Image(NamedTuple):
     format: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class CheckedBatch:
+class CheckedBatch(NamedTuple):
     """Checked rows of one shard, few enough for one call of the graph."""
 
     split: str
@@ -107,7 +110,13 @@ class CheckBatch(beam.DoFn):
     """Batches to checked batches, and `rejected`."""
 
     def __init__(self, options: Options, config: features.Config) -> None:
-        self._check = RowCheck(options.class_map, config, options.max_pixels)
+        self._options = options
+        self._config = config
+
+    def setup(self) -> None:
+        """Makes the tables, which are too large to be sent."""
+        options = self._options
+        self._check = RowCheck(options.class_map, self._config, options.max_pixels)
 
     def process(self, batch: Batch) -> Iterator[Any]:
         """Checks one batch; one that turns out larger than a unit is cut."""
@@ -231,6 +240,7 @@ class RowCheck:
     def _label(self, data: bytes, found: header.Header) -> tuple[Index, _Counts]:
         """The class indices of a label map, and their counts."""
         assert found.kind is not None
+        _LABEL_MAPS.inc()
         try:
             encoded = tf.constant(data)
             # Unlike `numpy()` this does not copy.
@@ -307,6 +317,7 @@ class RowCheck:
                     "or take the tag out of the image"
                 )
             raise RejectedError("pair", reason)
+        _IMAGES.inc()
         try:
             levels = decode.image_levels(tf.constant(raw.image_bytes)).numpy()
         except tf.errors.InvalidArgumentError as error:

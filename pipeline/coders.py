@@ -29,4 +29,3 @@ class SizedCoder(beam.coders.Coder):
     def is_deterministic(self) -> bool:
         """No: pickles of equal values may differ."""
         return False
-

@@ -33,14 +33,12 @@ def define_pipeline(
     directory = options.output
     assert directory is not None
     config, class_map = cut.config, options.class_map
-    with tft_beam.Context(
-        temp_dir=files.join(temporary, "tft"), passthrough_keys=encode.PASSTHROUGH_KEYS
-    ):
+    with tft_beam.Context(temp_dir=files.join(temporary, "tft")):
         names = root | "Plan" >> plan.PlanUnits(options, cut)
 
         # From here to the fragments: one fused stage, so rows are never held.
         rows = read_and_check(names["units"], options, cut)
-        encoded = rows["checked"] | "Encode" >> encode.EncodeMasks(config)
+        encoded = rows["checked"] | "Encode" >> beam.ParDo(encode.EncodeBatch(config))
         shards = encoded | "Write" >> write.WriteShards(
             directory, files.join(temporary, "fragments"), options.name, cut
         )

@@ -6,6 +6,8 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+NAMESPACE = "maskbeam"  # of our Beam counters, which every runner adds up
+
 
 class Tally:
     """Counts of this process, which in-process runners share with the command line."""

@@ -37,6 +37,8 @@ beam.coders.registry.register_coder(Batch, SizedCoder)
 REJECTED = "rejected"
 PLACES = "places"
 
+_ROWS = beam.metrics.Metrics.counter(progress.NAMESPACE, "rows")
+
 # Encoded bytes that are held at once; decoded ones are bounded in `check`.
 _BATCH_BYTES = 32 << 20
 _BATCH_ROWS = 512
@@ -85,6 +87,7 @@ class ReadUnit(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(PLACES, place)
             batch = waiting.setdefault(split, _Waiting())
             batch.add(row)
+            _ROWS.inc()
             if len(batch.rows) >= _BATCH_ROWS or batch.size >= _BATCH_BYTES:
                 yield Batch(split, unit.shard, (unit.part, next(parts)), batch.rows)
                 del waiting[split]

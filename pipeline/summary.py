@@ -64,8 +64,14 @@ def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
         print(f"--{name}={value}")
 
 
-def print_summary(directory: str) -> None:
-    """Shows what was written, class by class."""
+def print_summary(directory: str, counters: Mapping[str, int]) -> None:
+    """Shows what was written, class by class.
+
+    Args:
+        directory: of the dataset.
+        counters: how many `rows` were read, how many `label_maps` and `images` were
+            decoded; where a runner tried work again, that too is in it.
+    """
     manifest = files.read_json(files.join(directory, layout.MANIFEST))
     stats = files.read_json(files.join(directory, layout.STATS))
     table = [["split", "records", "shards", "bytes"]]
@@ -82,7 +88,13 @@ def print_summary(directory: str) -> None:
     print_table(table)
     print()
     print_classes(stats)
-    print(f"\n{manifest['rejected']:,} rows rejected; written to {directory}")
+    read, labels, images = (
+        counters.get(name, 0) for name in ("rows", "label_maps", "images")
+    )
+    print(
+        f"\n{read:,} rows read; {labels:,} label maps and {images:,} images decoded"
+        f"\n{manifest['rejected']:,} rows rejected; written to {directory}"
+    )
 
 
 def print_classes(stats: Mapping[str, Any]) -> None:

@@ -16,12 +16,11 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from isal import isal_zlib
 
 from pipeline import examples, files, png, progress, tfrecords
-from pipeline.encode import EncodedRow, from_record_batch
-from pipeline.sizes import mask_bytes_per_pixel
+from pipeline.check import CheckedRow
+from pipeline.encode import EncodedBatch
 from pipeline.survey import Plan, shard_name
 from transforms import features, masks, summaries
 
@@ -54,18 +53,20 @@ class Pieces:
 ShardId = tuple[str, int]
 
 
-def make_record(row: EncodedRow, config: features.Config) -> bytes:
+def make_record(
+    row: CheckedRow, mask: npt.NDArray[Any], config: features.Config
+) -> bytes:
     """A row as a serialized tf.Example."""
-    info = row.info
+    height, width = row.index.shape
     columns: dict[str, examples.Value] = {
-        features.KEY: info.key,
-        features.IMAGE_HEIGHT: info.height,
-        features.IMAGE_WIDTH: info.width,
-        **mask_columns(row.mask, info.height, info.width, config),
+        features.KEY: row.key,
+        features.IMAGE_HEIGHT: height,
+        features.IMAGE_WIDTH: width,
+        **mask_columns(mask, height, width, config),
     }
     if row.image_bytes is not None:
         columns[features.IMAGE_ENCODED] = row.image_bytes
-        columns[features.IMAGE_FORMAT] = info.image_format
+        columns[features.IMAGE_FORMAT] = row.image_format
     return examples.serialize(columns)
 
 
@@ -75,8 +76,7 @@ def mask_columns(
     """A mask as it lies in the record.
 
     Args:
-        mask: i64[M] or f32[M], as the encode function gives it: the last words may
-            hold more than the mask.
+        mask: [pixels] or [pixels n], as the encode function gives it.
         height: of the mask, in pixels.
         width: likewise.
         config: the encoding.
@@ -85,15 +85,13 @@ def mask_columns(
         One column where all rows have one size, value and shape where they do not.
     """
     column = config.mask_column
-    data = mask.view(np.uint8)[: height * width * mask_bytes_per_pixel(config)]
     if config.mask_encoding == "png":
-        dtype = masks.index_dtype(config.num_classes).as_numpy_dtype
-        return {column: png.encode_png(data.view(dtype).reshape(height, width))}
+        return {column: png.encode_png(mask.reshape(height, width))}
     value: examples.Value
     if config.mask_encoding == "float32":
-        value = data.view(np.float32)
+        value = mask.ravel()
     else:
-        value = isal_zlib.compress(data, _LEVEL)
+        value = isal_zlib.compress(mask, _LEVEL)
     if config.size is not None:
         return {column: value}
     shape = [height, width, *mask_depth(config)]
@@ -113,7 +111,7 @@ def mask_depth(config: features.Config) -> list[int]:
 
 @dataclasses.dataclass(eq=False)
 class WriteFragment(beam.DoFn):
-    """Record batches to fragments: gives (shard, fragment).
+    """Encoded batches to fragments: gives (shard, fragment).
 
     Attributes:
         directory: where fragments lie.
@@ -126,26 +124,27 @@ class WriteFragment(beam.DoFn):
     def setup(self) -> None:
         """Makes the directory, once a worker."""
         files.make_directory(self.directory)
-        self._records = beam.metrics.Metrics.counter("maskbeam", "records")
+        self._records = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
 
-    def process(self, batch: pa.RecordBatch) -> Iterator[tuple[ShardId, Pieces]]:
+    def process(self, batch: EncodedBatch) -> Iterator[tuple[ShardId, Pieces]]:
         """Writes one fragment."""
         path = files.join(self.directory, uuid.uuid4().hex)
         total = summaries.zero(self.config.num_classes, self.config.with_images)
         sizes: collections.Counter[tuple[int, int]] = collections.Counter()
         size = 0
         with files.create(path) as file:
-            for row in from_record_batch(batch):
-                size += file.write(tfrecords.frame(make_record(row, self.config)))
-                sizes[row.info.height, row.info.width] += 1
-                for name, values in row.info.summary.items():
+            for row, mask in zip(batch.rows, batch.masks, strict=True):
+                record = make_record(row, mask, self.config)
+                size += file.write(tfrecords.frame(record))
+                sizes[row.index.shape] += 1
+                for name, values in row.summary.items():
                     total[name] += values
-        progress.TALLY.add(records=batch.num_rows)
-        self._records.inc(batch.num_rows)
-        info = row.info
+        records = len(batch.rows)
+        progress.TALLY.add(records=records)
+        self._records.inc(records)
         yield (
-            (info.split, info.shard),
-            Pieces(info.part, path, batch.num_rows, size, dict(sizes), total),
+            (batch.split, batch.shard),
+            Pieces(batch.part, path, records, size, dict(sizes), total),
         )
 
 
@@ -210,7 +209,7 @@ def add_sizes(
 
 @dataclasses.dataclass(eq=False)
 class WriteShards(beam.PTransform):
-    """Record batches to shards: gives (shard, shard's pieces) of every planned shard.
+    """Encoded batches to shards: gives (shard, shard's pieces) of every planned shard.
 
     Attributes:
         directory: of the dataset.

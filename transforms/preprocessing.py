@@ -1,13 +1,12 @@
-"""The two functions that TF Transform runs.
+"""The two functions that make tensors.
 
 `make_encode_fn` is what every row goes through, once, on its way to the records.
-`make_preprocessing_fn` is what training and serving reuse: encoded bytes in,
-model-ready tensors out. Both stand on the same row-local code of this package, and
-neither ever sees the other's columns.
+`make_preprocessing_fn` is TF Transform's, what training and serving reuse: encoded
+bytes in, model-ready tensors out. Both stand on the same row-local code of this
+package, and neither ever sees the other's columns.
 """
 
 import functools
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,65 +18,37 @@ import tensorflow_transform as tft
 from transforms import decode, extras, features, geometry, masks, summaries
 from transforms.classes import IGNORED, UNKNOWN, ClassMap
 
-LABEL_WORDS = "label_words"  # class indices, eight bytes to an i64
-MASK_WORDS = "mask_words"  # the encoded mask: i64 words, or f32 for `float32`
-_WORD_BYTES = 8
-PIXEL_ALIGNMENT = 8  # a row's pixels are filled up to a multiple of this
-
 Tensors = Mapping[str, tf.Tensor]
 
 
-def make_encode_fn(config: features.Config) -> Callable[[Tensors], dict[str, Any]]:
-    """The function from class indices to encoded masks; it has no analyzers.
+def make_encode_fn(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function from class indices to encoded masks.
 
-    Example, K = 3 and `bits`: one row of eight pixels, in little-endian words.
+    Example, K = 3 and `bits`: the indices 0 1 2, and 255, which is ignored, become
+    the words 1 2 4 0.
 
-        label_words [[0xff02010001020100]]  indices 0 1 2 1 0 1 2, and 255: ignored
-        mask_words  [[0x0004020102040201]]  bits    1 2 4 2 1 2 4, and 0
-
-    Nothing in it can fail, whatever the words hold: all checks come before it.
+    Nothing in it can fail, whatever the indices are: all checks come before it.
 
     Args:
         config: the number of classes and the mask encoding.
 
     Returns:
-        A function of `label_words`, ragged i64[B (N)]: class indices as
-        `masks.index_dtype` has them, each row filled up to `PIXEL_ALIGNMENT`. It gives
-        `mask_words`, ragged [B (M)]: i64, or f32 where the encoding is `float32`.
+        A function of `masks.index_dtype`[N] that gives for each pixel: of `bits`
+        `masks.pack`'s words, [N] or [N n]; of `png` the index as it is, [N]; of
+        `uint8` and `float32` the one-hot vector, [N K].
     """
-    num_classes = config.num_classes
-    index_dtype = masks.index_dtype(num_classes)
 
-    def encode_fn(inputs: Tensors) -> dict[str, Any]:
-        words = inputs[LABEL_WORDS]
-        index = tf.reshape(tf.bitcast(words.flat_values, index_dtype), [-1])
-        encoded = _encode(index, config)  # [pixels], or [pixels n]
-        size = encoded.dtype.size
-        bytes_per_pixel = size * math.prod(encoded.shape[1:])
-        values = tf.reshape(encoded, [-1])
-        if encoded.dtype != tf.float32:  # which TF Transform lets through as it is
-            if size < _WORD_BYTES:
-                values = tf.reshape(values, [-1, _WORD_BYTES // size])
-            values = tf.bitcast(values, tf.int64)
-        pixels = words.row_splits * (_WORD_BYTES // index_dtype.size)
-        splits = pixels * bytes_per_pixel // values.dtype.size
-        return {
-            MASK_WORDS: tf.RaggedTensor.from_row_splits(values, splits, validate=False)
-        }
+    def encode_fn(index: tf.Tensor) -> tf.Tensor:
+        if config.mask_encoding == "bits":
+            return masks.pack(index, config.num_classes)
+        if config.mask_encoding == "png":
+            return tf.identity(index)
+        dtype = tf.uint8 if config.mask_encoding == "uint8" else tf.float32
+        if index.dtype == tf.uint16:  # which tf.one_hot does not take
+            index = tf.cast(index, tf.int32)
+        return tf.one_hot(index, config.num_classes, dtype=dtype)
 
     return encode_fn
-
-
-def _encode(index: tf.Tensor, config: features.Config) -> tf.Tensor:
-    """Class indices [N] to what the mask encoding has for each pixel."""
-    if config.mask_encoding == "bits":
-        return masks.pack(index, config.num_classes)
-    if config.mask_encoding == "png":
-        return index
-    dtype = tf.uint8 if config.mask_encoding == "uint8" else tf.float32
-    if index.dtype == tf.uint16:  # which tf.one_hot does not take
-        index = tf.cast(index, tf.int32)
-    return tf.one_hot(index, config.num_classes, dtype=dtype)
 
 
 def make_preprocessing_fn(
@@ -292,5 +263,5 @@ def _in_every_row(value: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
     """A constant [n] as a column [B n], which is all that TF Transform lets out."""
     if value.dtype == tf.float64:
         value = tf.cast(value, tf.float32)
-    column = tf.repeat(value[tf.newaxis], rows, axis=0)
+    column = tf.tile(value[tf.newaxis], [rows, 1])
     return tf.ensure_shape(column, [None, value.shape[0]])

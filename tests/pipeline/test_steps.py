@@ -1,11 +1,24 @@
 """Steps of the pipeline by themselves."""
 
 import io
+import warnings
 
+import apache_beam as beam
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pipeline import check, progress, publish, sizes, summary, write
+from pipeline import (
+    check,
+    coders,
+    encode,
+    progress,
+    publish,
+    sizes,
+    summary,
+    write,
+)
 from pipeline.options import Options, Source
 from pipeline.rows import Batch, RawRow
 from pipeline.survey import Plan, SplitPlan
@@ -26,7 +39,9 @@ def test_a_batch_larger_than_a_unit_is_cut_in_order(monkeypatch):
     rows = [_raw(str(i), data.regions(rng, 10, 10, [0, 1, 2])) for i in range(10)]
     rows[4] = RawRow("4", "/d/4.png", "", b"text", None)
     batch = Batch("train", 2, (5, 0), rows)
-    found = list(check.CheckBatch(OPTIONS, CONFIG).process(batch))
+    step = check.CheckBatch(OPTIONS, CONFIG)
+    step.setup()
+    found = list(step.process(batch))
     (rejected,) = [f.value for f in found if hasattr(f, "tag")]
     assert (rejected.key, rejected.stage) == ("4", "header")
     batches = [f for f in found if not hasattr(f, "tag")]
@@ -67,6 +82,55 @@ def test_counts_and_indices_are_numpys(depth, num_classes):
     counts = [(expected == k).sum() for k in range(num_classes)]
     np.testing.assert_array_equal(row.summary[features.CLASS_PIXELS], counts)
     assert row.summary[features.IGNORED_PIXELS] == (expected < 0).sum()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("runs", [1, 7, 100], ids="runs of {}".format)
+def test_histograms_are_numpys_of_runs_and_of_noise(dtype, runs):
+    rng = np.random.default_rng(runs)
+    top = np.iinfo(dtype).max
+    noise = rng.integers(0, top + 1, 700 // runs).astype(dtype)
+    for values in (np.repeat(noise, runs).reshape(-1, 7), np.full((3, 5), top, dtype)):
+        expected = np.bincount(values.ravel(), minlength=top + 1)
+        np.testing.assert_array_equal(check._histogram(values), expected)
+
+
+@given(
+    st.sampled_from([np.uint8, np.uint16]),
+    st.integers(0, 255),
+    st.dictionaries(st.integers(0, 255), st.integers(0, 255), max_size=8),
+    st.lists(st.integers(0, 255), min_size=1, max_size=12),
+)
+def test_looking_up_is_numpys_indexing(dtype, distance, others, values):
+    # Ids that mostly move by one distance, also past the dtype's end and round.
+    table = np.arange(np.iinfo(dtype).max + 1, dtype=dtype) + dtype(distance)
+    for value, moved in others.items():
+        table[value] = moved
+    ids = np.array([values], dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = check._look_up(table, ids, np.unique(ids).astype(np.int64))
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, table[ids])
+
+
+def test_beam_does_not_pickle_batches_to_see_their_size(monkeypatch):
+    monkeypatch.setattr(coders.pickle, "dumps", None)
+    ids = np.zeros((4, 6), np.uint8)
+    batch = Batch("train", 0, (0, 0), [_raw("a", ids)])
+    step = check.CheckBatch(OPTIONS, CONFIG)
+    step.setup()
+    (checked,) = step.process(batch)
+    encoder = encode.EncodeBatch(CONFIG)
+    encoder.setup()
+    (encoded,) = encoder.process(checked)
+    for element, size in (
+        (batch, len(batch.rows[0].label_bytes)),
+        (checked, 24),
+        (encoded, 24),
+    ):
+        coder = beam.coders.registry.get_coder(type(element))
+        assert coder.get_impl().estimate_size(element) == size
 
 
 def _pieces(path, part, content):

@@ -9,86 +9,46 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from tests import data_generation as data
 from transforms import classes, features, masks, summaries
-from transforms.preprocessing import (
-    LABEL_WORDS,
-    MASK_WORDS,
-    PIXEL_ALIGNMENT,
-    make_encode_fn,
-    make_preprocessing_fn,
-)
+from transforms.preprocessing import make_encode_fn, make_preprocessing_fn
 
 DEPTHS = [1, 2, 8, 9, 16, 17, 32, 33, 64, 65, 150, 255, 256, 301, 1000]
-LENGTHS = [1, 8, 9, 64, 91]  # of rows, in pixels
 
 
 @pytest.mark.parametrize("num_classes", DEPTHS)
 @pytest.mark.parametrize("encoding", ["bits", "png", "uint8", "float32"])
-def test_encoded_words_are_numpys_one_hot(encoding, num_classes):
+def test_encoded_masks_are_numpys_one_hot(encoding, num_classes):
     dtype = masks.index_dtype(num_classes)
     rng = np.random.default_rng(0)
-    rows = []
-    for length in LENGTHS:
-        index = rng.integers(0, num_classes, length).astype(dtype.as_numpy_dtype)
-        index[:: max(1, length // 3)] = dtype.max
-        rows.append(index)
-    words = [
-        np.pad(row, (0, -len(row) % PIXEL_ALIGNMENT)).view(np.int64) for row in rows
-    ]
+    index = rng.integers(0, num_classes, 91).astype(dtype.as_numpy_dtype)
+    index[::3] = dtype.max
     encode_fn = make_encode_fn(features.Config(num_classes, encoding))
-    found = encode_fn({LABEL_WORDS: tf.ragged.constant(words, dtype=tf.int64)})
-    for row, encoded in zip(rows, found[MASK_WORDS], strict=True):
-        expected = np.eye(num_classes + 1, dtype=np.uint8)[
-            np.where(row == dtype.max, num_classes, row)
-        ][:, :-1]
-        stored = encoded.numpy()
-        if encoding == "float32":
-            found_mask = stored.reshape(-1, num_classes)
-        elif encoding == "uint8":
-            found_mask = stored.view(np.uint8).reshape(-1, num_classes)
-        elif encoding == "png":
-            np.testing.assert_array_equal(
-                stored.view(dtype.as_numpy_dtype)[: len(row)], row
-            )
-            continue
-        else:
-            word = masks.word_dtype(num_classes).as_numpy_dtype
-            several = masks.words_per_pixel(num_classes)
-            per_pixel = stored.view(word).reshape(-1, several).view(np.uint8)
-            bits = np.unpackbits(per_pixel, axis=-1, bitorder="little")
-            found_mask = bits[:, :num_classes]
-        np.testing.assert_array_equal(found_mask[: len(row)], expected)
-
-
-@pytest.mark.parametrize("num_classes", [1, 8, 9, 33, 65, 256])
-@pytest.mark.parametrize("encoding", ["bits", "png", "uint8", "float32"])
-def test_rows_without_pixels_stay_apart(encoding, num_classes):
-    encode_fn = make_encode_fn(features.Config(num_classes, encoding))
-    none = tf.RaggedTensor.from_row_splits(
-        tf.zeros([0], tf.int64), tf.constant([0], tf.int64)
-    )
-    assert encode_fn({LABEL_WORDS: none})[MASK_WORDS].nrows() == 0
-    row = tf.zeros([4], tf.int64)
-    alone = tf.RaggedTensor.from_row_splits(row, tf.constant([0, 4], tf.int64))
-    among = tf.RaggedTensor.from_row_splits(row, tf.constant([0, 0, 4, 4], tf.int64))
-    expected = encode_fn({LABEL_WORDS: alone})[MASK_WORDS][0]
-    found = encode_fn({LABEL_WORDS: among})[MASK_WORDS]
-    assert found.row_lengths().numpy().tolist() == [0, len(expected), 0]
-    np.testing.assert_array_equal(found[1], expected)
+    encoded = encode_fn(tf.constant(index)).numpy()
+    if encoding == "png":
+        assert encoded.dtype == index.dtype
+        np.testing.assert_array_equal(encoded, index)
+        return
+    expected = np.eye(num_classes + 1, dtype=np.uint8)[
+        np.where(index == dtype.max, num_classes, index)
+    ][:, :-1]
+    if encoding == "bits":
+        assert encoded.dtype == masks.word_dtype(num_classes).as_numpy_dtype
+        words = encoded.reshape(91, -1).view(np.uint8)
+        bits = np.unpackbits(words, axis=-1, bitorder="little")
+        assert not bits[:, num_classes:].any()
+        encoded = bits[:, :num_classes]
+    else:
+        assert encoded.dtype == encoding
+    np.testing.assert_array_equal(encoded, expected)
 
 
 @pytest.mark.parametrize("encoding", ["bits", "png", "uint8", "float32"])
-def test_a_row_is_encoded_alike_in_any_batch(encoding):
-    rng = np.random.default_rng(0)
-    rows = [rng.integers(-(2**63), 2**63 - 1, n) for n in (1, 5, 2)]
-    encode_fn = make_encode_fn(features.Config(9, encoding))
-
-    def encoded(batch):
-        return encode_fn({LABEL_WORDS: tf.ragged.constant(batch, dtype=tf.int64)})
-
-    together = encoded(rows)[MASK_WORDS]
-    for number, row in enumerate(rows):
-        alone = encoded([row])[MASK_WORDS]
-        np.testing.assert_array_equal(alone[0], together[number])
+@pytest.mark.parametrize("num_classes", [1, 8, 9, 65, 256])
+def test_no_index_at_all_makes_the_encode_function_fail(encoding, num_classes):
+    dtype = masks.index_dtype(num_classes)
+    encode_fn = make_encode_fn(features.Config(num_classes, encoding))
+    every = np.arange(dtype.max + 1, dtype=dtype.as_numpy_dtype)
+    assert len(encode_fn(tf.constant(every))) == dtype.max + 1
+    assert len(encode_fn(tf.zeros([0], dtype))) == 0
 
 
 @pytest.fixture(scope="module")
@@ -144,15 +104,10 @@ def test_both_functions_make_the_same_mask(traced, encoding):
     for number, label in enumerate(labels):
         np.testing.assert_array_equal(outputs["label"][number].to_tensor(), label)
         index = np.where(label < 0, 255, label).astype(np.uint8).ravel()
-        padded = np.pad(index, (0, -len(index) % PIXEL_ALIGNMENT)).view(np.int64)
-        words = tf.ragged.constant([padded], dtype=tf.int64)
-        stored = encode_fn({LABEL_WORDS: words})[MASK_WORDS][0].numpy()
+        stored = encode_fn(tf.constant(index)).numpy()
+        encoded = stored
         if encoding == "bits":
-            pixels = stored.view(np.uint8)[: len(index)]
-            encoded = np.stack([(pixels >> k) & 1 for k in range(3)], axis=-1)
-        else:
-            values = stored if encoding == "float32" else stored.view(np.uint8)
-            encoded = values.reshape(-1, 3)[: len(index)]
+            encoded = np.stack([(stored >> k) & 1 for k in range(3)], axis=-1)
         mask = outputs["mask"][number].to_tensor().numpy()
         np.testing.assert_array_equal(mask, encoded.reshape(*label.shape, 3))
 
