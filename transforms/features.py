@@ -24,6 +24,7 @@ IMAGE_SQUARE_SUM = "image_square_sum"  # [3] sum of their squares
 # Model columns: what the graph, `load` and serving give.
 LABEL = "label"  # int[H W]: class index, -1 where ignored
 MASK = "mask"  # f32[H W K]: one-hot, all zero where ignored
+INDEX = "index"  # `load(..., packed=True)` has it in place of label and mask
 IMAGE = "image"  # f32[H W 3]
 WEIGHT = "weight"  # f32[H W]: the class's weight, 0 where ignored
 PRESENCE = "presence"  # f32[K]: 1 for each class that occurs in the row

@@ -144,6 +144,50 @@ def label_from_index(index: tf.Tensor) -> tf.Tensor:
     return tf.where(index == index.dtype.max, -1, tf.cast(index, tf.int32))
 
 
+def index_from_label(label: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Undoes `label_from_index`."""
+    dtype = index_dtype(num_classes)
+    return tf.cast(tf.where(label < 0, dtype.max, label), dtype)
+
+
+def of_label(
+    label: tf.Tensor, num_classes: int, dtype: tf.DType = tf.float32, axis: int = -1
+) -> tf.Tensor:
+    """One-hot vectors of class indices that are known to be right.
+
+    Args:
+        label: i32[...]: class indices, -1 where ignored.
+        num_classes: K.
+        dtype: of the result; `tf.bool` too.
+        axis: of the classes in the result.
+
+    Returns:
+        dtype[... K], or with the classes where `axis` says.
+    """
+    on, off = (True, False) if dtype == tf.bool else (1, 0)
+    return tf.one_hot(label, num_classes, on, off, axis, dtype)
+
+
+def expand(
+    index: tf.Tensor, num_classes: int, dtype: tf.DType = tf.float32
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What `load(..., packed=True)` gives to label and mask.
+
+    It is meant for the accelerator, in the training step or as a model's first layer:
+    a byte a pixel crosses to it then, in place of 4 K.
+
+    Args:
+        index: `index_dtype`[...], the largest value ignored.
+        num_classes: K.
+        dtype: of the mask.
+
+    Returns:
+        i32[...], -1 where ignored, and dtype[... K].
+    """
+    label = label_from_index(index)
+    return label, of_label(label, num_classes, dtype)
+
+
 def label_from_mask(mask: tf.Tensor) -> tf.Tensor:
     """One-hot vectors [... K] -> i32[...]: class indices, -1 for zero vectors."""
     label = tf.argmax(mask, axis=-1, output_type=tf.int32)

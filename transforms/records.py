@@ -46,6 +46,7 @@ def load(
     mask_dtype: tf.DType = tf.float32,
     class_axis: int = -1,
     shard: tuple[int, int] | None = None,
+    packed: bool = False,
     raw: bool = False,
 ) -> tf.data.Dataset:
     """Opens one split of a dataset.
@@ -60,6 +61,8 @@ def load(
         mask_dtype: of the mask; `tf.bool` too.
         class_axis: -1 for [H W K], -3 for [K H W].
         shard: (index, count): this reader's part, where several read.
+        packed: in place of `label` and `mask` give `index`, a byte or two a pixel, for
+            `transforms.masks.expand` to make both of on the accelerator.
         raw: the record's columns as they lie there instead.
 
     Returns:
@@ -67,7 +70,8 @@ def load(
         `mask` [H W K], `image` f32[H W 3] where there are images, and where they were
         asked for `weight` f32[H W], `presence` f32[K] and `boundary` f32[H W]; in
         batches a dimension more, and where sizes vary `height` and `width`, i64[B], of
-        each row.
+        each row. With `packed`, `index` is `masks.index_dtype`[H W], its largest value
+        ignored.
 
     Raises:
         FileNotFoundError: there is no dataset.
@@ -85,9 +89,11 @@ def load(
     constants = read_constants(directory, config)
 
     def decode_row(columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        row = decode_record(columns, config, constants, mask_dtype)
-        if class_axis == -3:
-            row[features.MASK] = tf.transpose(row[features.MASK], [2, 0, 1])
+        row = decode_columns(columns, config, constants)
+        if packed:
+            row.pop(features.MASK, None)
+            label = row.pop(features.LABEL)
+            row[features.INDEX] = masks.index_from_label(label, config.num_classes)
         if batch_size is not None and config.size is None:
             row[features.HEIGHT] = columns[features.IMAGE_HEIGHT]
             row[features.WIDTH] = columns[features.IMAGE_WIDTH]
@@ -100,6 +106,12 @@ def load(
         else:
             padding = {name: _padding(name, spec) for name, spec in _spec(rows).items()}
             rows = rows.padded_batch(batch_size, padding_values=padding)
+    if not packed:
+        # After batching, which would copy each mask once more.
+        rows = rows.map(
+            lambda row: with_mask(row, config, mask_dtype, class_axis),
+            tf.data.AUTOTUNE,
+        )
     return rows.prefetch(tf.data.AUTOTUNE)
 
 
@@ -247,17 +259,53 @@ def decode_record(
         `key`, `label`, `mask` [H W K], and what the configuration has of `image`,
         `weight`, `presence` and `boundary`.
     """
+    return with_mask(decode_columns(columns, config, constants), config, mask_dtype)
+
+
+def with_mask(
+    row: Mapping[str, tf.Tensor],
+    config: features.Config,
+    mask_dtype: tf.DType = tf.float32,
+    class_axis: int = -1,
+) -> dict[str, tf.Tensor]:
+    """Completes a row, or a batch of rows, by its mask.
+
+    Args:
+        row: as `decode_columns` gives it.
+        config: the encoding.
+        mask_dtype: of the mask.
+        class_axis: -1 or -3.
+    """
+    label = row[features.LABEL]
+    if features.MASK in row:
+        mask = tf.cast(row[features.MASK], mask_dtype)
+        if class_axis == -3:
+            rank = mask.shape.rank
+            mask = tf.transpose(mask, [*range(rank - 3), rank - 1, rank - 3, rank - 2])
+    else:
+        axis = -1 if class_axis == -1 else label.shape.rank - 2
+        mask = masks.of_label(label, config.num_classes, mask_dtype, axis)
+    return {**row, features.MASK: mask}
+
+
+def decode_columns(
+    columns: Mapping[str, tf.Tensor], config: features.Config, constants: Constants
+) -> dict[str, tf.Tensor]:
+    """Decodes one record's columns, but to no mask that is not stored as such.
+
+    Args:
+        columns: as `feature_spec` parses them.
+        config: the encoding.
+        constants: of the training split.
+
+    Returns:
+        `key`, `label`, the other columns of the configuration, and `mask` of `uint8`
+        and `float32` as it is stored.
+    """
     label, mask = _decode_mask(columns, config)
-    if mask is None:
-        on, off = (True, False) if mask_dtype == tf.bool else (1, 0)
-        mask = tf.one_hot(
-            label, config.num_classes, on_value=on, off_value=off, dtype=mask_dtype
-        )
-    row = {
-        features.KEY: columns[features.KEY],
-        features.LABEL: label,
-        features.MASK: tf.cast(mask, mask_dtype),
-    }
+    row = {features.KEY: columns[features.KEY], features.LABEL: label}
+    if mask is not None:
+        row[features.MASK] = mask
     if config.weight_map != "none":
         row[features.WEIGHT] = extras.weight_map(label, constants.class_weights)
     if config.presence:
@@ -328,4 +376,6 @@ def _spec(rows: tf.data.Dataset) -> dict[str, tf.TensorSpec]:
 def _padding(name: str, spec: tf.TensorSpec) -> tf.Tensor:
     if spec.dtype == tf.string:
         return tf.constant("")
+    if name == features.INDEX:
+        return tf.constant(spec.dtype.max, spec.dtype)
     return tf.cast(-1 if name == features.LABEL else 0, spec.dtype)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tests import data_generation as data
-from transforms import features, records
+from transforms import features, masks, records
 
 ROWS = 20
 SIZES = [(10, 14), (7, 21), (12, 12)]
@@ -338,6 +338,12 @@ def test_a_record_made_by_hand_is_read(encoding, num_classes, fixed_size):
         assert (row["label"].dtype, row["mask"].dtype) == (tf.int32, dtype)
         np.testing.assert_array_equal(row["label"], label)
         np.testing.assert_array_equal(row["mask"], expected)
+        index = masks.index_from_label(row["label"], num_classes)
+        assert index.dtype.max == (255 if num_classes <= 255 else 65535)
+        for found, value in zip(
+            masks.expand(index, num_classes, dtype), (label, expected), strict=True
+        ):
+            np.testing.assert_array_equal(found, value)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9)], ids=str)
@@ -351,3 +357,19 @@ def test_a_record_that_is_all_ignored_is_read(encoding, shape):
     )
     np.testing.assert_array_equal(row["label"], label)
     np.testing.assert_array_equal(row["mask"], np.zeros((*shape, 9)))
+
+
+@pytest.mark.parametrize("batch_size", [None, 6])
+@pytest.mark.parametrize("folder", ["native", "fixed"])
+def test_packed_rows_expand_to_what_plain_ones_hold(folder, batch_size, request):
+    directory = str(request.getfixturevalue(folder))
+    plain = records.load(directory, "train", batch_size=batch_size)
+    packed = records.load(directory, "train", batch_size=batch_size, packed=True)
+    for row, small in zip(plain, packed, strict=True):
+        index = small.pop("index")
+        assert index.dtype == tf.uint8
+        label, mask = masks.expand(index, 3)
+        assert not {"label", "mask"} & set(small)
+        for name, found in (small | {"label": label, "mask": mask}).items():
+            assert found.dtype == row[name].dtype
+            np.testing.assert_array_equal(found, row[name])
