@@ -5,8 +5,9 @@
 
 Every measurement is a process of its own. A contestant converts few rows and then many;
 its rate is the difference of the rows over the difference of the times, and what the
-few rows took beyond that rate is its start-up. Slow contestants get fewer rows. Reading
-is timed in a second pass over what it wrote, from the page cache.
+few rows took beyond that rate is its start-up. Slow contestants get fewer rows. The
+time is until what was written is on the disk. Reading is timed in a second pass over
+what was written, from the page cache.
 """
 
 import argparse
@@ -32,6 +33,7 @@ _PIXELS = 1000e6
 _PIXELS_WITH_IMAGES = 250e6
 _FEW = 16  # of the many rows this part is the few
 _READ_VALUES = 1500e6  # one-hot values that are read in a pass
+_BATCH_VALUES = 100e6
 CONTESTANTS = (*_VALUES, "tf_data_stock", "tf_data_isal", "decode_only", "maskbeam")
 
 Figures = dict[str, float]
@@ -87,15 +89,12 @@ class Bench:
             for name, paths in zip(("labels", "images"), found, strict=True):
                 if paths:
                     scenes.link(paths, rows, folder / name)
-        output = self.work / "output"
-        shutil.rmtree(output, ignore_errors=True)
-        output.mkdir(parents=True)
         return Job(
             str(folder / "labels"),
             str(folder / "images") if self.images else "",
             self.scenes.classes,
             self.scenes.size,
-            str(output),
+            str(empty(self.work / "output")),
             self.workers,
             self.options,
         )
@@ -136,13 +135,20 @@ def main() -> None:
             arguments.json.write_text(json.dumps(results, indent=1))
 
 
+def empty(directory: pathlib.Path) -> pathlib.Path:
+    """Makes a directory anew."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory
+
+
 def measure(contestant: str, bench: Bench) -> Figures:
     """One round of one contestant: Mpixel/s, CPU and start-up seconds, bytes, MB."""
     rows = bench.rows(contestant)
     few = bench.job(max(1, rows // _FEW))
-    first = _run(contestant, "write", few)
+    first = run(contestant, "write", few)
     many = bench.job(rows)
-    second = _run(contestant, "write", many)
+    second = run(contestant, "write", many)
     megapixels = many.megapixels - few.megapixels
     rate = megapixels / max(second["seconds"] - first["seconds"], 1e-9)
     figures = {
@@ -155,7 +161,7 @@ def measure(contestant: str, bench: Bench) -> Figures:
         files = [p for p in pathlib.Path(many.output).rglob("*") if p.is_file()]
         figures["bytes"] = sum(path.stat().st_size for path in files)
         figures["growth"] = figures["bytes"] / _source_bytes(many)
-        figures["read"] = _run(contestant, "read", many)["rate"]
+        figures["read"] = run(contestant, "read", many)["rate"]
     return figures
 
 
@@ -163,9 +169,10 @@ def _source_bytes(job: Job) -> int:
     return sum(os.path.getsize(path) for path in (*job.label_files, *job.image_files))
 
 
-def _run(contestant: str, what: str, job: Job) -> Figures:
+def run(contestant: str, what: str, job: Job) -> Figures:
     """Runs one step in a process of its own: what it reports, time, CPU, memory."""
     code = "from tests.benchmarks import compare; compare.step()"
+    os.sync()  # what others left to be written is not this one's
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", code, contestant, what, job.to_json()],
@@ -191,8 +198,9 @@ def step() -> None:
     figures: Figures = {}
     if what == "write":
         contestant.write(job)
+        os.sync()
     else:
-        figures["rate"] = reading_rate(contestant.read(job), job)
+        figures["rate"] = reading_rate(contestant, job)
     used = [
         resource.getrusage(who)
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -202,19 +210,21 @@ def step() -> None:
     print("\n" + json.dumps(figures))
 
 
-def reading_rate(rows: Any, job: Job) -> float:
+def reading_rate(contestant: Any, job: Job) -> float:
     """Mpixel/s of a second pass, in batches as a training loop takes them."""
     pixels = job.size[0] * job.size[1]
-    batch = max(1, min(8, int(400e6 / (4 * pixels * job.num_classes))))
-    count = max(batch, int(_READ_VALUES / (pixels * job.num_classes)))
-    batches = rows.take(count).batch(batch).prefetch(2)
-    for last in (False, True):
-        start, seen = time.perf_counter(), 0
-        for *_, mask in batches:
+    values = pixels * job.num_classes
+    batch = max(1, min(8, int(_BATCH_VALUES / values)))
+    batches = contestant.read(job, batch).repeat()
+    count = max(2, int(_READ_VALUES / values / batch))
+    reader = iter(batches.take(2 * count))
+    start, seen = 0.0, 0
+    for number, (*_, mask) in enumerate(reader):
+        if number >= count:
             seen += mask.shape[0]
-        if last:
-            return seen * pixels / (time.perf_counter() - start) / 1e6
-    raise AssertionError("the second pass is the last")
+        elif number == count - 1:
+            start = time.perf_counter()
+    return seen * pixels / (time.perf_counter() - start) / 1e6
 
 
 def summarise(bench: Bench, rounds: list[dict[str, Figures]]) -> dict[str, Any]:

@@ -30,10 +30,10 @@ def write(job: Job) -> None:
         raise RuntimeError(f"maskbeam's exit code is {code}")
 
 
-def read(job: Job) -> tf.data.Dataset:
-    """What `write` wrote, for training."""
+def read(job: Job, batch: int) -> tf.data.Dataset:
+    """What `write` wrote, in batches for training."""
 
     def pair(row: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
         return (row["image"], row["mask"]) if job.images else (row["mask"],)
 
-    return load(f"{job.output}/dataset", "train").map(pair)
+    return load(f"{job.output}/dataset", "train", batch_size=batch).map(pair)

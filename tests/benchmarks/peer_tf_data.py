@@ -72,12 +72,13 @@ def _int(value: int) -> tf.train.Feature:
     return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
 
-def read_back(job: Job, decode: Encode) -> tf.data.Dataset:
+def read_back(job: Job, decode: Encode, batch: int) -> tf.data.Dataset:
     """What `convert` wrote, for training.
 
     Args:
         job: the rows.
         decode: from the record's bytes to the words or indices [H W].
+        batch: how many rows make one.
     """
     spec = {"mask": tf.io.FixedLenFeature([], tf.string)}
     if job.images:
@@ -93,4 +94,5 @@ def read_back(job: Job, decode: Encode) -> tf.data.Dataset:
         return training_pair(mask, row.get("image/encoded"))
 
     path = os.path.join(job.output, _FILE)
-    return tf.data.TFRecordDataset(path).map(parse, tf.data.AUTOTUNE)
+    rows = tf.data.TFRecordDataset(path).map(parse, tf.data.AUTOTUNE)
+    return rows.batch(batch).prefetch(2)

@@ -17,12 +17,12 @@ def write(job: Job) -> None:
     )
 
 
-def read(job: Job) -> tf.data.Dataset:
-    """What `write` wrote, for training."""
+def read(job: Job, batch: int) -> tf.data.Dataset:
+    """What `write` wrote, in batches for training."""
     dtype = tf.uint16 if peer_tf_data.is_packed(job) else tf.uint8
 
     def decode(data: tf.Tensor) -> tf.Tensor:
         pixels = tf.io.decode_raw(tf.io.decode_compressed(data, "ZLIB"), dtype)
         return tf.reshape(pixels, job.size)
 
-    return peer_tf_data.read_back(job, decode)
+    return peer_tf_data.read_back(job, decode, batch)

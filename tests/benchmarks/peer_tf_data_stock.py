@@ -15,9 +15,9 @@ def write(job: Job) -> None:
     )
 
 
-def read(job: Job) -> tf.data.Dataset:
-    """What `write` wrote, for training."""
+def read(job: Job, batch: int) -> tf.data.Dataset:
+    """What `write` wrote, in batches for training."""
     dtype = tf.uint16 if peer_tf_data.is_packed(job) else tf.uint8
     return peer_tf_data.read_back(
-        job, lambda png: tf.io.decode_png(png, channels=1, dtype=dtype)[..., 0]
+        job, lambda png: tf.io.decode_png(png, channels=1, dtype=dtype)[..., 0], batch
     )

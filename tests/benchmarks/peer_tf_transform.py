@@ -94,7 +94,7 @@ def _preprocessing_fn(job: Job):
     return preprocessing_fn
 
 
-def read(job: Job) -> tf.data.Dataset:
-    """What `write` wrote, for training."""
+def read(job: Job, batch: int) -> tf.data.Dataset:
+    """What `write` wrote, in batches for training."""
     paths = sorted(glob.glob(os.path.join(job.output, "data-*")))
-    return peer_tutorial.read_floats(paths, job)
+    return peer_tutorial.read_floats(paths, job, batch)

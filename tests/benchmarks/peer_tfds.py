@@ -67,10 +67,11 @@ def write(job: Job) -> None:
     )
 
 
-def read(job: Job) -> tf.data.Dataset:
-    """What `write` wrote, for training."""
+def read(job: Job, batch: int) -> tf.data.Dataset:
+    """What `write` wrote, in batches for training."""
     decoders = {"image": tfds.decode.SkipDecoding()} if job.images else None
     rows = Masks(job).as_dataset(split="train", decoders=decoders)
-    return rows.map(
+    rows = rows.map(
         lambda row: training_pair(row["mask"], row.get("image")), tf.data.AUTOTUNE
     )
+    return rows.batch(batch).prefetch(2)

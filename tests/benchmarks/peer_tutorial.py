@@ -32,12 +32,12 @@ def write(job: Job) -> None:
             writer.write(example.SerializeToString())
 
 
-def read(job: Job) -> tf.data.Dataset:
-    """What `write` wrote, for training."""
-    return read_floats([os.path.join(job.output, _FILE)], job)
+def read(job: Job, batch: int) -> tf.data.Dataset:
+    """What `write` wrote, in batches for training."""
+    return read_floats([os.path.join(job.output, _FILE)], job, batch)
 
 
-def read_floats(paths: list[str], job: Job) -> tf.data.Dataset:
+def read_floats(paths: list[str], job: Job, batch: int) -> tf.data.Dataset:
     """Records of float32 masks, for training."""
     spec = {"mask": tf.io.FixedLenFeature([*job.size, job.num_classes], tf.float32)}
     if job.images:
@@ -47,4 +47,5 @@ def read_floats(paths: list[str], job: Job) -> tf.data.Dataset:
         row = tf.io.parse_single_example(record, spec)
         return training_pair(row["mask"], row.get("image"))
 
-    return tf.data.TFRecordDataset(paths).map(parse, tf.data.AUTOTUNE)
+    rows = tf.data.TFRecordDataset(paths).map(parse, tf.data.AUTOTUNE)
+    return rows.batch(batch).prefetch(2)

@@ -47,8 +47,8 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-def read(job: Job) -> tf.data.Dataset:
-    """What `write` wrote, for training."""
+def read(job: Job, batch: int) -> tf.data.Dataset:
+    """What `write` wrote, in batches for training."""
 
     def rows() -> Iterator[tuple[np.ndarray, bytes]]:
         for path in sorted(glob.glob(os.path.join(job.output, "*.tar"))):
@@ -63,7 +63,8 @@ def read(job: Job) -> tf.data.Dataset:
 
     shape = (*job.size, job.num_classes)
     signature = (tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([], tf.string))
-    return tf.data.Dataset.from_generator(rows, output_signature=signature).map(
+    pairs = tf.data.Dataset.from_generator(rows, output_signature=signature).map(
         lambda mask, image: training_pair(mask, image if job.images else None),
         tf.data.AUTOTUNE,
     )
+    return pairs.batch(batch).prefetch(2)

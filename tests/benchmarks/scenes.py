@@ -6,7 +6,6 @@ annotations have (0.02 to 0.04).
 """
 
 import dataclasses
-import os
 import pathlib
 
 import numpy as np
@@ -45,14 +44,15 @@ KINDS = {
 }
 
 
-def draw(rng: np.random.Generator, scenes: Scenes) -> npt.NDArray[np.uint8]:
-    """Draws one label map."""
+def draw(rng: np.random.Generator, scenes: Scenes) -> npt.NDArray[np.generic]:
+    """Draws one label map, of 16 bits where the ids need them."""
     ids = rng.choice(scenes.ids[:-1], scenes.visible - 1, replace=False)
     best = np.full(scenes.size, -np.inf, np.float32)
-    label = np.zeros(scenes.size, np.uint8)
+    dtype = np.uint8 if max(scenes.ids) < 256 else np.uint16
+    label = np.zeros(scenes.size, dtype)
     for value in (*ids, scenes.ids[-1]):
         field = _smooth(rng, scenes.size, 4) + 0.3 * _smooth(rng, scenes.size, 24)
-        label = np.where(field > best, np.uint8(value), label)
+        label = np.where(field > best, dtype(value), label)
         best = np.maximum(field, best)
     return label
 
@@ -110,4 +110,4 @@ def link(files: list[pathlib.Path], rows: int, directory: pathlib.Path) -> None:
     directory.mkdir(parents=True)
     for number in range(rows):
         source = files[number % len(files)]
-        os.symlink(source.resolve(), directory / f"{number:07}{source.suffix}")
+        (directory / f"{number:07}{source.suffix}").symlink_to(source.resolve())
