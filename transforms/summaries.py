@@ -18,6 +18,7 @@ Summary = dict[str, npt.NDArray[np.int64]]
 
 CLASS_WEIGHTS = ("median_frequency", "inverse_frequency")
 IMAGE_MEAN, IMAGE_STD = "image_mean", "image_std"
+_LINES = 257  # of 255 each make 65535
 IMAGE_SUMS = (features.IMAGE_PIXELS, features.IMAGE_SUM, features.IMAGE_SQUARE_SUM)
 
 
@@ -66,17 +67,32 @@ def of_row(
         features.IGNORED_PIXELS: np.array([ignored_pixels], np.int64),
     }
     if image is not None:
-        # A histogram is a quarter of the work of summing the squares, and exact.
-        levels = np.arange(256, dtype=np.int64)
-        histograms = np.stack(
-            [np.bincount(image[..., c].ravel(), minlength=256) for c in range(3)]
-        )
+        sums, squares = _channel_sums(image)
         summary |= {
             features.IMAGE_PIXELS: np.array([image.shape[0] * image.shape[1]]),
-            features.IMAGE_SUM: histograms @ levels,
-            features.IMAGE_SQUARE_SUM: histograms @ levels**2,
+            features.IMAGE_SUM: sums,
+            features.IMAGE_SQUARE_SUM: squares,
         }
     return summary
+
+
+def _channel_sums(
+    image: npt.NDArray[np.uint8],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The sums of a picture's levels, and of their squares: i64[3] each.
+
+    Columns are added up a few lines at a time, in the smallest integers that hold the
+    sums: a fifth of the work of histograms, and as exact.
+    """
+    lines = image.reshape(image.shape[0], -1)
+    total = np.zeros((2, lines.shape[1]), np.int64)
+    for top in range(0, len(lines), _LINES):
+        levels = lines[top : top + _LINES].astype(np.uint16)
+        total[0] += levels.sum(0, dtype=np.uint16)
+        levels *= levels
+        total[1] += levels.sum(0, dtype=np.uint32)
+    sums, squares = total.reshape(2, -1, 3).sum(1)
+    return sums, squares
 
 
 def add(summaries: Iterable[Summary], num_classes: int, with_images: bool) -> Summary:

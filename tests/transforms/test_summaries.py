@@ -153,6 +153,17 @@ def test_a_rows_summary_is_numpys(shape):
         np.testing.assert_array_equal(found[name], value, name)
 
 
+@pytest.mark.parametrize("height", [1, 256, 257, 258, 514, 600])
+@pytest.mark.parametrize("lowest", [0, 255])
+def test_sums_of_tall_and_white_images_are_numpys(height, lowest):
+    rng = np.random.default_rng(height)
+    image = rng.integers(lowest, 256, (height, 3, 3)).astype(np.uint8)
+    found = summaries.of_row(np.zeros(1, np.int64), 0, image)
+    levels = image.reshape(-1, 3).astype(object)  # Python's integers: no overflow
+    np.testing.assert_array_equal(found[features.IMAGE_SUM], levels.sum(0))
+    np.testing.assert_array_equal(found[features.IMAGE_SQUARE_SUM], (levels**2).sum(0))
+
+
 def test_a_row_without_an_image_has_no_image_sums():
     found = summaries.of_row(np.array([3, 0]), 1, None)
     assert set(found) == set(summaries.spec(2, with_images=False))
