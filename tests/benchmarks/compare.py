@@ -158,14 +158,20 @@ def measure(contestant: str, bench: Bench) -> Figures:
         "rss": second["rss"],
     }
     if contestant != "decode_only":
-        files = [p for p in pathlib.Path(many.output).rglob("*") if p.is_file()]
-        figures["bytes"] = sum(path.stat().st_size for path in files)
-        figures["growth"] = figures["bytes"] / _source_bytes(many)
+        figures["bytes"] = output_bytes(many)
+        figures["growth"] = figures["bytes"] / source_bytes(many)
         figures["read"] = run(contestant, "read", many)["rate"]
     return figures
 
 
-def _source_bytes(job: Job) -> int:
+def output_bytes(job: Job) -> int:
+    """What a contestant wrote."""
+    files = (p for p in pathlib.Path(job.output).rglob("*") if p.is_file())
+    return sum(path.stat().st_size for path in files)
+
+
+def source_bytes(job: Job) -> int:
+    """What it read."""
     return sum(os.path.getsize(path) for path in (*job.label_files, *job.image_files))
 
 

@@ -53,7 +53,7 @@ def cases() -> Iterator[Case]:
     for times in (1 / 4, 1, 4, 16):
         yield Case("rows", times=times)
     for encoding in ("bits", "png"):
-        for classes in (2, 19, 150, 1000):
+        for classes in (2, 8, 16, 19, 32, 64, 150, 1000):
             # A pixel of 1,000 classes is 128 bytes of `bits`.
             times = 1 / 4 if (encoding, classes) == ("bits", 1000) else 1
             yield Case("classes", classes=classes, encoding=encoding, times=times)
@@ -79,7 +79,8 @@ def main() -> None:
         for _ in range(arguments.rounds)
     ]
     results = []
-    print(f"{'':36}{'s/Mpixel':>12}{'peak MB':>12}")
+    titles = ("s/Mpixel", "peak MB", "bytes/source", "read Mpixel/s")
+    print(f"{'':42}" + "".join(f"{title:>14}" for title in titles))
     for case, *found in zip(chosen, *rounds, strict=True):
         figures = {k: statistics.median(f[k] for f in found) for k in found[0]}
         results.append(dataclasses.asdict(case) | {"rows": case.rows} | figures)
@@ -87,21 +88,26 @@ def main() -> None:
             f"{case.axis:8} {case.rows:6} x {case.side}^2 K={case.classes:<4} "
             f"{case.encoding} {case.workers}"
         )
-        print(f"{name:38}{figures['seconds']:>10.5f}{figures['rss']:>12.0f}")
+        print(
+            f"{name:42}{figures['seconds']:14.5f}{figures['rss']:14.0f}"
+            f"{figures['growth']:14.2f}{figures['read']:14.1f}"
+        )
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
 
 
 def measure(case: Case, work: pathlib.Path) -> compare.Figures:
-    """Seconds per Mpixel after start-up, and peak MB of the larger run."""
-    runs = []
-    for rows in (max(1, case.rows // 16), case.rows):
-        figures = compare.run("maskbeam", "write", _job(case, rows, work))
-        runs.append((rows * case.side**2 / 1e6, figures))
-    (few, first), (many, second) = runs
+    """Seconds per Mpixel after start-up, of the larger run peak MB, and its output."""
+    few = _job(case, max(1, case.rows // 16), work)
+    first = compare.run("maskbeam", "write", few)
+    many = _job(case, case.rows, work)
+    second = compare.run("maskbeam", "write", many)
+    seconds = second["seconds"] - first["seconds"]
     return {
-        "seconds": (second["seconds"] - first["seconds"]) / (many - few),
+        "seconds": seconds / (many.megapixels - few.megapixels),
         "rss": second["rss"],
+        "growth": compare.output_bytes(many) / compare.source_bytes(many),
+        "read": compare.run("maskbeam", "read", many)["rate"],
     }
 
 

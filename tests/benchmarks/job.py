@@ -17,7 +17,7 @@ class Job:
     Attributes:
         label_maps: a directory of 8-bit grey PNGs, all of one size.
         images: a directory of PNGs or JPEGs with the same names; empty for none.
-        classes: a preset of maskbeam's.
+        classes: a preset of maskbeam's, or a YAML file.
         size: (height, width) of all rows.
         output: a directory that is there, and empty.
         workers: threads or processes.
@@ -47,12 +47,12 @@ class Job:
     @property
     def num_classes(self) -> int:
         """K."""
-        return class_files.preset(self.classes).num_classes
+        return class_files.load_class_map(self.classes).num_classes
 
     @property
     def table(self) -> npt.NDArray[np.int32]:
         """From id to class index, i32[256]; -1 for what is ignored."""
-        return np.maximum(class_files.preset(self.classes).forward_table(8), -1)
+        return np.maximum(class_files.load_class_map(self.classes).forward_table(8), -1)
 
     @property
     def megapixels(self) -> float:
