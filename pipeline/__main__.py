@@ -311,8 +311,13 @@ def _beam_options(arguments: list[str]) -> "PipelineOptions":
         direct = beam_options.view_as(DirectOptions)
         if "--direct_running_mode" not in given:
             direct.direct_running_mode = "multi_threading"
+        cores = os.cpu_count() or 1
         if "--direct_num_workers" not in given:
-            direct.direct_num_workers = os.cpu_count() or 1
+            direct.direct_num_workers = cores
+        # More of TensorFlow's threads than cores only wait for one another; it reads
+        # this when it is imported.
+        threads = max(1, cores // (direct.direct_num_workers or cores))
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
     return beam_options
 
 

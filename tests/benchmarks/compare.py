@@ -28,7 +28,12 @@ from tests.benchmarks import scenes
 from tests.benchmarks.job import Job
 
 # What the many rows come to: one-hot values for those that write them, else pixels.
-_VALUES = {"tutorial": 40e6, "tf_transform": 400e6, "tfds": 300e6, "webdataset": 600e6}
+_VALUES = {
+    "tutorial": 40e6,
+    "tf_transform": 400e6,
+    "tfds": 1500e6,
+    "webdataset": 1500e6,
+}
 _PIXELS = 1000e6
 _PIXELS_WITH_IMAGES = 250e6
 _FEW = 16  # of the many rows this part is the few
