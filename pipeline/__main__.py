@@ -23,6 +23,7 @@ from transforms import class_files, layout
 if TYPE_CHECKING:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.runner import PipelineResult
 
     from pipeline.options import Options
     from pipeline.survey import Plan
@@ -145,13 +146,13 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     with quiet():
         from pipeline import convert
     temporary = output.claim(options, cut)
-    counters = _run(
+    result = _run(
         beam_options,
         cut,
         lambda root: convert.define_pipeline(root, options, cut, temporary),
     )
     if files.exists(files.join(directory, layout.MANIFEST)):
-        print_summary(directory, counters)
+        print_summary(directory, _counters(result))
         return DONE
     rejected = files.join(directory, layout.REJECTED)
     verdict = files.read_json(files.join(rejected, layout.VERDICT))
@@ -355,15 +356,15 @@ def _run(
     beam_options: "PipelineOptions",
     cut: "Plan",
     define: Callable[["beam.Pipeline"], None],
-) -> dict[str, int]:
-    """Builds and runs a pipeline, and waits for it: gives our counters.
+) -> "PipelineResult":
+    """Builds and runs a pipeline, and waits for it.
 
     Raises:
         RunnerError: it failed.
     """
     import apache_beam as beam
 
-    from pipeline.progress import NAMESPACE, ProgressLine
+    from pipeline.progress import ProgressLine
 
     logging.basicConfig(
         level=logging.WARNING, format="maskbeam: %(message)s", force=True
@@ -376,8 +377,16 @@ def _run(
         logging.exception("the runner failed")
         message = " ".join(str(error).split())
         raise RunnerError(f"{type(error).__name__}: {message}") from error
-    ours = beam.metrics.MetricsFilter().with_namespace(NAMESPACE)
-    found = root.result.metrics().query(ours)
+    return root.result
+
+
+def _counters(result: "PipelineResult") -> dict[str, int]:
+    """Our counters of a run, by name."""
+    from apache_beam.metrics import MetricsFilter
+
+    from pipeline.progress import NAMESPACE
+
+    found = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
     return {c.key.metric.name: c.result for c in found["counters"]}
 
 

@@ -106,6 +106,7 @@ class CheckedBatch(NamedTuple):
 beam.coders.registry.register_coder(CheckedBatch, SizedCoder)
 
 
+@beam.typehints.with_output_types(CheckedBatch)
 class CheckBatch(beam.DoFn):
     """Batches to checked batches, and `rejected`."""
 
@@ -248,7 +249,7 @@ class RowCheck:
         except tf.errors.InvalidArgumentError as error:
             raise RejectedError("decode", f"label map: {_cause(error)}") from error
         depth = 8 * ids.itemsize
-        histogram = _histogram(ids)
+        histogram = value_counts(ids)
         forward, table = self._tables[depth]
         unknown = np.flatnonzero((forward == UNKNOWN) & (histogram > 0))
         if unknown.size:
@@ -359,7 +360,7 @@ class RowCheck:
     ) -> CheckedRow:
         """A row as it will be stored; counted here if it was not before."""
         if counts is None:
-            found = _histogram(index)
+            found = value_counts(index)
             counts = found[: self._config.num_classes], int(found[-1])
         encoded, image_format = None, ""
         if image is not None:
@@ -376,7 +377,7 @@ class RowCheck:
         )
 
 
-def _histogram(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+def value_counts(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """How often each value occurs: u8 or u16 [H W] -> i64[256] or i64[65536].
 
     Label maps are runs of one value, and there are far fewer runs than pixels.
@@ -405,9 +406,9 @@ def _look_up(
     distances = table[present] - present.astype(ids.dtype)
     most, counts = np.unique(distances, return_counts=True)
     distance = most[counts.argmax()]
-    index = ids + distance if distance else ids
     others = np.flatnonzero(distances != distance)
     if others.size <= _FEW_MOVES:
+        index = ids + distance if distance else ids
         values = present[others].astype(ids.dtype)
         more = (distances - distance)[others]
         for value, moved in zip(values, more, strict=True):

@@ -9,7 +9,6 @@ import tensorflow_transform.beam as tft_beam
 
 from pipeline import analyze, check, encode, files, plan, publish, read, write
 from pipeline.options import Options
-from pipeline.rows import Batch
 from pipeline.survey import Plan
 from transforms import layout, summaries
 
@@ -79,13 +78,11 @@ def read_and_check(
     units: beam.PCollection, options: Options, cut: Plan
 ) -> dict[str, Any]:
     """Units to checked batches: `checked`, the two `rejected`, and `places`."""
-    reader = beam.ParDo(read.ReadUnit(options, cut)).with_output_types(Batch)
-    raw = units | "Read" >> reader.with_outputs(
+    raw = units | "Read" >> beam.ParDo(read.ReadUnit(options, cut)).with_outputs(
         read.REJECTED, read.PLACES, main="batches"
     )
-    checker = beam.ParDo(check.CheckBatch(options, cut.config))
-    checked = raw.batches | "Check" >> checker.with_output_types(
-        check.CheckedBatch
+    checked = raw.batches | "Check" >> beam.ParDo(
+        check.CheckBatch(options, cut.config)
     ).with_outputs(check.REJECTED, main="rows")
     return {
         "checked": checked.rows,

@@ -7,7 +7,7 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
-from pipeline import files, header, plan, progress, read
+from pipeline import check, files, header, plan, progress, read
 from pipeline.options import Options
 from pipeline.rows import Batch
 from pipeline.survey import Plan
@@ -65,7 +65,7 @@ def _counts(encoded: bytes | None, kind: Kind) -> Counts:
         found, pixels = np.unique(codes[codes >= 0], return_counts=True)
     else:
         ids = decode.ids(encoded, kind, classes.numbered(1)).numpy()
-        histogram = np.bincount(ids.ravel())
+        histogram = check.value_counts(ids)
         found = np.flatnonzero(histogram)
         pixels = histogram[found]
     return collections.Counter(

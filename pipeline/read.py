@@ -53,9 +53,10 @@ class _Waiting:
 
     def add(self, row: RawRow) -> None:
         self.rows.append(row)
-        self.size += len(row.label_bytes or b"") + len(row.image_bytes or b"")
+        self.size += row.nbytes
 
 
+@beam.typehints.with_output_types(Batch)
 class ReadUnit(beam.DoFn):
     """Units to batches, and `rejected`.
 

@@ -97,6 +97,11 @@ class RawRow(NamedTuple):
     label_bytes: bytes | None
     image_bytes: bytes | None
 
+    @property
+    def nbytes(self) -> int:
+        """What the encoded files take."""
+        return len(self.label_bytes or b"") + len(self.image_bytes or b"")
+
 
 def numbered_key(path: str, number: int) -> str:
     """The key of a row that has none of its own: file name and number."""
@@ -147,10 +152,7 @@ class Batch(NamedTuple):
     @property
     def nbytes(self) -> int:
         """What the encoded files take."""
-        return sum(
-            len(row.label_bytes or b"") + len(row.image_bytes or b"")
-            for row in self.rows
-        )
+        return sum(row.nbytes for row in self.rows)
 
 
 class Rejection(NamedTuple):

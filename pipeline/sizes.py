@@ -6,8 +6,7 @@ import math
 from transforms import features
 
 # What a unit's rows take in memory once decoded and encoded. A unit is one call of
-# each graph; several are under way at once, one for each worker thread, and TF
-# Transform slices its output above 200 MB.
+# the encode function; several are under way at once, one for each worker thread.
 UNIT_BYTES = 16 << 20
 _UNIT_ROWS = 512
 

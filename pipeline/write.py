@@ -24,6 +24,8 @@ from pipeline.encode import EncodedBatch
 from pipeline.survey import Plan, shard_name
 from transforms import features, masks, summaries
 
+_RECORDS = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
+
 _LEVEL = 1  # isal's levels 0 to 2 are fast, 3 is not
 
 
@@ -124,7 +126,6 @@ class WriteFragment(beam.DoFn):
     def setup(self) -> None:
         """Makes the directory, once a worker."""
         files.make_directory(self.directory)
-        self._records = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
 
     def process(self, batch: EncodedBatch) -> Iterator[tuple[ShardId, Pieces]]:
         """Writes one fragment."""
@@ -141,7 +142,7 @@ class WriteFragment(beam.DoFn):
                     total[name] += values
         records = len(batch.rows)
         progress.TALLY.add(records=records)
-        self._records.inc(records)
+        _RECORDS.inc(records)
         yield (
             (batch.split, batch.shard),
             Pieces(batch.part, path, records, size, dict(sizes), total),

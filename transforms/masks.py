@@ -60,9 +60,7 @@ def one_hot(
     )
     with tf.control_dependencies([known_everywhere]):
         index = tf.where(valid, wide, -1)
-    if dtype == tf.bool:
-        return tf.one_hot(index, num_classes, on_value=True, off_value=False)
-    return tf.one_hot(index, num_classes, dtype=dtype)
+    return of_label(index, num_classes, dtype)
 
 
 def index_dtype(num_classes: int) -> tf.DType:
@@ -156,7 +154,7 @@ def of_label(
     """One-hot vectors of class indices that are known to be right.
 
     Args:
-        label: i32[...]: class indices, -1 where ignored.
+        label: int[...]: class indices; those outside 0..K-1 give zero vectors.
         num_classes: K.
         dtype: of the result; `tf.bool` too.
         axis: of the classes in the result.

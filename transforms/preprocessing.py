@@ -46,7 +46,7 @@ def make_encode_fn(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:
         dtype = tf.uint8 if config.mask_encoding == "uint8" else tf.float32
         if index.dtype == tf.uint16:  # which tf.one_hot does not take
             index = tf.cast(index, tf.int32)
-        return tf.one_hot(index, config.num_classes, dtype=dtype)
+        return masks.of_label(index, config.num_classes, dtype)
 
     return encode_fn
 
@@ -87,7 +87,7 @@ def make_preprocessing_fn(
         outputs = {
             features.LABEL: label,
             features.MASK: _map_values(
-                lambda values: tf.one_hot(values, config.num_classes), label
+                lambda values: masks.of_label(values, config.num_classes), label
             ),
             **_extras(label, config, statistics),
         }

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from tests.benchmarks import compare, scenes
+from tests.benchmarks.job import Job
 
 _PIXELS = 400e6
 _DISTINCT = 16
@@ -115,7 +116,7 @@ def measure(case: Case, work: pathlib.Path) -> compare.Figures:
     }
 
 
-def _job(case: Case, rows: int, work: pathlib.Path) -> compare.Job:
+def _job(case: Case, rows: int, work: pathlib.Path) -> Job:
     drawn = work / f"growth_{case.side}_{case.classes}"
     if not drawn.exists():
         drawn.mkdir(parents=True)
@@ -134,7 +135,7 @@ def _job(case: Case, rows: int, work: pathlib.Path) -> compare.Job:
     folder = work / f"{drawn.name}_{rows}"
     if not folder.exists():
         scenes.link(sorted(drawn.iterdir()), rows, folder)
-    return compare.Job(
+    return Job(
         str(folder),
         "",
         str(drawn.with_suffix(".yaml")),
