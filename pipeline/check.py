@@ -18,6 +18,7 @@ from pipeline import header, png, progress, sizes
 from pipeline.coders import SizedCoder
 from pipeline.options import Options
 from pipeline.rows import Batch, RawRow, RejectedError, Rejection
+from pipeline.runs import Runs, runs_of
 from transforms import (
     decode,
     features,
@@ -27,7 +28,7 @@ from transforms import (
     summaries,
     tiles,
 )
-from transforms.classes import IGNORED, UNKNOWN, ClassMap
+from transforms.classes import UNKNOWN, ClassMap
 from transforms.kinds import KINDS, Encoding, Kind
 
 REJECTED = "rejected"
@@ -37,11 +38,8 @@ _LABEL_MAPS = beam.metrics.Metrics.counter(progress.NAMESPACE, "label_maps")
 _IMAGES = beam.metrics.Metrics.counter(progress.NAMESPACE, "images")
 
 Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-_Counts = tuple[npt.NDArray[np.int64], int]  # pixels by class, and ignored ones
 
 _PROTOBUF_BYTES = 2**31 - 1
-_FEW_MOVES = 3  # up to so many ids, additions are faster than looking all up
-_RUN_PIXELS = 8  # from this length on, runs are faster to count than pixels
 
 _JPEG = "JPEG changes label values: save label maps as PNG"
 _WAYS_OUT: Mapping[Encoding, str] = {
@@ -60,7 +58,9 @@ class CheckedRow:
 
     Attributes:
         key: unique within its split.
-        index: `masks.index_dtype`[H W], class indices, the largest value ignored.
+        height: of the label map, in pixels.
+        width: likewise.
+        runs: class indices, `masks.index_dtype`, the largest value ignored.
         summary: of the row.
         image_bytes: the encoded image as it is stored; None where rows have none.
         image_format: `png` or `jpeg`; empty where rows have none.
@@ -68,7 +68,9 @@ class CheckedRow:
     """
 
     key: str
-    index: Index
+    height: int
+    width: int
+    runs: Runs
     summary: summaries.Summary
     image_bytes: bytes | None
     image_format: str
@@ -168,9 +170,8 @@ class RowCheck:
         self, id_depth: int
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.generic]]:
         forward = self._class_map.forward_table(id_depth)
-        return forward, np.where(forward < 0, self._index_dtype.max, forward).astype(
-            self._index_dtype.as_numpy_dtype
-        )
+        index = np.where(forward < 0, self._index_dtype.max, forward)
+        return forward, index.astype(self._index_dtype.as_numpy_dtype)
 
     def __call__(self, raw: RawRow) -> Iterator[CheckedRow]:
         """Decodes, judges and summarises one row: gives it, or its tiles.
@@ -181,19 +182,23 @@ class RowCheck:
         if raw.label_bytes is None:
             image = self._image(raw, None)
             assert image is not None
-            index, counts = self._unlabelled(image), None
+            height, width = image.levels.shape[:2]
+            runs = self._unlabelled(height, width)
         else:
             found = self._label_header(raw.label_bytes)
-            index, counts = self._label(raw.label_bytes, found)
+            height, width = found.height, found.width
+            runs = self._label(raw.label_bytes, found)
             image = self._image(raw, found)
         size = self._config.size
         if size is None:
-            yield self._row(raw.key, index, image, counts)
-        elif self._config.resize != "tile":
+            yield self._row(raw.key, (height, width), runs, image)
+            return
+        index = runs.repeat(runs.values).reshape(height, width)
+        if self._config.resize != "tile":
             index = geometry.fit_label(
                 index, size, self._config.resize, self._index_dtype.max
             ).numpy()
-            yield self._row(raw.key, index, self._fit(image))
+            yield self._row(raw.key, size, runs_of(index), self._fit(image))
         else:
             yield from self._tiles(raw.key, index, image)
 
@@ -238,8 +243,8 @@ class RowCheck:
             )
         return found
 
-    def _label(self, data: bytes, found: header.Header) -> tuple[Index, _Counts]:
-        """The class indices of a label map, and their counts."""
+    def _label(self, data: bytes, found: header.Header) -> Runs:
+        """The class indices of a label map."""
         assert found.kind is not None
         _LABEL_MAPS.inc()
         try:
@@ -248,19 +253,14 @@ class RowCheck:
             ids = np.asarray(decode.ids(encoded, found.kind, self._class_map))
         except tf.errors.InvalidArgumentError as error:
             raise RejectedError("decode", f"label map: {_cause(error)}") from error
-        depth = 8 * ids.itemsize
-        histogram = value_counts(ids)
-        forward, table = self._tables[depth]
-        unknown = np.flatnonzero((forward == UNKNOWN) & (histogram > 0))
+        runs = runs_of(ids)
+        forward, table = self._tables[8 * ids.itemsize]
+        unknown = np.flatnonzero((forward == UNKNOWN) & (runs.counts() > 0))
         if unknown.size:
             raise RejectedError(
                 "classes", self._unknown(data, found.kind, ids, unknown)
             )
-        counts = np.zeros(self._config.num_classes, np.int64)
-        named = forward >= 0
-        np.add.at(counts, forward[named], histogram[named])
-        ignored = int(histogram[forward == IGNORED].sum())
-        return _look_up(table, ids, np.flatnonzero(histogram)), (counts, ignored)
+        return runs._replace(values=table[runs.values])
 
     def _unknown(
         self,
@@ -291,12 +291,12 @@ class RowCheck:
             f"which has {class_map.describe_ids()}; {hint}"
         )
 
-    def _unlabelled(self, image: _Image) -> Index:
-        """All ignored, in the image's size."""
+    def _unlabelled(self, height: int, width: int) -> Runs:
+        """All ignored."""
         dtype = self._index_dtype
-        height, width = image.levels.shape[:2]
         self._check_record_size(height, width)
-        return np.full((height, width), dtype.max, dtype.as_numpy_dtype)
+        ignored = np.array([dtype.max], dtype.as_numpy_dtype)
+        return Runs(ignored, np.array([height * width]))
 
     def _image(self, raw: RawRow, label: header.Header | None) -> _Image | None:
         """The image, upright."""
@@ -349,76 +349,32 @@ class RowCheck:
             if image is not None:
                 piece = _Image(tiles.cut(image.levels, offset, tile, 0))
             part = tiles.cut(index, offset, tile, self._index_dtype.max)
-            yield self._row(tiles.tile_key(key, offset, (height, width)), part, piece)
+            tile_key = tiles.tile_key(key, offset, (height, width))
+            yield self._row(tile_key, tile, runs_of(part), piece)
 
     def _row(
-        self,
-        key: str,
-        index: Index,
-        image: _Image | None,
-        counts: _Counts | None = None,
+        self, key: str, shape: tuple[int, int], runs: Runs, image: _Image | None
     ) -> CheckedRow:
-        """A row as it will be stored; counted here if it was not before."""
-        if counts is None:
-            found = value_counts(index)
-            counts = found[: self._config.num_classes], int(found[-1])
+        """A row as it will be stored."""
         encoded, image_format = None, ""
         if image is not None:
             encoded, image_format = image.encoded, image.format
             if not encoded:
                 encoded, image_format = png.encode_png(image.levels), "png"
+        counts = runs.counts()
         return CheckedRow(
-            key=key,
-            index=index,
-            summary=summaries.of_row(*counts, None if image is None else image.levels),
-            image_bytes=encoded,
-            image_format=image_format,
-            size=sizes.unit_bytes(self._config, *index.shape),
+            key,
+            *shape,
+            runs,
+            summaries.of_row(
+                counts[: self._config.num_classes],
+                int(counts[-1]),
+                None if image is None else image.levels,
+            ),
+            encoded,
+            image_format,
+            sizes.unit_bytes(self._config, *shape),
         )
-
-
-def value_counts(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """How often each value occurs: u8 or u16 [H W] -> i64[256] or i64[65536].
-
-    Label maps are runs of one value, and there are far fewer runs than pixels.
-    """
-    flat = values.ravel()
-    length = 2 ** (8 * flat.itemsize)
-    changes = flat[1:] != flat[:-1]
-    if np.count_nonzero(changes) * _RUN_PIXELS > flat.size:
-        return np.bincount(flat, minlength=length)
-    ends = np.append(np.flatnonzero(changes), flat.size - 1)
-    # Floats hold these counts exactly.
-    counts = np.bincount(flat[ends], np.diff(ends, prepend=-1), length)
-    return counts.astype(np.int64)
-
-
-def _look_up(
-    table: npt.NDArray[Any], ids: npt.NDArray[Any], present: npt.NDArray[np.int64]
-) -> Index:
-    """`table[ids]`, where only the ids `present` occur.
-
-    Most tables move all ids by one distance and a few by others, as from 1..150 to
-    0..149 and from 255 to itself: additions, which are far faster than looking up.
-    """
-    if ids.dtype != table.dtype:
-        return table[ids]
-    distances = table[present] - present.astype(ids.dtype)
-    most, counts = np.unique(distances, return_counts=True)
-    distance = most[counts.argmax()]
-    others = np.flatnonzero(distances != distance)
-    if others.size <= _FEW_MOVES:
-        index = ids + distance if distance else ids
-        values = present[others].astype(ids.dtype)
-        more = (distances - distance)[others]
-        for value, moved in zip(values, more, strict=True):
-            index = index + (ids == value).view(np.uint8) * moved
-        return index
-    if ids.itemsize > 1:
-        return table[ids]
-    # Half as long as indexing, which widens every id to 64 bits.
-    mapped = np.frombuffer(ids.tobytes().translate(table.tobytes()), np.uint8)
-    return mapped.reshape(ids.shape)
 
 
 def _orientation(data: bytes, found: header.Header) -> int:

@@ -7,9 +7,10 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
-from pipeline import check, files, header, plan, progress, read
+from pipeline import files, header, plan, progress, read
 from pipeline.options import Options
 from pipeline.rows import Batch
+from pipeline.runs import runs_of
 from pipeline.survey import Plan
 from transforms import classes, decode
 from transforms.classes import ClassMap, LabelClass, color_levels
@@ -65,7 +66,7 @@ def _counts(encoded: bytes | None, kind: Kind) -> Counts:
         found, pixels = np.unique(codes[codes >= 0], return_counts=True)
     else:
         ids = decode.ids(encoded, kind, classes.numbered(1)).numpy()
-        histogram = check.value_counts(ids)
+        histogram = runs_of(ids).counts()
         found = np.flatnonzero(histogram)
         pixels = histogram[found]
     return collections.Counter(

@@ -1,7 +1,8 @@
 """Checked rows to encoded masks.
 
-The rows of a batch go through the graph end to end, as one long row of pixels, so one
-trace serves rows of all sizes. Nothing in it can fail: what could was rejected before.
+The runs of a batch's rows go through the graph end to end, as one long row of pixels,
+so one trace serves rows of all sizes. Nothing in it can fail: what could was rejected
+before.
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ class EncodedBatch(NamedTuple):
         shard: the number of the shard.
         part: sorts the shard's batches.
         rows: as they were checked.
-        masks: of each row, [pixels] or [pixels n], as `make_encode_fn` gives them.
+        masks: of each row, for its runs: [R] or [R n], as `make_encode_fn` gives them.
     """
 
     split: str
@@ -64,7 +65,7 @@ class EncodeBatch(beam.DoFn):
 
     def process(self, batch: CheckedBatch) -> Iterator[EncodedBatch]:
         """Encodes one batch."""
-        indices = [row.index.ravel() for row in batch.rows]
+        indices = [row.runs.values for row in batch.rows]
         encoded = np.asarray(self._encode(tf.constant(np.concatenate(indices))))
         ends = np.cumsum([index.size for index in indices])
         yield EncodedBatch(*batch, np.split(encoded, ends[:-1]))

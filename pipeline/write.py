@@ -58,13 +58,18 @@ ShardId = tuple[str, int]
 def make_record(
     row: CheckedRow, mask: npt.NDArray[Any], config: features.Config
 ) -> bytes:
-    """A row as a serialized tf.Example."""
-    height, width = row.index.shape
+    """A row as a serialized tf.Example.
+
+    Args:
+        row: the row.
+        mask: for its runs, as `EncodedBatch` has it.
+        config: the encoding.
+    """
     columns: dict[str, examples.Value] = {
         features.KEY: row.key,
-        features.IMAGE_HEIGHT: height,
-        features.IMAGE_WIDTH: width,
-        **mask_columns(mask, height, width, config),
+        features.IMAGE_HEIGHT: row.height,
+        features.IMAGE_WIDTH: row.width,
+        **mask_columns(row.runs.repeat(mask), row.height, row.width, config),
     }
     if row.image_bytes is not None:
         columns[features.IMAGE_ENCODED] = row.image_bytes
@@ -137,7 +142,7 @@ class WriteFragment(beam.DoFn):
             for row, mask in zip(batch.rows, batch.masks, strict=True):
                 record = make_record(row, mask, self.config)
                 size += file.write(tfrecords.frame(record))
-                sizes[row.index.shape] += 1
+                sizes[row.height, row.width] += 1
                 for name, values in row.summary.items():
                     total[name] += values
         records = len(batch.rows)

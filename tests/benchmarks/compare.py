@@ -35,7 +35,7 @@ _VALUES = {
     "tfds": 1500e6,
     "webdataset": 1500e6,
 }
-_PIXELS = 1000e6
+_PIXELS = 2000e6
 _PIXELS_DECODED = 4000e6  # where nothing is made of them
 _PIXELS_WITH_IMAGES = 250e6
 _FEW = 16  # of the many rows this part is the few

@@ -1,13 +1,10 @@
 """Steps of the pipeline by themselves."""
 
 import io
-import warnings
 
 import apache_beam as beam
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline import (
     check,
@@ -77,41 +74,12 @@ def test_counts_and_indices_are_numpys(depth, num_classes):
     expected = np.vectorize(lambda value: meaning.get(value, -1))(ids)
     config = features.Config(num_classes, "bits")
     (row,) = check.RowCheck(class_map, config, 10**8)(_raw("a", ids))
-    ignored = np.iinfo(row.index.dtype).max
-    np.testing.assert_array_equal(row.index, np.where(expected < 0, ignored, expected))
+    ignored = np.iinfo(row.runs.values.dtype).max
+    index = row.runs.repeat(row.runs.values).reshape(row.height, row.width)
+    np.testing.assert_array_equal(index, np.where(expected < 0, ignored, expected))
     counts = [(expected == k).sum() for k in range(num_classes)]
     np.testing.assert_array_equal(row.summary[features.CLASS_PIXELS], counts)
     assert row.summary[features.IGNORED_PIXELS] == (expected < 0).sum()
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("runs", [1, 7, 100], ids="runs of {}".format)
-def test_histograms_are_numpys_of_runs_and_of_noise(dtype, runs):
-    rng = np.random.default_rng(runs)
-    top = np.iinfo(dtype).max
-    noise = rng.integers(0, top + 1, 700 // runs).astype(dtype)
-    for values in (np.repeat(noise, runs).reshape(-1, 7), np.full((3, 5), top, dtype)):
-        expected = np.bincount(values.ravel(), minlength=top + 1)
-        np.testing.assert_array_equal(check.value_counts(values), expected)
-
-
-@given(
-    st.sampled_from([np.uint8, np.uint16]),
-    st.integers(0, 255),
-    st.dictionaries(st.integers(0, 255), st.integers(0, 255), max_size=8),
-    st.lists(st.integers(0, 255), min_size=1, max_size=12),
-)
-def test_looking_up_is_numpys_indexing(dtype, distance, others, values):
-    # Ids that mostly move by one distance, also past the dtype's end and round.
-    table = np.arange(np.iinfo(dtype).max + 1, dtype=dtype) + dtype(distance)
-    for value, moved in others.items():
-        table[value] = moved
-    ids = np.array([values], dtype)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = check._look_up(table, ids, np.unique(ids).astype(np.int64))
-    assert found.dtype == dtype
-    np.testing.assert_array_equal(found, table[ids])
 
 
 def test_beam_does_not_pickle_batches_to_see_their_size(monkeypatch):

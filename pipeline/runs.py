@@ -1,0 +1,47 @@
+"""Label maps as runs of equal pixels, of which there are far fewer than pixels.
+
+    5 5 5 5 2 2 5    values 5 2 5    lengths 4 2 1
+
+Pixels are counted, looked up and one-hot encoded once a run.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+_WORTH = 8  # pixels a run: below, runs cost more than they save
+
+
+class Runs(NamedTuple):
+    """Pixels in reading order.
+
+    Attributes:
+        values: u8[R] or u16[R], of each run.
+        lengths: i64[R], in pixels; None where every pixel is a run of its own.
+    """
+
+    values: npt.NDArray[Any]
+    lengths: npt.NDArray[np.int64] | None
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How many pixels have each value: i64[256] or i64[65536]."""
+        length = 2 ** (8 * self.values.itemsize)
+        # Floats hold these counts exactly.
+        return np.bincount(self.values, self.lengths, length).astype(np.int64)
+
+    def repeat(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What each run has, for each of its pixels: [R ...] -> [pixels ...]."""
+        if self.lengths is None:
+            return values
+        return np.repeat(values, self.lengths, axis=0)
+
+
+def runs_of(pixels: npt.NDArray[Any]) -> Runs:
+    """The runs of a label map: u8[H W] or u16[H W], at least one pixel."""
+    flat = pixels.ravel()
+    changes = flat[1:] != flat[:-1]
+    if np.count_nonzero(changes) * _WORTH > flat.size:
+        return Runs(flat, None)
+    ends = np.append(np.flatnonzero(changes), flat.size - 1)
+    return Runs(flat[ends], np.diff(ends, prepend=-1))
