@@ -320,9 +320,10 @@ class RowCheck:
             raise RejectedError("pair", reason)
         _IMAGES.inc()
         try:
-            levels = decode.image_levels(tf.constant(raw.image_bytes)).numpy()
+            levels = decode.unturned_levels(tf.constant(raw.image_bytes))
         except tf.errors.InvalidArgumentError as error:
             raise RejectedError("decode", f"{what}: {_cause(error)}") from error
+        levels = np.asarray(orientation.upright(levels, tf.constant(turn)))
         if self._config.image_storage == "png" or turn > 1:
             # Other readers of the records do not turn pictures, or not all alike.
             return _Image(levels)

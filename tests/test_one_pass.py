@@ -27,7 +27,7 @@ def calls(monkeypatch):
         monkeypatch.setattr(owner, name, counting)
 
     count(check.decode, "ids")
-    count(check.decode, "image_levels")
+    count(check.decode, "unturned_levels")
     count(read, "_read_file")
     return counts
 
@@ -52,7 +52,7 @@ def test_each_row_is_read_and_decoded_once(source, convert, tmp_path, calls, cap
     # The bad row is refused by its header, before either is decoded.
     assert (rows, label_maps, images) == (_ROWS, _ROWS - 1, _ROWS - 1)
     assert calls["ids"] == label_maps
-    assert calls["image_levels"] == images
+    assert calls["unturned_levels"] == images
     assert calls["_read_file"] == (0 if source == "records" else 2 * _ROWS)
 
 

@@ -253,17 +253,25 @@ def require(
 def image_levels(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes an image, upright: string[], a JPEG or PNG -> u8[H W 3].
 
+    Raises:
+        tf.errors.InvalidArgumentError: the bytes are neither.
+    """
+    return orientation.upright(
+        unturned_levels(encoded), orientation.orientation(encoded)
+    )
+
+
+def unturned_levels(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes an image as it lies in the file: string[], a JPEG or PNG -> u8[H W 3].
+
     JPEG's inverse transform is the exact integer one, which is also Pillow's: the
     default differs from it by up to 6 levels.
 
     Raises:
         tf.errors.InvalidArgumentError: the bytes are neither.
     """
-
-    def jpeg() -> tf.Tensor:
-        levels = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
-        return orientation.upright(levels, orientation.orientation(encoded))
-
     return tf.cond(
-        tf.io.is_jpeg(encoded), jpeg, lambda: tf.io.decode_png(encoded, channels=3)
+        tf.io.is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_png(encoded, channels=3),
     )

@@ -112,10 +112,15 @@ def upright(levels: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
         levels: as decoded.
         value: i32[], the orientation, 1 to 8.
     """
-    # 5 to 8 are 1 to 4 of the picture mirrored at its diagonal. An upright picture
-    # goes through both operations without being copied.
-    levels = tf.transpose(levels, tf.where(value > 4, [1, 0, 2], [0, 1, 2]))
-    flips_rows = (value == 3) | (value == 4) | (value == 7) | (value == 8)
-    flips_columns = (value == 2) | (value == 3) | (value == 6) | (value == 7)
-    axes = tf.boolean_mask([0, 1], tf.stack([flips_rows, flips_columns]))
-    return tf.ensure_shape(tf.reverse(levels, axes), [None, None, 3])
+
+    def turned() -> tf.Tensor:
+        # 5 to 8 are 1 to 4 of the picture mirrored at its diagonal.
+        diagonal = tf.where(value > 4, [1, 0, 2], [0, 1, 2])
+        flips_rows = (value == 3) | (value == 4) | (value == 7) | (value == 8)
+        flips_columns = (value == 2) | (value == 3) | (value == 6) | (value == 7)
+        axes = tf.boolean_mask([0, 1], tf.stack([flips_rows, flips_columns]))
+        return tf.reverse(tf.transpose(levels, diagonal), axes)
+
+    # Both operations copy, also where they change nothing.
+    upright_levels = tf.cond(value > 1, turned, lambda: levels)
+    return tf.ensure_shape(upright_levels, [None, None, 3])

@@ -37,7 +37,7 @@ _VALUES = {
 }
 _PIXELS = 2000e6
 _PIXELS_DECODED = 4000e6  # where nothing is made of them
-_PIXELS_WITH_IMAGES = 250e6
+_PIXELS_WITH_IMAGES = 500e6
 _FEW = 16  # of the many rows this part is the few
 _READ_VALUES = 1500e6  # one-hot values that are read in a pass
 _BATCH_VALUES = 100e6
