@@ -12,6 +12,7 @@ from pipeline import (
     encode,
     progress,
     publish,
+    read,
     sizes,
     summary,
     write,
@@ -85,7 +86,7 @@ def test_counts_and_indices_are_numpys(depth, num_classes):
 def test_beam_does_not_pickle_batches_to_see_their_size(monkeypatch):
     monkeypatch.setattr(coders.pickle, "dumps", None)
     ids = np.zeros((4, 6), np.uint8)
-    batch = Batch("train", 0, (0, 0), [_raw("a", ids)])
+    batch = read.Batch("train", 0, (0, 0), [_raw("a", ids)])
     step = check.CheckBatch(OPTIONS, CONFIG)
     step.setup()
     (checked,) = step.process(batch)
