@@ -5,6 +5,7 @@ may be grouped and shuffled as is convenient; rows never are.
 """
 
 import dataclasses
+import pickle
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -40,14 +41,15 @@ class Pairing:
 
 
 class PairByKey(beam.DoFn):
-    """What is known of one key to rows: `pair_by_key`."""
+    """What is known of one key, pickled, to rows: `pair_by_key`."""
 
     def __init__(self, pairing: Pairing) -> None:
         self._pairing = pairing
 
-    def process(self, element: tuple[str, Iterable[Entry]]) -> Iterator[Any]:
+    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[Any]:
         """Gives (split, row), and rejections."""
-        key, found = element
+        key, packed = element
+        found = [pickle.loads(entry) for entry in packed]
         rows: list[tuple[str, Row]] = []
         for result in pair_by_key(key, found, self._pairing):
             if isinstance(result, Rejection):
@@ -178,6 +180,8 @@ class PlanUnits(beam.PTransform):
             | "ListNames" >> beam.FlatMap(_listed, options, with_segments)
             # (key, entry)
             | "WithinLimit" >> beam.Filter(_within_limit, plan, options.seed)
+            # A runner moves bytes as they are, and pickles all else anew at each hop.
+            | "PackEntries" >> beam.MapTuple(lambda k, entry: (k, pickle.dumps(entry)))
             | "GroupByKey" >> beam.GroupByKey()
             | "Pair"
             >> beam.ParDo(PairByKey(pairing)).with_outputs(
@@ -196,14 +200,17 @@ class PlanUnits(beam.PTransform):
                             row.key, options.seed, plan.splits[split].named_shards
                         ),
                     ),
-                    row,
+                    pickle.dumps(row),
                 )
             )
             | "GroupByShard" >> beam.GroupByKey()
             | "CutUnits"
             >> beam.FlatMapTuple(
                 lambda at, rows: cut_units(
-                    at[0], at[1], rows, plan.splits[at[0]].rows_per_unit
+                    at[0],
+                    at[1],
+                    map(pickle.loads, rows),
+                    plan.splits[at[0]].rows_per_unit,
                 )
             )
         )
@@ -213,8 +220,10 @@ class PlanUnits(beam.PTransform):
         units = (
             (named, records)
             | "AllUnits" >> beam.Flatten()
+            | "Pack" >> beam.Map(pickle.dumps)
             # Any worker may take any unit, whatever the number of shards.
             | "SpreadUnits" >> beam.Reshuffle()
+            | "Unpack" >> beam.Map(pickle.loads)
         )
         return {
             "units": units,
