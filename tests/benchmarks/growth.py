@@ -60,7 +60,7 @@ def cases() -> Iterator[Case]:
             times = 1 / 4 if (encoding, classes) == ("bits", 1000) else 1
             yield Case("classes", classes=classes, encoding=encoding, times=times)
     for side in (256, 512, 1024, 2048, 4096):
-        yield Case("sizes", side=side)
+        yield Case("sizes", side=side, times=4)
     for workers in (1, 2, 4):
         yield Case("workers", workers=workers)
     for encoding in ("bits", "png"):
