@@ -111,9 +111,24 @@ def _parser() -> Parser:
     verify = add(
         "verify",
         _verify,
-        "Hold shards against the manifest, and the graph against the records.",
+        "Hold shards against the manifest, and the graphs against the records.",
     )
     verify.add_argument("directory", metavar="DIR")
+    verify.add_argument(
+        "--raw",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="[SPLIT=]GLOB",
+        help="the label maps that it was made of: also hold what the serving model "
+        "makes of them, and of their images, against the records",
+    )
+    export = add(
+        "export", _export, "Put the serving model where a model server looks for it."
+    )
+    export.add_argument("directory", metavar="DIR")
+    export.add_argument("--to", required=True, metavar="PATH", help="the model's")
+    export.add_argument("--version", required=True, type=int, metavar="N")
     presets = add("presets", _presets, "List the class maps, or print one as YAML.")
     presets.add_argument("name", nargs="?", metavar="NAME")
     return parser
@@ -232,13 +247,34 @@ def _verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     with quiet():
         from pipeline import verify
 
+    sources = flags.sources(arguments.raw)
     with _errors_of_dataset():
         faults = verify.find_faults(arguments.directory)
+        if sources and not faults:
+            compared, faults = verify.find_skew(arguments.directory, sources)
+            if not compared:
+                raise UsageError(
+                    "--raw: no row there is in the dataset; globs must give the keys "
+                    "that the dataset was made with"
+                )
+            print(f"{compared:,} raw rows compared with their records")
     for fault in faults:
         print(f"maskbeam: {fault}", file=sys.stderr)
     if not faults:
         print(verify.ALL_WELL)
     return BAD_DATA if faults else DONE
+
+
+def _export(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    _no_more(beam_arguments)
+    if arguments.version < 1:
+        raise UsageError(f"--version {arguments.version} must be 1 or more")
+    with quiet():
+        from pipeline import export
+    with _errors_of_dataset():
+        path = export.export(arguments.directory, arguments.to, arguments.version)
+    print(f"the serving model is at {path}")
+    return DONE
 
 
 def _presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
@@ -264,7 +300,7 @@ def _errors_of_dataset() -> Iterator[None]:
     """Where there is no dataset, or not such a one, the command is wrong."""
     try:
         yield
-    except (FileNotFoundError, ValueError) as error:
+    except (FileExistsError, FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from error
 
 

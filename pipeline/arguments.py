@@ -278,7 +278,7 @@ def _inputs(arguments: argparse.Namespace) -> dict[str, Any]:
         "class_map": _class_map(arguments, found.class_map),
         "label_maps": tuple(Source(s.split, s.label_maps) for s in found.splits),
         "images": tuple(Source(s.split, s.images) for s in found.splits if s.images),
-        "images_only": _sources(arguments.images_only),
+        "images_only": sources(arguments.images_only),
         "split_lists": tuple(
             Source(s.split, s.split_list) for s in found.splits if s.split_list
         ),
@@ -313,16 +313,17 @@ def _given_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "class_map": _class_map(arguments, None),
         "label_maps": tuple(label_maps),
-        "images": _sources(arguments.images),
-        "images_only": _sources(arguments.images_only),
-        "split_lists": _sources(arguments.split_list),
+        "images": sources(arguments.images),
+        "images_only": sources(arguments.images_only),
+        "split_lists": sources(arguments.split_list),
         "record_keys": keys,
         "strip_label_suffix": arguments.strip_label_suffix,
         "strip_image_suffix": arguments.strip_image_suffix,
     }
 
 
-def _sources(texts: list[str]) -> tuple[Source, ...]:
+def sources(texts: list[str]) -> tuple[Source, ...]:
+    """Globs with or without a split, as the user gave them."""
     pairs = map(_split_and_pattern, texts)
     return tuple(
         Source(split or DEFAULT_SPLIT, _absolute(pattern)) for split, pattern in pairs

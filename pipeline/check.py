@@ -65,6 +65,7 @@ class CheckedRow:
         image_bytes: the encoded image as it is stored; None where rows have none.
         image_format: `png` or `jpeg`; empty where rows have none.
         size: what the row takes of a unit, in bytes.
+        raw: what it was made of, of the few rows that the skew check samples from.
     """
 
     key: str
@@ -75,6 +76,7 @@ class CheckedRow:
     image_bytes: bytes | None
     image_format: str
     size: int
+    raw: RawRow | None = None
 
 
 class _Image(NamedTuple):
@@ -125,10 +127,14 @@ class CheckBatch(beam.DoFn):
         """Checks one batch; one that turns out larger than a unit is cut."""
         slices, size = 0, 0
         rows: list[CheckedRow] = []
+        sampled = False
         for raw in batch.rows:
             try:
                 # A picture's tiles come one by one, and are rejected together.
                 for row in self._check(raw):
+                    if not sampled:  # of a picture's tiles it is the first
+                        row = dataclasses.replace(row, raw=raw)
+                        sampled = True
                     if rows and size + row.size > sizes.UNIT_BYTES:
                         part = (*batch.part, slices)
                         yield CheckedBatch(batch.split, batch.shard, part, rows)

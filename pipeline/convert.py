@@ -38,9 +38,14 @@ def define_pipeline(
         # From here to the fragments: one fused stage, so rows are never held.
         rows = read_and_check(names["units"], options, cut)
         encoded = rows["checked"] | "Encode" >> beam.ParDo(encode.EncodeBatch(config))
-        shards = encoded | "Write" >> write.WriteShards(
-            directory, files.join(temporary, "fragments"), options.name, cut
+        written = encoded | "Write" >> write.WriteShards(
+            directory,
+            files.join(temporary, "fragments"),
+            options.name,
+            cut,
+            options.seed,
         )
+        shards = written["shards"]
 
         # A shard's summary is all that the analyzers need of it.
         graph_splits = summaries.graph_splits(options.splits)
@@ -70,6 +75,7 @@ def define_pipeline(
                 duplicates=beam.pvalue.AsSingleton(duplicates),
                 repeated=beam.pvalue.AsSingleton(repeated),
                 graph=beam.pvalue.AsList(graph),
+                samples=beam.pvalue.AsSingleton(written[write.SAMPLES]),
             )
         )
 

@@ -90,6 +90,13 @@ def read(path: str) -> bytes:
         return file.read()
 
 
+def read_part(path: str, offset: int, length: int) -> bytes:
+    """Some of a file's bytes."""
+    with open_raw(path) as file:
+        file.seek(offset)
+        return file.read(length)
+
+
 def read_json(path: str) -> Any:
     """A JSON file's content."""
     return json.loads(read(path))

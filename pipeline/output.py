@@ -17,6 +17,7 @@ from transforms import layout
 
 _BESIDE_SHARDS = (
     layout.TRANSFORM_GRAPH,
+    f"{layout.SERVING}/{layout.SERVING_VERSION}",
     layout.CLASSES,
     layout.STATS,
     layout.FEATURES,
@@ -86,9 +87,10 @@ def claim(options: Options, plan: Plan) -> str:
     # The manifest goes first: from here on there is no dataset.
     for name in (layout.MANIFEST, *earlier["names"], *earlier["temporary"]):
         files.remove(files.join(directory, name))
-    rejected = files.join(directory, layout.REJECTED)
-    if files.exists(rejected) and files.is_empty(rejected):
-        files.remove(rejected)
+    for name in (layout.REJECTED, layout.SERVING):
+        folder = files.join(directory, name)
+        if files.exists(folder) and files.is_empty(folder):
+            files.remove(folder)
     return files.join(directory, temporary)
 
 

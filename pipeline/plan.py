@@ -40,6 +40,17 @@ class Pairing:
     seed: int = 0
 
 
+def pairing_of(options: Options, *, with_images: bool) -> Pairing:
+    """How the rows of a conversion are paired."""
+    return Pairing(
+        with_images,
+        options.class_map.encoding == "coco_panoptic",
+        frozenset(source.split for source in options.split_lists),
+        frozenset(source.split for source in options.images_only),
+        options.seed,
+    )
+
+
 class PairByKey(beam.DoFn):
     """What is known of one key, pickled, to rows: `pair_by_key`."""
 
@@ -165,19 +176,12 @@ class PlanUnits(beam.PTransform):
     def expand(self, root: beam.Pipeline) -> Any:
         """Gives `units`, the `rejected`, and keys `repeated` in several splits."""
         options, plan = self.options, self.plan
-        with_segments = options.class_map.encoding == "coco_panoptic"
-        pairing = Pairing(
-            plan.config.with_images,
-            with_segments,
-            frozenset({source.split for source in options.split_lists}),
-            frozenset(source.split for source in options.images_only),
-            options.seed,
-        )
+        pairing = pairing_of(options, with_images=plan.config.with_images)
         paired = (
             root
             | "Sources" >> beam.Create(sources_of(options), reshuffle=False)
             # (source, side)
-            | "ListNames" >> beam.FlatMap(_listed, options, with_segments)
+            | "ListNames" >> beam.FlatMap(listed, options, pairing.with_segments)
             # (key, entry)
             | "WithinLimit" >> beam.Filter(_within_limit, plan, options.seed)
             # A runner moves bytes as they are, and pickles all else anew at each hop.
@@ -243,9 +247,10 @@ def sources_of(options: Options) -> list[tuple[Source, Side]]:
     return [(source, side) for side, many in sides.items() for source in many]
 
 
-def _listed(
+def listed(
     element: tuple[Source, Side], options: Options, with_segments: bool
 ) -> Iterator[tuple[str, Entry]]:
+    """What a source says of which keys."""
     source, side = element
     found = files.match(source.pattern)
     yield from entries(source, found, options, side)

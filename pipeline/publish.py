@@ -13,12 +13,20 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline import files
-from pipeline.options import Options
+from pipeline import files, skew
+from pipeline.options import Options, RecordKeys
 from pipeline.rows import Rejection
 from pipeline.survey import Plan
 from pipeline.write import Pieces, ShardId, add_sizes, mask_depth
-from transforms import class_files, features, layout, masks, summaries
+from transforms import (
+    class_files,
+    features,
+    layout,
+    masks,
+    records,
+    serving,
+    summaries,
+)
 
 _TFDS = "tensorflow_datasets.core.features"
 _DICT = f"{_TFDS}.features_dict.FeaturesDict"
@@ -111,6 +119,7 @@ class Publish(beam.DoFn):
         duplicates: tuple[int, list[str]],
         repeated: tuple[int, list[str]],
         graph: Sequence[Any],
+        samples: Sequence[skew.Sample],
     ) -> Iterator[None]:
         """Judges the run, and publishes it or says why not.
 
@@ -120,6 +129,7 @@ class Publish(beam.DoFn):
             duplicates: keys that are twice in one split.
             repeated: keys that are in several splits.
             graph: elements, once the graph is written.
+            samples: rows to hold the serving model against.
         """
         del graph  # what matters is that it is there
         directory = self.options.output
@@ -130,18 +140,21 @@ class Publish(beam.DoFn):
             )
         lost = sum(count for _, count in rejected)
         splits = self._splits(shards)
-        records = sum(sum(p.records for p in pieces) for pieces in splits.values())
-        reason = judge(records, lost, self.options.max_rejected, duplicates)
+        written = sum(sum(p.records for p in pieces) for pieces in splits.values())
+        reason = judge(written, lost, self.options.max_rejected, duplicates)
+        stats = make_stats(self.options, self.plan, splits, lost)
+        if not reason:
+            reason = self._serving(stats, samples)
         if reason:
             folder = files.join(directory, layout.REJECTED)
             files.make_directory(folder)
-            verdict = {"reason": reason, "rejected": lost, "records": records}
+            verdict = {"reason": reason, "rejected": lost, "records": written}
             files.write_json(files.join(folder, layout.VERDICT), verdict)
             return
         text = class_files.to_yaml(self.options.class_map)
         files.write(files.join(directory, layout.CLASSES), text.encode())
         for name, tree in (
-            (layout.STATS, make_stats(self.options, self.plan, splits, lost)),
+            (layout.STATS, stats),
             (layout.FEATURES, make_features(self.plan.config)),
             (layout.DATASET_INFO, make_dataset_info(self.options.name, splits)),
             (layout.MANIFEST, make_manifest(self.options, self.plan, splits, lost)),
@@ -151,6 +164,32 @@ class Publish(beam.DoFn):
         files.remove(files.join(directory, layout.UNFINISHED))
         yield None
 
+    def _serving(self, stats: dict[str, Any], samples: Sequence[skew.Sample]) -> str:
+        """Writes the serving model; gives how it differs from the records, if so."""
+        directory, config = self.options.output, self.plan.config
+        assert directory is not None
+        constants = records.constants_of(stats, config)
+        files.make_directory(files.join(directory, layout.SERVING))
+        path = serving.model_path(directory)
+        serving.save(
+            path,
+            config,
+            self.options.class_map,
+            constants,
+            example_keys(self.plan.record_keys),
+        )
+        check = skew.SkewCheck(serving.Transform(path), config, constants)
+        for sample in samples:
+            record = files.read_part(sample.path, sample.offset, sample.length)
+            for difference in check.differences(
+                sample.label_bytes, sample.image_bytes, record
+            ):
+                return (
+                    f"serving and records differ: row {sample.key!r} of split "
+                    f"{sample.split}: {difference}"
+                )
+        return ""
+
     def _splits(
         self, shards: Sequence[tuple[ShardId, Pieces]]
     ) -> dict[str, list[Pieces]]:
@@ -158,6 +197,12 @@ class Publish(beam.DoFn):
         for (split, _), pieces in sorted(shards, key=lambda shard: shard[0]):
             splits[split].append(pieces)
         return splits
+
+
+def example_keys(keys: RecordKeys) -> serving.ExampleKeys:
+    """The features of the tf.Examples that serving reads: as the converter does."""
+    usual = serving.ExampleKeys()
+    return serving.ExampleKeys(keys.label or usual.label, keys.image or usual.image)
 
 
 def judge(

@@ -23,7 +23,8 @@ from pipeline.rows import DamagedError
 _GZIP_START = b"\x1f\x8b"
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
-_HEAD_BYTES = _LENGTH.size + _CHECKSUM.size
+HEAD_BYTES = _LENGTH.size + _CHECKSUM.size  # before a record
+TAIL_BYTES = _CHECKSUM.size  # after it
 
 
 def records(path: str) -> Iterator[bytes]:
@@ -48,10 +49,10 @@ def records(path: str) -> Iterator[bytes]:
 
 
 def _read_record(file: IO[bytes] | gzip.GzipFile) -> bytes | None:
-    head = file.read(_HEAD_BYTES)
+    head = file.read(HEAD_BYTES)
     if not head:
         return None
-    if len(head) < _HEAD_BYTES:
+    if len(head) < HEAD_BYTES:
         raise ValueError("the file ends within a record's length")
     _check(head[: _LENGTH.size], head[_LENGTH.size :], "length")
     (length,) = _LENGTH.unpack_from(head)

@@ -1,23 +1,33 @@
 """Whether a dataset on disk is the one that was written.
 
-Three questions: do the shards hold what the manifest says, does every record parse and
-load, and are the constants in the transform graph those that the records' own pixels
-give. Nothing here trusts `stats.json`: it is one of the things that are checked.
+Four questions: do the shards hold what the manifest says, does every record parse and
+load, are the constants in the transform graph those that the records' own pixels give,
+and, where the raw rows are at hand, does serving make of them what the records hold.
+Nothing here trusts `stats.json`: it is one of the things that are checked.
 """
 
 import collections
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from pipeline import files, tfrecords
-from pipeline.rows import DamagedError
-from transforms import features, layout, records, summaries
+from pipeline import files, header, raws, skew, tfrecords
+from pipeline.options import Source
+from pipeline.rows import DamagedError, RawRow
+from transforms import (
+    class_files,
+    features,
+    layout,
+    records,
+    serving,
+    summaries,
+    tiles,
+)
 
 ALL_WELL = "shards, records and graph agree"
 
@@ -53,9 +63,78 @@ def find_faults(directory: str) -> list[str]:
             faults.append(f"split {split}: its shards do not add up to its records")
         totals[split] = total
     if not faults:
-        faults += _check_stats(directory, totals)
-        faults += _check_graph(directory, config, totals)
+        train = summaries.add(
+            (totals[split] for split in summaries.graph_splits(totals)),
+            config.num_classes,
+            config.with_images,
+        )
+        statistics = summaries.statistics(train)
+        faults += _check_stats(directory, totals, statistics)
+        faults += _check_graph(directory, train | statistics)
     return faults
+
+
+def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[str]]:
+    """Holds the serving model, run on raw rows, against the records.
+
+    Args:
+        directory: of the dataset.
+        label_maps: where the raw label maps are; images are where they were when the
+            dataset was made.
+
+    Returns:
+        How many rows were compared, and what differs, a line each.
+
+    Raises:
+        FileNotFoundError: there is no dataset, or no serving model.
+        UsageError: the sources contradict the options of the dataset.
+    """
+    manifest = records.read_manifest(directory)
+    config = records.read_config(manifest)
+    constants = records.constants_of(records.read_stats(directory), config)
+    class_map = class_files.load_class_map(files.join(directory, layout.CLASSES))
+    check = skew.SkewCheck(serving.load_transform(directory), config, constants)
+    places = _places(directory, manifest)
+    compared = 0
+    faults: list[str] = []
+    for split, raw in raws.rows(raws.options_of(manifest, class_map, label_maps)):
+        key = _record_key(raw, config)
+        if (place := places.get((split, key))) is None:
+            continue  # it was rejected, or left out by --limit
+        compared += 1
+        record = files.read_part(*place)
+        faults += (
+            f"split {split}, row {key!r}: {difference}"
+            for difference in check.differences(
+                raw.label_bytes, raw.image_bytes, record
+            )
+        )
+    return compared, faults
+
+
+def _places(
+    directory: str, manifest: Mapping[str, Any]
+) -> dict[tuple[str, str], tuple[str, int, int]]:
+    """Where each record is: (split, key) to (path, offset, length)."""
+    places = {}
+    for split, found in manifest["splits"].items():
+        for shard in found["shards"]:
+            path, at = files.join(directory, shard["file"]), 0
+            for record in tfrecords.records(path):
+                at += tfrecords.HEAD_BYTES
+                example = tf.train.Example.FromString(record)
+                (key,) = example.features.feature[features.KEY].bytes_list.value
+                places[split, key.decode()] = path, at, len(record)
+                at += len(record) + tfrecords.TAIL_BYTES
+    return places
+
+
+def _record_key(raw: RawRow, config: features.Config) -> str:
+    """The key of a raw row's record; of its first tile, where there are tiles."""
+    if config.resize != "tile" or raw.label_bytes is None:
+        return raw.key
+    found = header.read_header(raw.label_bytes)
+    return tiles.tile_key(raw.key, (0, 0), (found.height, found.width))
 
 
 def _check_shard(path: str, shard: dict[str, Any]) -> list[str]:
@@ -121,8 +200,21 @@ def _summary(
     return summaries.of_row(counts[1:], int(counts[0]), image)
 
 
-def _check_stats(directory: str, totals: dict[str, summaries.Summary]) -> Iterator[str]:
+def _check_stats(
+    directory: str,
+    totals: dict[str, summaries.Summary],
+    statistics: Mapping[str, tf.Tensor],
+) -> Iterator[str]:
     stats = records.read_stats(directory)
+    for name, values in statistics.items():
+        found = stats.get(name) or stats["class_weights"][name]
+        for index, wanted in enumerate(values.numpy().tolist()):
+            # A class that never occurs has no weight.
+            if (found[index] or 0.0) != wanted:
+                yield (
+                    f"{layout.STATS}: {name}[{index}] is {found[index]}, and the "
+                    f"records' pixels give {wanted}"
+                )
     for split, total in totals.items():
         for name, value in stats["splits"][split].items():
             if name in total and not np.array_equal(total[name], np.ravel(value)):
@@ -132,19 +224,12 @@ def _check_stats(directory: str, totals: dict[str, summaries.Summary]) -> Iterat
                 )
 
 
-def _check_graph(
-    directory: str, config: features.Config, totals: dict[str, summaries.Summary]
-) -> Iterator[str]:
-    """Holds the graph's constants against the training split's pixels."""
+def _check_graph(directory: str, constants: Mapping[str, Any]) -> Iterator[str]:
+    """Holds the graph's constants against those of the training split's pixels."""
     graph = tft.TFTransformOutput(files.join(directory, layout.TRANSFORM_GRAPH))
     no_bytes = {name: tf.constant([""]) for name in graph.raw_feature_spec()}
     outputs = graph.transform_raw_features(no_bytes, drop_unused_features=True)
-    train = summaries.add(
-        (totals[split] for split in summaries.graph_splits(totals)),
-        config.num_classes,
-        config.with_images,
-    )
-    for name, value in (train | summaries.statistics(train)).items():
+    for name, value in constants.items():
         found = outputs[features.STATS_PREFIX + name].numpy()[0]
         wanted = np.asarray(value).astype(found.dtype)
         for index in np.flatnonzero(found != wanted):

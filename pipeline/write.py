@@ -21,6 +21,8 @@ from isal import isal_zlib
 from pipeline import examples, files, png, progress, tfrecords
 from pipeline.check import CheckedRow
 from pipeline.encode import EncodedBatch
+from pipeline.keys import rank_of
+from pipeline.skew import SAMPLE_ROWS, Sample
 from pipeline.survey import Plan, shard_name
 from transforms import features, masks, summaries
 
@@ -53,6 +55,7 @@ class Pieces:
 
 
 ShardId = tuple[str, int]
+SAMPLES = "samples"
 
 
 def make_record(
@@ -118,22 +121,25 @@ def mask_depth(config: features.Config) -> list[int]:
 
 @dataclasses.dataclass(eq=False)
 class WriteFragment(beam.DoFn):
-    """Encoded batches to fragments: gives (shard, fragment).
+    """Encoded batches to fragments: gives (shard, fragment), and `samples`.
 
     Attributes:
         directory: where fragments lie.
         config: the encoding.
+        seed: of the samples' ranks.
     """
 
     directory: str
     config: features.Config
+    seed: int
 
     def setup(self) -> None:
         """Makes the directory, once a worker."""
         files.make_directory(self.directory)
 
-    def process(self, batch: EncodedBatch) -> Iterator[tuple[ShardId, Pieces]]:
+    def process(self, batch: EncodedBatch) -> Iterator[Any]:
         """Writes one fragment."""
+        samples: list[Sample] = []
         path = files.join(self.directory, uuid.uuid4().hex)
         total = summaries.zero(self.config.num_classes, self.config.with_images)
         sizes: collections.Counter[tuple[int, int]] = collections.Counter()
@@ -141,6 +147,19 @@ class WriteFragment(beam.DoFn):
         with files.create(path) as file:
             for row, mask in zip(batch.rows, batch.masks, strict=True):
                 record = make_record(row, mask, self.config)
+                if row.raw is not None:
+                    samples.append(
+                        Sample(
+                            rank_of(row.key, self.seed),
+                            batch.split,
+                            row.key,
+                            row.raw.label_bytes,
+                            row.raw.image_bytes,
+                            path,
+                            size + tfrecords.HEAD_BYTES,
+                            len(record),
+                        )
+                    )
                 size += file.write(tfrecords.frame(record))
                 sizes[row.height, row.width] += 1
                 for name, values in row.summary.items():
@@ -148,6 +167,7 @@ class WriteFragment(beam.DoFn):
         records = len(batch.rows)
         progress.TALLY.add(records=records)
         _RECORDS.inc(records)
+        yield from (beam.pvalue.TaggedOutput(SAMPLES, sample) for sample in samples)
         yield (
             (batch.split, batch.shard),
             Pieces(batch.part, path, records, size, dict(sizes), total),
@@ -215,21 +235,26 @@ def add_sizes(
 
 @dataclasses.dataclass(eq=False)
 class WriteShards(beam.PTransform):
-    """Encoded batches to shards: gives (shard, shard's pieces) of every planned shard.
+    """Encoded batches to shards: gives `shards` and `samples`.
+
+    The one are (shard, shard's pieces) of every planned shard, the other those few of
+    the samples that have the smallest ranks, as one list.
 
     Attributes:
         directory: of the dataset.
         temporary: where fragments lie.
         name: of the dataset.
         plan: its splits, their shards, the encoding.
+        seed: of the samples' ranks.
     """
 
     directory: str
     temporary: str
     name: str
     plan: Plan
+    seed: int
 
-    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+    def expand(self, batches: beam.PCollection) -> dict[str, beam.PCollection]:
         """Groups the names of fragments, never their bytes."""
         # Where all rows of a shard were rejected it is there all the same, empty.
         planned = batches.pipeline | "PlannedShards" >> beam.Create(
@@ -240,13 +265,17 @@ class WriteShards(beam.PTransform):
             ],
             reshuffle=False,
         )
-        fragments = batches | "WriteFragment" >> beam.ParDo(
-            WriteFragment(self.temporary, self.plan.config)
-        )
-        return (
-            (fragments, planned)
+        written = batches | "WriteFragment" >> beam.ParDo(
+            WriteFragment(self.temporary, self.plan.config, self.seed)
+        ).with_outputs(SAMPLES, main="fragments")
+        shards = (
+            (written.fragments, planned)
             | "WithPlanned" >> beam.Flatten()
             | "GroupByShard" >> beam.GroupByKey()
             | "AssembleShard"
             >> beam.ParDo(AssembleShard(self.directory, self.name, self.plan))
         )
+        samples = written[SAMPLES] | "FewSamples" >> beam.combiners.Top.Smallest(
+            SAMPLE_ROWS
+        )
+        return {"shards": shards, SAMPLES: samples}

@@ -84,14 +84,36 @@ def graph_rows(out: pathlib.Path, **columns: list[bytes]) -> dict[str, list]:
     }
 
 
+def serving_rows(out: pathlib.Path, **columns: list[bytes]) -> dict[str, list]:
+    """What the serving model makes of raw bytes, in one batch, without its padding."""
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(out / "serving/1"))
+    signatures = {"image_bytes": "image", "label_bytes": "label_map"}
+    rows = {}
+    for column, values in columns.items():
+        signature = model.signatures[signatures[column]]
+        found = signature(**{column: tf.constant(values)})
+        rows |= {name: list(value.numpy()) for name, value in found.items()}
+    if "height" in rows:
+        sides = list(zip(rows.pop("height"), rows.pop("width"), strict=True))
+        rows = {
+            name: [
+                value[:height, :width] if value.ndim > 1 else value
+                for value, (height, width) in zip(values, sides, strict=True)
+            ]
+            for name, values in rows.items()
+        }
+    return rows
+
+
 def assert_graph_equals_load(out, rows, **columns):
-    """Holds the graph over raw bytes, by key, against the records."""
+    """Holds both graphs, over raw bytes, by key, against the records."""
     names = {"labels": "label_bytes", "images": "image_bytes"}
     keys = sorted(rows)
-    found = graph_rows(
-        out, **{names[n]: [files[key] for key in keys] for n, files in columns.items()}
-    )
-    for number, key in enumerate(keys):
-        for name, values in rows[key].items():
-            if name != "key":
-                np.testing.assert_array_equal(found[name][number], values, key)
+    raw = {names[n]: [files[key] for key in keys] for n, files in columns.items()}
+    for found in (graph_rows(out, **raw), serving_rows(out, **raw)):
+        for number, key in enumerate(keys):
+            for name, values in rows[key].items():
+                if name != "key":
+                    np.testing.assert_array_equal(found[name][number], values, key)

@@ -1,6 +1,33 @@
 """What a loss or a metric may want beside label and mask."""
 
+from typing import Any
+
+import numpy.typing as npt
 import tensorflow as tf
+
+from transforms import features
+
+
+def columns(
+    label: tf.Tensor,
+    config: features.Config,
+    class_weights: tf.Tensor | npt.NDArray[Any] | None,
+) -> dict[str, tf.Tensor]:
+    """The columns of one row that the configuration asks for.
+
+    Args:
+        label: int[H W], class indices, -1 where ignored.
+        config: which.
+        class_weights: f32[K], of the weight map.
+    """
+    made = {}
+    if config.weight_map != "none":
+        made[features.WEIGHT] = weight_map(label, class_weights)
+    if config.presence:
+        made[features.PRESENCE] = presence(label, config.num_classes)
+    if config.boundary:
+        made[features.BOUNDARY] = boundary(label, config.boundary)
+    return made
 
 
 def weight_map(label: tf.Tensor, class_weights: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,8 @@
 """What lies where in a dataset's directory: for writer and reader alike."""
 
 TRANSFORM_GRAPH = "transform_graph"
+SERVING = "serving"  # models by version, as model servers look for them
+SERVING_VERSION = 1
 REJECTED = "rejected"
 CLASSES = "classes.yaml"
 STATS = "stats.json"

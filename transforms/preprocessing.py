@@ -15,8 +15,8 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from transforms import decode, extras, features, geometry, masks, summaries
-from transforms.classes import IGNORED, UNKNOWN, ClassMap
+from transforms import extras, features, masks, raw, summaries
+from transforms.classes import IGNORED, ClassMap
 
 Tensors = Mapping[str, tf.Tensor]
 
@@ -116,7 +116,11 @@ def make_preprocessing_fn(
 @functools.lru_cache(maxsize=8)
 def _label_batch(config: features.Config, class_map: ClassMap) -> Any:
     """The function from encoded label maps string[B] to i64[B H W] class indices."""
-    row_fn = _label_row(config, class_map)
+    label_row = raw.label_row(config, class_map)
+    row_fn = _unless_empty(
+        lambda encoded: tf.cast(label_row(encoded), tf.int64),
+        np.full(config.size or (0, 0), IGNORED),
+    )
     return tf.function(
         lambda encoded: _map_rows(row_fn, encoded, config.size, tf.int64),
         input_signature=[tf.TensorSpec([None], tf.string)],
@@ -127,50 +131,15 @@ def _label_batch(config: features.Config, class_map: ClassMap) -> Any:
 @functools.lru_cache(maxsize=8)
 def _image_batch(config: features.Config) -> Any:
     """The function from encoded images string[B] to u8[B H W 3] levels."""
-    row_fn = _image_row(config)
+    row_fn = _unless_empty(
+        raw.image_row(config), np.zeros([*(config.size or (0, 0)), 3], np.uint8)
+    )
     return tf.function(
         lambda encoded: _map_rows(
             row_fn, encoded, config.size, tf.uint8, channels=(3,)
         ),
         input_signature=[tf.TensorSpec([None], tf.string)],
         autograph=False,
-    )
-
-
-def _label_row(
-    config: features.Config, class_map: ClassMap
-) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function from one encoded label map to i64[H W] class indices."""
-
-    def label_row(encoded: tf.Tensor) -> tf.Tensor:
-        ids = decode.label_ids(encoded, class_map)
-        label = tf.gather(tf.constant(class_map.forward_table(id_depth=16)), ids)
-        unknown = label == UNKNOWN
-        value = tf.strings.as_string(tf.reduce_max(tf.where(unknown, ids, 0)))
-        if class_map.encoding == "color":  # whose ids are no values
-            value = tf.constant("(a colour)")
-        message = tf.strings.join(
-            [
-                "the label map has the value ",
-                value,
-                f"; class map {class_map.name} has {class_map.describe_ids()}",
-            ]
-        )
-        label = decode.require(~tf.reduce_any(unknown), message, label)
-        label = geometry.fit_label(label, config.size, config.resize, IGNORED)
-        return tf.cast(label, tf.int64)  # TF Transform lets out no i32
-
-    blank = np.full(config.size or (0, 0), IGNORED)
-    return _unless_empty(label_row, blank)
-
-
-def _image_row(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function from one encoded image to u8[H W 3] levels."""
-    return _unless_empty(
-        lambda encoded: geometry.fit_image(
-            decode.image_levels(encoded), config.size, config.resize
-        ),
-        np.zeros([*(config.size or (0, 0)), 3], np.uint8),
     )
 
 

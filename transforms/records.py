@@ -86,7 +86,7 @@ def load(
     rows = records.map(parse, tf.data.AUTOTUNE)
     if raw:
         return rows if batch_size is None else rows.ragged_batch(batch_size)
-    constants = read_constants(directory, config)
+    constants = constants_of(read_stats(directory), config)
 
     def decode_row(columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         row = decode_columns(columns, config, constants)
@@ -306,12 +306,7 @@ def decode_columns(
     row = {features.KEY: columns[features.KEY], features.LABEL: label}
     if mask is not None:
         row[features.MASK] = mask
-    if config.weight_map != "none":
-        row[features.WEIGHT] = extras.weight_map(label, constants.class_weights)
-    if config.presence:
-        row[features.PRESENCE] = extras.presence(label, config.num_classes)
-    if config.boundary:
-        row[features.BOUNDARY] = extras.boundary(label, config.boundary)
+    row |= extras.columns(label, config, constants.class_weights)
     if config.with_images:
         levels = decode.image_levels(columns[features.IMAGE_ENCODED])
         levels = geometry.fit_image(levels, config.size, config.resize)
@@ -352,9 +347,8 @@ def _decode_mask(
     return masks.label_from_mask(mask), mask
 
 
-def read_constants(directory: str, config: features.Config) -> Constants:
-    """The constants that the records of a dataset are decoded with."""
-    stats = read_stats(directory)
+def constants_of(stats: Mapping[str, Any], config: features.Config) -> Constants:
+    """The constants that records are decoded with, by a dataset's statistics."""
     scale = offset = weights = None
     if config.with_images:
         scale, offset = summaries.normalization(

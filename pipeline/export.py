@@ -1,0 +1,49 @@
+"""A dataset's serving model, put where a model server looks for models."""
+
+import os
+import uuid
+
+import tensorflow as tf
+
+from transforms import serving
+
+
+def export(directory: str, to: str, version: int) -> str:
+    """Copies the serving model to `to`/`version`; it appears there whole.
+
+    Args:
+        directory: of the dataset.
+        to: the model's directory, whose entries are versions.
+        version: a number, above 0; servers take the highest.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        FileNotFoundError: there is no serving model.
+        FileExistsError: the version is there already.
+    """
+    model = serving.model_path(directory)
+    if not tf.io.gfile.exists(model):
+        raise FileNotFoundError(f"{model} is missing: {directory} has no serving model")
+    path = os.path.join(to, str(version))
+    if tf.io.gfile.exists(path):
+        raise FileExistsError(
+            f"{path} is there already, and servers may have loaded it: choose another "
+            "--version"
+        )
+    # Model servers pass over what is no number.
+    temporary = os.path.join(to, f".{version}-{uuid.uuid4().hex[:12]}")
+    try:
+        for folder, _, names in tf.io.gfile.walk(model):
+            target = os.path.join(temporary, os.path.relpath(folder, model))
+            tf.io.gfile.makedirs(target)
+            for name in names:
+                source = os.path.join(folder, name)
+                tf.io.gfile.copy(source, os.path.join(target, name))
+        tf.io.gfile.rename(temporary, path)
+    except BaseException:
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.rmtree(temporary)
+        raise
+    return path
