@@ -28,7 +28,7 @@ done
 directory="$(cd "$1" && pwd -P)"
 classpath="$(mktemp)"
 trap 'rm -f "$classpath"' EXIT
-mvn --batch-mode --quiet --file "$here/pom.xml" dependency:build-classpath \
+mvn --batch-mode --quiet -Dstyle.color=never --file "$here/pom.xml" dependency:build-classpath \
   -Dmdep.outputFile="$classpath"
 jars="$(cat "$classpath")"
 rm -f "$classpath"

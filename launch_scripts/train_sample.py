@@ -40,7 +40,7 @@ def u_net(num_classes: int) -> keras.Model:
     def block(features: keras.KerasTensor, filters: int) -> keras.KerasTensor:
         for _ in range(2):
             features = keras.layers.Conv2D(filters, 3, padding="same")(features)
-            features = keras.layers.BatchNormalization()(features)
+            features = keras.layers.GroupNormalization(8)(features)
             features = keras.layers.ReLU()(features)
         return features
 

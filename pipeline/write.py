@@ -254,7 +254,7 @@ class WriteShards(beam.PTransform):
     plan: Plan
     seed: int
 
-    def expand(self, batches: beam.PCollection) -> dict[str, beam.PCollection]:
+    def expand(self, batches: beam.PCollection) -> Any:
         """Groups the names of fragments, never their bytes."""
         # Where all rows of a shard were rejected it is there all the same, empty.
         planned = batches.pipeline | "PlannedShards" >> beam.Create(

@@ -407,7 +407,7 @@ def test_dataset_names_and_versions_are_in_the_manifest(tree, convert, tmp_path)
     on_disk = {path.name for path in out.iterdir()}
     assert on_disk == {
         "streets-train.tfrecord-00000-of-00001",
-        *("transform_graph", "classes.yaml", "stats.json"),
+        *("transform_graph", "serving", "classes.yaml", "stats.json"),
         *("features.json", "dataset_info.json", "manifest.json"),
     }
     shard = out / "streets-train.tfrecord-00000-of-00001"

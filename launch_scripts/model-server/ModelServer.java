@@ -22,7 +22,6 @@ import org.tensorflow.Result;
 import org.tensorflow.SavedModelBundle;
 import org.tensorflow.SessionFunction;
 import org.tensorflow.Tensor;
-import org.tensorflow.exceptions.TFInvalidArgumentException;
 import org.tensorflow.ndarray.NdArray;
 import org.tensorflow.ndarray.NdArrays;
 import org.tensorflow.ndarray.Shape;
@@ -78,7 +77,7 @@ public final class ModelServer {
       } else {
         reply.addProperty("state", "AVAILABLE");
       }
-    } catch (TFInvalidArgumentException | IllegalArgumentException error) {
+    } catch (IllegalArgumentException error) {
       status = 400;
       reply.addProperty("error", error.getMessage());
     } catch (RuntimeException error) {

@@ -333,7 +333,7 @@ def test_a_record_made_by_hand_is_read(encoding, num_classes, fixed_size):
     columns = records.record_parser(config)(tf.constant(record))
     expected = label[..., np.newaxis] == np.arange(num_classes)
     for dtype in (tf.float32, tf.bool, tf.uint8):
-        row = records.decode_record(columns, config, None, dtype)
+        row = records.decode_record(columns, config, records.Constants(), dtype)
         assert set(row) == {"key", "label", "mask"}
         assert (row["label"].dtype, row["mask"].dtype) == (tf.int32, dtype)
         np.testing.assert_array_equal(row["label"], label)
@@ -353,7 +353,7 @@ def test_a_record_that_is_all_ignored_is_read(encoding, shape):
     config = features.Config(9, encoding)
     record = _record(label, 9, encoding, fixed=False)
     row = records.decode_record(
-        records.record_parser(config)(tf.constant(record)), config, None
+        records.record_parser(config)(tf.constant(record)), config, records.Constants()
     )
     np.testing.assert_array_equal(row["label"], label)
     np.testing.assert_array_equal(row["mask"], np.zeros((*shape, 9)))
