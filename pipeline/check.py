@@ -19,6 +19,7 @@ from pipeline.coders import SizedCoder
 from pipeline.options import Options
 from pipeline.rows import Batch, RawRow, RejectedError, Rejection
 from pipeline.runs import Runs, runs_of
+from pipeline.skew import SAMPLE_ROWS
 from transforms import (
     decode,
     features,
@@ -65,7 +66,7 @@ class CheckedRow:
         image_bytes: the encoded image as it is stored; None where rows have none.
         image_format: `png` or `jpeg`; empty where rows have none.
         size: what the row takes of a unit, in bytes.
-        raw: what it was made of, of the few rows that the skew check samples from.
+        raw: what it was made of, of the rows that the skew check samples from.
     """
 
     key: str
@@ -127,14 +128,13 @@ class CheckBatch(beam.DoFn):
         """Checks one batch; one that turns out larger than a unit is cut."""
         slices, size = 0, 0
         rows: list[CheckedRow] = []
-        sampled = False
-        for raw in batch.rows:
+        for number, raw in enumerate(batch.rows):
+            sampled = number < SAMPLE_ROWS
             try:
                 # A picture's tiles come one by one, and are rejected together.
                 for row in self._check(raw):
-                    if not sampled:  # of a picture's tiles it is the first
-                        row = dataclasses.replace(row, raw=raw)
-                        sampled = True
+                    if sampled:  # of a picture's tiles it is the first
+                        row, sampled = dataclasses.replace(row, raw=raw), False
                     if rows and size + row.size > sizes.UNIT_BYTES:
                         part = (*batch.part, slices)
                         yield CheckedBatch(batch.split, batch.shard, part, rows)

@@ -514,11 +514,20 @@ def test_skew_fails_the_conversion(rows, tmp_path, monkeypatch, capsys):
         turned = tuple(reversed(class_map.classes))
         save(path, config, ClassMap("m", turned, class_map.ignore), *more)
 
+    compared = []
+    publish_samples = publish.Publish._serving
+
+    def count(self, stats, samples):
+        compared.extend(samples)
+        return publish_samples(self, stats, samples)
+
     monkeypatch.setattr(publish.serving, "save", save_another)
+    monkeypatch.setattr(publish.Publish, "_serving", count)
     argv = ["convert", *map(str, _inputs(rows)), "--output", str(tmp_path / "out")]
     assert main(argv) == 1
     printed = capsys.readouterr().err
     assert "serving and records differ: row 'row_0" in printed
+    assert len(compared) == 10
     assert "column label differs" in printed
     assert not (tmp_path / "out/manifest.json").exists()
 
