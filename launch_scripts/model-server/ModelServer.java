@@ -55,6 +55,7 @@ public final class ModelServer {
     http.start();
     System.out.printf("serving %s at http://localhost:%d/v1/models/%s%n",
         model, http.getAddress().getPort(), args[1]);
+    System.out.flush();
   }
 
   /** The version of the highest number. */
