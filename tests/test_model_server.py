@@ -39,9 +39,13 @@ def model_server(directory):
         text=True,
     )
     lines: queue.Queue[str] = queue.Queue()
-    threading.Thread(
-        target=lambda: [lines.put(line) for line in [*process.stdout, ""]], daemon=True
-    ).start()
+
+    def listen():
+        for line in process.stdout:
+            lines.put(line)
+        lines.put("")
+
+    threading.Thread(target=listen, daemon=True).start()
     try:
         while "http://" not in (line := lines.get(timeout=600)):
             assert line, process.stderr.read()
