@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,14 +12,11 @@ from apache_beam.io.filesystem import BeamIOError
 from pipeline import tfrecords
 from pipeline.options import RecordKeys
 from pipeline.rows import BadRow, DamagedError, RawRow, numbered_key
+from transforms import features
+from transforms.wire import field
 
 Value = str | bytes | int | npt.NDArray[np.int64] | npt.NDArray[np.float32]
 
-
-# What DeepLab's builders write (tensorflow/models,
-# research/deeplab/datasets/build_data.py), and most others after them.
-_LABEL = "image/segmentation/class/encoded"
-_IMAGE = "image/encoded"
 _KEY = "image/filename"
 _LOOKED_AT = 64
 
@@ -33,9 +29,10 @@ def resolve(path: str, keys: RecordKeys) -> RecordKeys:
     image = keys.image
     if image is None:
         first = itertools.islice(_whole_records(path), _LOOKED_AT)
-        image = _IMAGE if any(_IMAGE in _features(r) for r in first) else ""
+        name = features.EXAMPLE_IMAGE
+        image = name if any(name in _features(r) for r in first) else ""
     return RecordKeys(
-        _LABEL if keys.label is None else keys.label,
+        features.EXAMPLE_LABEL if keys.label is None else keys.label,
         image,
         _KEY if keys.key is None else keys.key,
     )
@@ -144,18 +141,7 @@ def serialize(columns: Mapping[str, Value]) -> bytes:
             feature[name].int64_list.value.append(value)
         elif value.dtype == np.float32:
             # A list from Python floats takes a hundred times as long.
-            feature[name].float_list.MergeFromString(_packed(value.tobytes()))
+            feature[name].float_list.MergeFromString(field(1, value.tobytes()))
         else:
             feature[name].int64_list.value.extend(value.tolist())
     return example.SerializeToString(deterministic=True)
-
-
-def _packed(data: bytes) -> bytes:
-    """Field 1, packed, in protobuf's wire format: tag, length as varint, data."""
-    length = bytearray()
-    rest = len(data)
-    while rest > 127:
-        length.append(rest & 127 | 128)
-        rest >>= 7
-    length.append(rest)
-    return struct.pack("B", 1 << 3 | 2) + bytes(length) + data

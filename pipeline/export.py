@@ -23,9 +23,7 @@ def export(directory: str, to: str, version: int) -> str:
         FileNotFoundError: there is no serving model.
         FileExistsError: the version is there already.
     """
-    model = serving.model_path(directory)
-    if not tf.io.gfile.exists(model):
-        raise FileNotFoundError(f"{model} is missing: {directory} has no serving model")
+    model = serving.find_model(directory)
     path = os.path.join(to, str(version))
     if tf.io.gfile.exists(path):
         raise FileExistsError(

@@ -35,6 +35,11 @@ PNG_BYTES = "png_bytes"  # string: label values as the source's label maps have 
 COLOR_PNG_BYTES = "color_png_bytes"  # string: likewise, in the classes' colours
 STATS_PREFIX = "stats/"  # constants of the training split, the same in every row
 
+# Features of others' tf.Examples, as DeepLab's builders write them (tensorflow/models,
+# research/deeplab/datasets/build_data.py), and most after them.
+EXAMPLE_LABEL = "image/segmentation/class/encoded"
+EXAMPLE_IMAGE = "image/encoded"
+
 # Record columns.
 KEY = "key"
 IMAGE_HEIGHT = "image/height"  # of the stored mask

@@ -61,8 +61,8 @@ class ExampleKeys(NamedTuple):
         image: the encoded image.
     """
 
-    label: str = "image/segmentation/class/encoded"
-    image: str = "image/encoded"
+    label: str = features.EXAMPLE_LABEL
+    image: str = features.EXAMPLE_IMAGE
 
 
 def save(
@@ -326,10 +326,19 @@ def load_transform(directory: str) -> Transform:
     Raises:
         FileNotFoundError: there is none.
     """
+    return Transform(find_model(directory))
+
+
+def find_model(directory: str) -> str:
+    """The path of a dataset's serving model.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
     path = model_path(directory)
     if not tf.io.gfile.exists(path):
         raise FileNotFoundError(f"{path} is missing: {directory} has no serving model")
-    return Transform(path)
+    return path
 
 
 def model_path(directory: str) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from transforms.wire import field
+
 _FILE = "assets.extra/tf_serving_warmup_requests"
 
 
@@ -29,24 +31,10 @@ def save(model: str, requests: Mapping[str, Mapping[str, tf.Tensor]]) -> None:
 
 
 def _prediction_log(signature: str, inputs: Mapping[str, tf.Tensor]) -> bytes:
-    model_spec = _field(3, signature.encode())  # signature_name
-    request = _field(1, model_spec)
+    model_spec = field(3, signature.encode())  # signature_name
+    request = field(1, model_spec)
     for name, value in inputs.items():  # of a map field: key and value
         tensor = tf.make_tensor_proto(value).SerializeToString()
-        request += _field(2, _field(1, name.encode()) + _field(2, tensor))
-    predict_log = _field(1, request)
-    return _field(6, predict_log)
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A field of bytes: its number and wire type 2, the length, the content."""
-    return bytes([number << 3 | 2]) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; all but the last have the top bit set."""
-    digits = bytearray()
-    while value > 127:
-        digits.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*digits, value])
+        request += field(2, field(1, name.encode()) + field(2, tensor))
+    predict_log = field(1, request)
+    return field(6, predict_log)
