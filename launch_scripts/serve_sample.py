@@ -11,6 +11,7 @@ import argparse
 import base64
 import json
 import pathlib
+import urllib.error
 import urllib.request
 
 
@@ -23,6 +24,9 @@ def predict(url: str, image: bytes) -> dict[str, bytes]:
 
     Returns:
         The outputs whose names end in `_bytes`.
+
+    Raises:
+        SystemExit: there is no server, or it refuses; says why.
     """
     instance = {"b64": base64.b64encode(image).decode()}
     request = urllib.request.Request(
@@ -30,8 +34,13 @@ def predict(url: str, image: bytes) -> dict[str, bytes]:
         json.dumps({"instances": [instance]}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request) as response:
-        (outputs,) = json.load(response)["predictions"]
+    try:
+        with urllib.request.urlopen(request) as response:
+            (outputs,) = json.load(response)["predictions"]
+    except urllib.error.HTTPError as error:
+        raise SystemExit(f"the server refused: {error.read().decode()}") from None
+    except urllib.error.URLError as error:
+        raise SystemExit(f"no model server answers at {url}: {error.reason}") from None
     return {
         name: base64.b64decode(value["b64"])
         for name, value in outputs.items()

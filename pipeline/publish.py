@@ -25,6 +25,7 @@ from transforms import (
     masks,
     records,
     serving,
+    signatures,
     summaries,
 )
 
@@ -171,7 +172,7 @@ class Publish(beam.DoFn):
         constants = records.constants_of(stats, config)
         files.make_directory(files.join(directory, layout.SERVING))
         path = serving.model_path(directory)
-        serving.save(
+        signatures.save(
             path,
             config,
             self.options.class_map,
@@ -199,10 +200,10 @@ class Publish(beam.DoFn):
         return splits
 
 
-def example_keys(keys: RecordKeys) -> serving.ExampleKeys:
+def example_keys(keys: RecordKeys) -> signatures.ExampleKeys:
     """The features of the tf.Examples that serving reads: as the converter does."""
-    usual = serving.ExampleKeys()
-    return serving.ExampleKeys(keys.label or usual.label, keys.image or usual.image)
+    usual = signatures.ExampleKeys()
+    return signatures.ExampleKeys(keys.label or usual.label, keys.image or usual.image)
 
 
 def judge(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from transforms import features, masks, records, serving
+from transforms import features, masks, records, serving, signatures
 from transforms.preprocessing import make_encode_fn
 
 SAMPLE_ROWS = 16
@@ -70,7 +70,7 @@ class SkewCheck:
             lambda encoded: self._label_map(encoded, with_mask=True), [text]
         )
 
-    def _label_map(self, encoded: tf.Tensor, *, with_mask: bool) -> serving.Tensors:
+    def _label_map(self, encoded: tf.Tensor, *, with_mask: bool) -> signatures.Tensors:
         row = self._transform(label_bytes=encoded)
         if not with_mask:
             del row[features.MASK]
@@ -95,7 +95,7 @@ class SkewCheck:
         expected = self._load(columns)
         if small:
             expected = records.with_mask(expected, self._config)
-        found: serving.Tensors = {}
+        found: signatures.Tensors = {}
         try:
             if label_bytes is not None:
                 label_map = self._whole if small else self._packed

@@ -14,7 +14,7 @@ from pipeline import publish
 from pipeline.__main__ import main
 from tests import data_generation as data
 from tests import reading
-from transforms import serving
+from transforms import serving, signatures
 from transforms.classes import ClassMap, LabelClass
 
 SIZE = (24, 32)
@@ -412,21 +412,30 @@ def test_a_model_with_the_graph_in_front(
     out = convert(tmp_path / "out", *_inputs(rows), *size)
     inputs = keras.Input((None, None, 3))
     model = keras.Model(inputs, keras.layers.Conv2D(3, 3, padding="same")(inputs))
-    serving.attach(model, str(out), str(tmp_path / "model/1"))
+    path = str(tmp_path / "model/1")
+    serving.attach(model, str(out), path)
     names = ["row_000.jpg", "row_001.png"]
     encoded = [(rows / "images" / name).read_bytes() for name in names]
     row = serving.load_transform(str(out))(image_bytes=tf.constant(encoded))
     expected = np.argmax(model(row["image"]), axis=-1)
+    # In a session, as model servers run it; in Python that fills variables otherwise.
     code = (
-        "import sys, tensorflow as tf\n"
-        "model = tf.saved_model.load(sys.argv[1])\n"
+        "import sys, tensorflow.compat.v1 as tf\n"
         "files = [open(name, 'rb').read() for name in sys.argv[2:]]\n"
-        "found = model.signatures['serving_default'](image_bytes=tf.constant(files))\n"
-        "print(repr(found['png_bytes'].numpy().tolist()))\n"
+        "with tf.Session(graph=tf.Graph()) as session:\n"
+        "    model = tf.saved_model.load(session, ['serve'], sys.argv[1])\n"
+        "    signature = model.signature_def['serving_default']\n"
+        "    fed = {signature.inputs['image_bytes'].name: files}\n"
+        "    found = session.run(signature.outputs['png_bytes'].name, fed)\n"
+        "print(repr(found.tolist()))\n"
     )
     paths = [str(rows / "images" / name) for name in names]
-    printed = run_python(code, str(tmp_path / "model/1"), *paths)
-    for one, label in zip(eval(printed.splitlines()[-1]), expected, strict=True):
+    printed = run_python(code, path, *paths)
+    pngs = eval(printed.splitlines()[-1])
+    loaded = tf.saved_model.load(path).signatures["serving_default"]
+    found = loaded(image_bytes=tf.constant(encoded))
+    assert found["png_bytes"].numpy().tolist() == pngs
+    for one, label in zip(pngs, expected, strict=True):
         np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(one))), label)
 
 
@@ -508,7 +517,7 @@ def test_raw_rows_that_are_others_are_a_wrong_command(dataset, tmp_path, capfd):
 
 def test_skew_fails_the_conversion(rows, tmp_path, monkeypatch, capsys):
     """A serving model of another class map is written: its sample gives it away."""
-    save = serving.save
+    save = signatures.save
 
     def save_another(path, config, class_map, *more):
         turned = tuple(reversed(class_map.classes))
@@ -521,7 +530,7 @@ def test_skew_fails_the_conversion(rows, tmp_path, monkeypatch, capsys):
         compared.extend(samples)
         return publish_samples(self, stats, samples)
 
-    monkeypatch.setattr(publish.serving, "save", save_another)
+    monkeypatch.setattr(publish.signatures, "save", save_another)
     monkeypatch.setattr(publish.Publish, "_serving", count)
     argv = ["convert", *map(str, _inputs(rows)), "--output", str(tmp_path / "out")]
     assert main(argv) == 1
