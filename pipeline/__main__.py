@@ -325,6 +325,7 @@ def _beam_options(arguments: list[str]) -> "PipelineOptions":
             StandardOptions,
         )
         from apache_beam.runners import create_runner
+        from apache_beam.runners.portability.fn_api_runner import worker_handlers
     known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for declared in PipelineOptions.__subclasses__():
         with contextlib.suppress(argparse.ArgumentError):  # declared twice
@@ -345,6 +346,9 @@ def _beam_options(arguments: list[str]) -> "PipelineOptions":
         )
     if standard.runner in _IN_PROCESS:
         given = {argument.partition("=")[0] for argument in arguments}
+        # Beam would send its buffers every second from a thread of their own, and what
+        # another thread writes in that moment is cut in two or lost.
+        worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
         direct = beam_options.view_as(DirectOptions)
         if "--direct_running_mode" not in given:
             direct.direct_running_mode = "multi_threading"
