@@ -4,8 +4,12 @@ It is the only place where label maps and images meet. Only names move here, so 
 may be grouped and shuffled as is convenient; rows never are.
 """
 
+import collections
 import dataclasses
+import itertools
+import math
 import pickle
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -19,6 +23,9 @@ from pipeline.survey import Plan
 
 REJECTED = "rejected"
 REPEATED = "repeated"
+
+_GROUP_ROWS = 16384  # keys that one worker pairs at once
+_WAITING_NAMES = 65536  # names of a listing that wait to be packed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,27 +58,68 @@ def pairing_of(options: Options, *, with_images: bool) -> Pairing:
     )
 
 
-class PairByKey(beam.DoFn):
-    """What is known of one key, pickled, to rows: `pair_by_key`."""
+def list_names(
+    element: tuple[Source, Side], options: Options, plan: Plan, groups: int
+) -> Iterator[tuple[int, bytes]]:
+    """What a source says, as (group, packed (key, entry) pairs).
 
-    def __init__(self, pairing: Pairing) -> None:
-        self._pairing = pairing
+    All that is known of a key comes to one group.
+    """
+    waiting: dict[int, list[tuple[str, Entry]]] = collections.defaultdict(list)
+    with_segments = pairing_of(options, with_images=False).with_segments
+    known = (
+        (key, entry)
+        for key, entry in listed(element, options, with_segments)
+        if plan.splits[entry.split].takes(key, options.seed)
+    )
+    for number, (key, entry) in enumerate(known, start=1):
+        waiting[zlib.crc32(key.encode()) % groups].append((key, entry))
+        if number % _WAITING_NAMES == 0:
+            yield from ((group, _pack(some)) for group, some in waiting.items())
+            waiting.clear()
+    yield from ((group, _pack(some)) for group, some in waiting.items())
 
-    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[Any]:
-        """Gives (split, row), and rejections."""
-        key, packed = element
-        found = [pickle.loads(entry) for entry in packed]
-        rows: list[tuple[str, Row]] = []
-        for result in pair_by_key(key, found, self._pairing):
-            if isinstance(result, Rejection):
-                progress.TALLY.add(rejected=1)
-                yield beam.pvalue.TaggedOutput(REJECTED, result)
-            else:
-                rows.append(result)
-        yield from rows
-        if len(rows) > 1:
-            text = repeated_key(key, (split for split, _ in rows))
-            yield beam.pvalue.TaggedOutput(REPEATED, text)
+
+def _pack(names: Any) -> bytes:
+    """Names as few bytes: a runner holds all of them, and copies them at each hop."""
+    return zlib.compress(pickle.dumps(names), level=1)
+
+
+def _unpack(packed: bytes) -> Any:
+    return pickle.loads(zlib.decompress(packed))
+
+
+class PairNames(beam.DoFn):
+    """Groups of `list_names` to ((split, shard), packed rows)."""
+
+    def __init__(self, options: Options, plan: Plan) -> None:
+        self._options = options
+        self._plan = plan
+        self._pairing = pairing_of(options, with_images=plan.config.with_images)
+
+    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
+        """Gives rows, and rejections, and keys that are in several splits."""
+        _, packed = element
+        by_key: dict[str, list[Entry]] = collections.defaultdict(list)
+        for key, entry in itertools.chain.from_iterable(map(_unpack, packed)):
+            by_key[key].append(entry)
+        by_shard: dict[tuple[str, int], list[Row]] = collections.defaultdict(list)
+        for key, found in by_key.items():
+            splits = []
+            for result in pair_by_key(key, found, self._pairing):
+                if isinstance(result, Rejection):
+                    progress.TALLY.add(rejected=1)
+                    yield beam.pvalue.TaggedOutput(REJECTED, result)
+                    continue
+                split, row = result
+                splits.append(split)
+                shards = self._plan.splits[split].named_shards
+                shard = shard_of(key, self._options.seed, shards)
+                by_shard[split, shard].append(row)
+            if len(splits) > 1:
+                text = repeated_key(key, splits)
+                yield beam.pvalue.TaggedOutput(REPEATED, text)
+        yield from ((place, _pack(rows)) for place, rows in by_shard.items())
 
 
 def repeated_key(key: str, splits: Iterable[str]) -> str:
@@ -176,58 +224,40 @@ class PlanUnits(beam.PTransform):
     def expand(self, root: beam.Pipeline) -> Any:
         """Gives `units`, the `rejected`, and keys `repeated` in several splits."""
         options, plan = self.options, self.plan
-        pairing = pairing_of(options, with_images=plan.config.with_images)
+        groups = math.ceil(max(plan.rows, 1) / _GROUP_ROWS)
         paired = (
             root
             | "Sources" >> beam.Create(sources_of(options), reshuffle=False)
-            # (source, side)
-            | "ListNames" >> beam.FlatMap(listed, options, pairing.with_segments)
-            # (key, entry)
-            | "WithinLimit" >> beam.Filter(_within_limit, plan, options.seed)
-            # A runner moves bytes as they are, and pickles all else anew at each hop.
-            | "PackEntries" >> beam.MapTuple(lambda k, entry: (k, pickle.dumps(entry)))
-            | "GroupByKey" >> beam.GroupByKey()
+            | "ListNames" >> beam.FlatMap(list_names, options, plan, groups)
+            | "Group" >> beam.GroupByKey()
             | "Pair"
-            >> beam.ParDo(PairByKey(pairing)).with_outputs(
+            >> beam.ParDo(PairNames(options, plan)).with_outputs(
                 REJECTED, REPEATED, main="rows"
             )
         )
         named = (
             paired.rows
-            # (split, row)
-            | "ByShard"
-            >> beam.MapTuple(
-                lambda split, row: (
-                    (
-                        split,
-                        shard_of(
-                            row.key, options.seed, plan.splits[split].named_shards
-                        ),
-                    ),
-                    pickle.dumps(row),
-                )
-            )
             | "GroupByShard" >> beam.GroupByKey()
             | "CutUnits"
             >> beam.FlatMapTuple(
-                lambda at, rows: cut_units(
+                lambda at, packed: cut_units(
                     at[0],
                     at[1],
-                    map(pickle.loads, rows),
+                    itertools.chain.from_iterable(map(_unpack, packed)),
                     plan.splits[at[0]].rows_per_unit,
                 )
             )
+            | "Pack" >> beam.Map(_pack)
         )
         records = root | "RecordFiles" >> beam.Create(
-            record_units(options, plan), reshuffle=False
+            map(_pack, record_units(options, plan)), reshuffle=False
         )
         units = (
             (named, records)
             | "AllUnits" >> beam.Flatten()
-            | "Pack" >> beam.Map(pickle.dumps)
             # Any worker may take any unit, whatever the number of shards.
             | "SpreadUnits" >> beam.Reshuffle()
-            | "Unpack" >> beam.Map(pickle.loads)
+            | "Unpack" >> beam.Map(_unpack)
         )
         return {
             "units": units,
@@ -256,8 +286,3 @@ def listed(
     yield from entries(source, found, options, side)
     if with_segments and side == "label_maps":
         yield from segment_entries(source, found, options)
-
-
-def _within_limit(element: tuple[str, Entry], plan: Plan, seed: int) -> bool:
-    key, entry = element
-    return plan.splits[entry.split].takes(key, seed)

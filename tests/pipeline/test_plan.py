@@ -2,8 +2,10 @@
 
 import dataclasses
 
+import apache_beam as beam
 import numpy as np
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -258,3 +260,35 @@ def test_files_are_whole_or_not_there(tmp_path):
     files.write(path, b"second")
     assert files.read(path) == b"second"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("group_rows", [1, 16384])
+def test_how_names_are_grouped_changes_no_unit(group_rows, monkeypatch, tmp_path):
+    data.label_tree(tmp_path, 9, [0, 1], images=True)
+    monkeypatch.setattr(plan, "_GROUP_ROWS", group_rows)
+    monkeypatch.setattr(plan, "_WAITING_NAMES", 4)
+    for path in sorted(tmp_path.glob("images/row_003.*")):
+        path.unlink()
+    options = _options(
+        label_maps=(Source("train", f"{tmp_path}/labels/*.png"),),
+        images=(Source("train", f"{tmp_path}/images/*"),),
+    )
+    cut = survey(options)
+    cut.splits["train"] = dataclasses.replace(
+        cut.splits["train"], named_shards=3, rows_per_unit=2
+    )
+    names = [f"row_{n:03}" for n in range(9) if n != 3]
+    expected = []
+    for shard in range(3):
+        rows = [n for n in names if keys.shard_of(n, options.seed, 3) == shard]
+        rows.sort(key=lambda n: keys.rank_of(n, options.seed))
+        parts = [rows[at : at + 2] for at in range(0, len(rows), 2)]
+        expected += [(shard, number, part) for number, part in enumerate(parts)]
+    with beam.Pipeline(runner="FnApiRunner") as root:
+        found = root | plan.PlanUnits(options, cut)
+        units = found["units"] | beam.Map(
+            lambda unit: (unit.shard, unit.part, [row.key for row in unit.rows])
+        )
+        assert_that(units, equal_to(expected))
+        rejected = found[plan.REJECTED] | beam.Map(lambda one: one.key)
+        assert_that(rejected, equal_to(["row_003"]), label="rejected")
