@@ -105,7 +105,7 @@ class SkewCheck:
         except tf.errors.InvalidArgumentError as error:
             yield f"serving refuses the raw bytes: {error.message}"
             return
-        for name in expected.keys() & found.keys():
+        for name in sorted(expected.keys() & found.keys()):
             yield from _difference(name, expected[name].numpy(), found[name][0].numpy())
         if features.LABEL in found:
             index = masks.index_from_label(
