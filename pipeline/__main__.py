@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 DONE, BAD_DATA, WRONG_COMMAND, RUNNER_FAILED = range(4)
 
-_IN_PROCESS = ("FnApiRunner", "DirectRunner", "SwitchingDirectRunner")
 _SHOWN_REJECTIONS = 5
 
 
@@ -310,56 +309,10 @@ def _no_more(arguments: list[str]) -> None:
 
 
 def _beam_options(arguments: list[str]) -> "PipelineOptions":
-    """Beam's options: ours by default, what the user gave before all.
-
-    Plain `DirectRunner` looks for another engine to download first, and decides by
-    what it finds; the default here does not.
-
-    Raises:
-        UsageError: a flag that nobody knows, or a runner that Beam does not have.
-    """
+    """Beam's options, and Beam: not before it is needed."""
     with quiet():
-        from apache_beam.options.pipeline_options import (
-            DirectOptions,
-            PipelineOptions,
-            StandardOptions,
-        )
-        from apache_beam.runners import create_runner
-        from apache_beam.runners.portability.fn_api_runner import worker_handlers
-    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for declared in PipelineOptions.__subclasses__():
-        with contextlib.suppress(argparse.ArgumentError):  # declared twice
-            declared._add_argparse_args(known)
-    try:
-        _, unknown = known.parse_known_args(arguments)
-        beam_options = PipelineOptions(arguments)
-        standard = beam_options.view_as(StandardOptions)
-        standard.runner = standard.runner or "FnApiRunner"
-        create_runner(standard.runner)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    except SystemExit as error:  # argparse has printed what it did not like
-        raise UsageError("Beam does not take these flags") from error
-    if unknown and (standard.runner in _IN_PROCESS or not unknown[0].startswith("--")):
-        raise UsageError(
-            f"unknown argument {unknown[0]}: neither maskbeam's nor Beam's"
-        )
-    if standard.runner in _IN_PROCESS:
-        given = {argument.partition("=")[0] for argument in arguments}
-        # Beam would send its buffers every second from a thread of their own, and what
-        # another thread writes in that moment is cut in two or lost.
-        worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-        direct = beam_options.view_as(DirectOptions)
-        if "--direct_running_mode" not in given:
-            direct.direct_running_mode = "multi_threading"
-        cores = os.cpu_count() or 1
-        if "--direct_num_workers" not in given:
-            direct.direct_num_workers = cores
-        # More of TensorFlow's threads than cores only wait for one another; it reads
-        # this when it is imported.
-        threads = max(1, cores // (direct.direct_num_workers or cores))
-        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
-    return beam_options
+        from pipeline import runners
+    return runners.options_of(arguments)
 
 
 def _with_found_classes(
@@ -405,12 +358,14 @@ def _run(
     import apache_beam as beam
 
     from pipeline.progress import ProgressLine
+    from pipeline.runners import runner_of
 
     logging.basicConfig(
         level=logging.WARNING, format="maskbeam: %(message)s", force=True
     )
     try:
-        with ProgressLine(cut.records), beam.Pipeline(options=beam_options) as root:
+        runner = runner_of(beam_options)
+        with ProgressLine(cut.records), beam.Pipeline(runner, beam_options) as root:
             define(root)
     except Exception as error:
         # What a runner raises is no mistake of the user's: the trace is for us.

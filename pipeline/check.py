@@ -16,10 +16,10 @@ import tensorflow as tf
 
 from pipeline import header, png, progress, sizes
 from pipeline.coders import SizedCoder
+from pipeline.keys import rank_of
 from pipeline.options import Options
 from pipeline.rows import Batch, RawRow, RejectedError, Rejection
 from pipeline.runs import Runs, runs_of
-from pipeline.skew import SAMPLE_ROWS
 from transforms import (
     decode,
     features,
@@ -66,7 +66,7 @@ class CheckedRow:
         image_bytes: the encoded image as it is stored; None where rows have none.
         image_format: `png` or `jpeg`; empty where rows have none.
         size: what the row takes of a unit, in bytes.
-        raw: what it was made of, of the rows that the skew check samples from.
+        raw: what it was made of, of the few that the skew check chooses from.
     """
 
     key: str
@@ -113,11 +113,17 @@ beam.coders.registry.register_coder(CheckedBatch, SizedCoder)
 
 @beam.typehints.with_output_types(CheckedBatch)
 class CheckBatch(beam.DoFn):
-    """Batches to checked batches, and `rejected`."""
+    """Batches to checked batches, and `rejected`.
 
-    def __init__(self, options: Options, config: features.Config) -> None:
+    Rows of a rank up to `sample_rank` bring what they were made of along.
+    """
+
+    def __init__(
+        self, options: Options, config: features.Config, sample_rank: int
+    ) -> None:
         self._options = options
         self._config = config
+        self._sample_rank = sample_rank
 
     def setup(self) -> None:
         """Makes the tables, which are too large to be sent."""
@@ -128,8 +134,8 @@ class CheckBatch(beam.DoFn):
         """Checks one batch; one that turns out larger than a unit is cut."""
         slices, size = 0, 0
         rows: list[CheckedRow] = []
-        for number, raw in enumerate(batch.rows):
-            sampled = number < SAMPLE_ROWS
+        for raw in batch.rows:
+            sampled = rank_of(raw.key, self._options.seed) <= self._sample_rank
             try:
                 # A picture's tiles come one by one, and are rejected together.
                 for row in self._check(raw):

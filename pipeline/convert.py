@@ -88,7 +88,7 @@ def read_and_check(
         read.REJECTED, read.PLACES, main="batches"
     )
     checked = raw.batches | "Check" >> beam.ParDo(
-        check.CheckBatch(options, cut.config)
+        check.CheckBatch(options, cut.config, cut.sample_rank)
     ).with_outputs(check.REJECTED, main="rows")
     return {
         "checked": checked.rows,

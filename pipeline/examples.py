@@ -11,7 +11,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from pipeline import tfrecords
 from pipeline.options import RecordKeys
-from pipeline.rows import BadRow, DamagedError, RawRow, numbered_key
+from pipeline.rows import WHOLE, BadRow, DamagedError, RawRow, Span, numbered_key
 from transforms import features
 from transforms.wire import field
 
@@ -58,18 +58,20 @@ def _features(record: bytes) -> Mapping[str, Any]:
     return features
 
 
-def rows(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
+def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | BadRow]:
     """Reads the tf.Examples of a TFRecord file, plain or GZIP.
 
     Args:
         path: of the file.
         keys: the features, all named.
+        span: of a plain file, what to read; by default all of it.
 
     Raises:
         DamagedError: after the rows that stand before the damage.
         OSError: the file cannot be read.
     """
-    for number, record in enumerate(tfrecords.records(path)):
+    records = tfrecords.records(path, span)
+    for number, record in enumerate(records, start=span.first):
         try:
             yield parse(record, path, number, keys)
         except ValueError as error:

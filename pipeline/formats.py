@@ -16,9 +16,11 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-from pipeline import examples, parquets, tars
+from pipeline import examples, parquets, tars, tfrecords
 from pipeline.options import RecordKeys
-from pipeline.rows import BadRow, RawRow
+from pipeline.rows import WHOLE, BadRow, RawRow, Span
+
+SPAN_BYTES = 128 << 20  # of a file, that one worker reads in one go
 
 
 class Reader(Protocol):
@@ -70,3 +72,24 @@ def format_of(path: str) -> Format | None:
     """The format of a file that holds many rows, by its name; None for another."""
     name = path.rpartition("/")[2].lower()
     return next((f for f in FORMATS if f.file_name.search(name)), None)
+
+
+def can_cut(path: str) -> bool:
+    """Whether parts of a file can be read each by itself: of plain TFRecord files.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return reader_of(path) is examples and not tfrecords.is_gzip(path)
+
+
+def spans(path: str) -> Iterator[Span]:
+    """The parts of a file, of about `SPAN_BYTES` each where it can be cut.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if can_cut(path):
+        yield from tfrecords.spans(path, SPAN_BYTES)
+    else:
+        yield WHOLE

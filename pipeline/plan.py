@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.io.filesystem import BeamIOError
 
-from pipeline import arrays, files, progress
+from pipeline import arrays, files, formats, progress
 from pipeline.keys import Side, entries, rank_of, segment_entries, shard_of
 from pipeline.options import Options, Source
-from pipeline.rows import Entry, Rejection, Role, Row, Unit
+from pipeline.rows import WHOLE, Entry, Rejection, Role, Row, Unit
 from pipeline.survey import Plan
 
 REJECTED = "rejected"
@@ -196,7 +197,7 @@ def cut_units(
 
 
 def record_units(options: Options, plan: Plan) -> list[Unit]:
-    """The units of record files: one a file, whose rows keep their order."""
+    """The record files, whose rows keep their order: a shard each."""
     if options.split_by:
         # One file, rows of all splits: in each it is the same shard.
         found = plan.splits[options.splits[0]]
@@ -207,6 +208,16 @@ def record_units(options: Options, plan: Plan) -> list[Unit]:
         for split, found in plan.splits.items()
         for number, path in enumerate(found.record_files)
     ]
+
+
+def cut_record_file(unit: Unit) -> Iterator[Unit]:
+    """Cuts a record file into units, where it can be."""
+    try:
+        spans = list(formats.spans(unit.record_file))
+    except (OSError, BeamIOError):
+        spans = [WHOLE]  # reading it will say why
+    for part, span in enumerate(spans):
+        yield unit._replace(part=part, span=span)
 
 
 @dataclasses.dataclass(eq=False)
@@ -249,8 +260,14 @@ class PlanUnits(beam.PTransform):
             )
             | "Pack" >> beam.Map(_pack)
         )
-        records = root | "RecordFiles" >> beam.Create(
-            map(_pack, record_units(options, plan)), reshuffle=False
+        records = (
+            root
+            | "RecordFiles"
+            >> beam.Create(map(_pack, record_units(options, plan)), reshuffle=False)
+            # To cut a file is to walk along it.
+            | "SpreadFiles" >> beam.Reshuffle()
+            | "CutFiles"
+            >> beam.FlatMap(lambda packed: map(_pack, cut_record_file(_unpack(packed))))
         )
         units = (
             (named, records)

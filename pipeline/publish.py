@@ -8,6 +8,7 @@ import dataclasses
 import heapq
 import importlib.metadata
 import logging
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -182,9 +183,8 @@ class Publish(beam.DoFn):
         check = skew.SkewCheck(serving.Transform(path), config, constants)
         for sample in samples:
             record = files.read_part(sample.path, sample.offset, sample.length)
-            for difference in check.differences(
-                sample.label_bytes, sample.image_bytes, record
-            ):
+            label, image = pickle.loads(files.read(sample.raw_path))
+            for difference in check.differences(label, image, record):
                 return (
                     f"serving and records differ: row {sample.key!r} of split "
                     f"{sample.split}: {difference}"

@@ -4,6 +4,8 @@ import collections
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from apache_beam.io.filesystem import BeamIOError
+
 from pipeline import files, formats, plan, read
 from pipeline.keys import kind_of, split_of
 from pipeline.options import Options, RecordKeys, Source
@@ -76,5 +78,5 @@ def _record_rows(
             if not isinstance(row, BadRow):
                 dealt = options.split_by
                 yield split_of(row.key, options) if dealt else split, row
-    except DamagedError:
+    except (DamagedError, OSError, BeamIOError):
         return

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from apache_beam.io.filesystem import BeamIOError
 
-from pipeline import arrays, files, formats, panoptic, png, progress
+from pipeline import arrays, examples, files, formats, panoptic, png, progress
 from pipeline.coders import SizedCoder
 from pipeline.keys import split_of
 from pipeline.options import Options
 from pipeline.rows import (
+    WHOLE,
     BadRow,
     Batch,
     DamagedError,
@@ -100,7 +101,12 @@ class ReadUnit(beam.DoFn):
         path, keys = unit.record_file, self._plan.record_keys
         read = 0
         try:
-            for row in formats.reader_of(path).rows(path, keys):
+            rows = (
+                formats.reader_of(path).rows(path, keys)
+                if unit.span == WHOLE
+                else examples.rows(path, keys, unit.span)
+            )
+            for row in rows:
                 read += 1
                 if isinstance(row, BadRow):
                     yield unit.split, _rejection(unit, row.number, row.reason)
@@ -109,9 +115,11 @@ class ReadUnit(beam.DoFn):
                 if self._plan.splits[split].takes(row.key, self._options.seed):
                     yield split, row
         except DamagedError as error:
+            stop = unit.span.stop
+            lost = "the rest is" if stop is None else f"those up to byte {stop} are"
             reason = (
                 f"damaged at record {error.row}: {error.reason}; the {error.row} "
-                "records before it are read, the rest is lost"
+                f"records before it are read, {lost} lost"
             )
             yield unit.split, _rejection(unit, error.row, reason)
         except (OSError, BeamIOError) as error:

@@ -62,6 +62,23 @@ class Row(NamedTuple):
         return found.source if found else ""
 
 
+class Span(NamedTuple):
+    """Some of the records of a plain TFRecord file.
+
+    Attributes:
+        start: the place of the first one in the file, in bytes.
+        stop: the place where they end; None for the end of the file.
+        first: the number of the first one, from 0.
+    """
+
+    start: int = 0
+    stop: int | None = None
+    first: int = 0
+
+
+WHOLE = Span()
+
+
 class Unit(NamedTuple):
     """Rows that are read by one worker in one go.
 
@@ -71,6 +88,7 @@ class Unit(NamedTuple):
         part: the number of the unit within its shard.
         rows: the rows, by name; none for a record file.
         record_file: the file of many rows to read instead.
+        span: what of that file.
     """
 
     split: str
@@ -78,6 +96,7 @@ class Unit(NamedTuple):
     part: int
     rows: tuple[Row, ...] = ()
     record_file: str = ""
+    span: Span = WHOLE
 
 
 class RawRow(NamedTuple):

@@ -11,19 +11,17 @@ import tensorflow as tf
 from transforms import features, masks, records, serving, signatures
 from transforms.preprocessing import make_encode_fn
 
-SAMPLE_ROWS = 16
 _MASK_BYTES = 256_000_000  # larger ones are compared packed only
 
 
 class Sample(NamedTuple):
-    """A row on both sides: its raw bytes, and where its record is.
+    """A row on both sides, by place: raw bytes are too many to travel.
 
     Attributes:
         rank: the smallest are compared.
         split: of the row.
         key: of the record.
-        label_bytes: the encoded label map; None in a split of images alone.
-        image_bytes: the encoded image; None where rows have none.
+        raw_path: of the file that has its raw bytes, pickled as (label map, image).
         path: of the file that has the record.
         offset: of the record in the file, in bytes.
         length: of the record, in bytes.
@@ -32,8 +30,7 @@ class Sample(NamedTuple):
     rank: int
     split: str
     key: str
-    label_bytes: bytes | None
-    image_bytes: bytes | None
+    raw_path: str
     path: str
     offset: int
     length: int

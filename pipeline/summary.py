@@ -58,10 +58,16 @@ def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
         f"a unit is one batch of at most {human_bytes(UNIT_BYTES)} of encoded masks "
         "and decoded images, or one row"
     )
+    uncut = [path for cut in plan.splits.values() for path in cut.uncut_files]
+    if uncut:
+        print(
+            f"{len(uncut):,} large files are one unit each, for only plain TFRecord "
+            f"files are cut: {uncut[0]}{', ...' if len(uncut) > 1 else ''}"
+        )
     print("stages: plan, read + check + encode + write fragments, assemble, analyze,")
     print("        publish; only names and summaries cross between them")
     for name, value in sorted(beam_options.items()):
-        print(f"--{name}={value}")
+        print(f"--{name}={','.join(value) if isinstance(value, list) else value}")
 
 
 def print_summary(directory: str, counters: Mapping[str, int]) -> None:

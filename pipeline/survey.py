@@ -24,6 +24,8 @@ from pipeline.sizes import Sample
 from transforms import features, tiles
 
 _SAMPLE_ROWS = 64
+SKEW_ROWS = 16  # that the serving model is held against
+_SKEW_CANDIDATES = 2 * SKEW_ROWS  # on the average, so hardly ever fewer than those
 _ROW_OVERHEAD_BYTES = 200  # what a record file adds to a row, about
 
 Found = Mapping[Source, list[files.File]]
@@ -36,6 +38,8 @@ class SplitPlan:
     Attributes:
         rows: how many there are; an estimate where `record_files`.
         record_files: files of many rows, each of which becomes a shard of its own.
+        record_units: units that they are read in.
+        uncut_files: those of them that are large, and yet one unit.
         named_shards: shards of the rows that have names; they come first.
         rows_per_unit: of the rows that have names.
         sizes: (height, width) of the masks of a sample, before they are cut into tiles.
@@ -45,6 +49,8 @@ class SplitPlan:
 
     rows: int
     record_files: tuple[str, ...]
+    record_units: int
+    uncut_files: tuple[str, ...]
     named_shards: int
     rows_per_unit: int
     sizes: tuple[tuple[int, int], ...]
@@ -65,7 +71,7 @@ class SplitPlan:
         """About how many units are read."""
         by_shard = self.rows / max(1, self.named_shards)
         named = self.named_shards * math.ceil(by_shard / self.rows_per_unit)
-        return named + len(self.record_files)
+        return named + self.record_units
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +106,16 @@ class Plan:
             counts = [len(tiles.offsets(*size, tile, overlap)) for size in split.sizes]
             total += split.rows * sum(counts) / max(1, len(counts))
         return round(total)
+
+    @property
+    def sample_rank(self) -> int:
+        """The rank up to which rows are candidates of the skew check.
+
+        These are about as few in a hundred million rows as in a thousand.
+        """
+        limits = [split.limit_rank for split in self.splits.values()]
+        highest = max((2**64 if rank is None else rank for rank in limits), default=0)
+        return highest * _SKEW_CANDIDATES // max(_SKEW_CANDIDATES, self.rows)
 
     @property
     def stored_bytes(self) -> int:
@@ -358,9 +374,16 @@ def _survey_split(
     named_bytes = kept * lowest.count * sizes.mean_record_bytes(samples, config)
     record_bytes = kept * in_records * sizes.mean_record_bytes(record_samples, config)
     shards = max(1, math.ceil(named_bytes / (options.shard_mb << 20)))
+    large = [file for file in record_files if file.size > formats.SPAN_BYTES]
+    uncut = tuple(file.path for file in large if not _can_cut(file.path))
+    more_units = sum(
+        file.size // formats.SPAN_BYTES for file in large if file.path not in uncut
+    )
     return SplitPlan(
         rows=round(kept * (lowest.count + in_records)),
         record_files=tuple(file.path for file in record_files),
+        record_units=len(record_files) + more_units,
+        uncut_files=uncut,
         named_shards=shards if lowest.count else 0,
         rows_per_unit=sizes.rows_per_unit(samples, config),
         sizes=tuple(
@@ -370,6 +393,13 @@ def _survey_split(
         stored_bytes=round(named_bytes + record_bytes),
         limit_rank=limit_rank,
     )
+
+
+def _can_cut(path: str) -> bool:
+    try:
+        return formats.can_cut(path)
+    except (OSError, BeamIOError):  # reading it will say why
+        return False
 
 
 def _limit_rank(

@@ -10,6 +10,7 @@ one after the other, so files concatenate.
 """
 
 import gzip
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import IO
 import google_crc32c
 
 from pipeline import files
-from pipeline.rows import DamagedError
+from pipeline.rows import WHOLE, DamagedError, Span
 
 _GZIP_START = b"\x1f\x8b"
 _LENGTH = struct.Struct("<Q")
@@ -27,21 +28,64 @@ HEAD_BYTES = _LENGTH.size + _CHECKSUM.size  # before a record
 TAIL_BYTES = _CHECKSUM.size  # after it
 
 
-def records(path: str) -> Iterator[bytes]:
+def is_gzip(path: str) -> bool:
+    """Whether a file is GZIP, whatever its name says."""
+    with files.open_raw(path) as raw:
+        return raw.read(len(_GZIP_START)) == _GZIP_START
+
+
+def spans(path: str, size: int) -> Iterator[Span]:
+    """Cuts a plain file, by the heads of its records alone.
+
+    A file that is no larger than a span is not looked at. Where a head is damaged the
+    last span begins before it, and whoever reads that one finds the damage.
+
+    Args:
+        path: of the file.
+        size: of a span in bytes, about.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    start = first = at = number = 0
+    with files.open_raw(path) as raw:
+        if raw.seek(0, os.SEEK_END) <= size:
+            yield WHOLE
+            return
+        raw.seek(0)
+        while len(head := raw.read(HEAD_BYTES)) == HEAD_BYTES:
+            if at - start >= size:
+                yield Span(start, at, first)
+                start, first = at, number
+            if _masked_checksum(head[: _LENGTH.size]) != head[_LENGTH.size :]:
+                break
+            at += HEAD_BYTES + _LENGTH.unpack_from(head)[0] + TAIL_BYTES
+            number += 1
+            raw.seek(at)
+    yield Span(start, None, first)
+
+
+def records(path: str, span: Span = WHOLE) -> Iterator[bytes]:
     """Reads a file record by record.
+
+    Args:
+        path: of the file.
+        span: of a plain file, what to read; by default all of it.
 
     Raises:
         DamagedError: after the records that stand before the damage.
         OSError: the file cannot be read.
     """
-    number = 0
+    number = span.first
     with files.open_raw(path) as raw:
         head = raw.read(len(_GZIP_START))
-        raw.seek(0)
+        raw.seek(span.start)
         # isal's reader is faster, but loses up to a buffer before a cut end.
         file = gzip.GzipFile(fileobj=raw) if head == _GZIP_START else raw
         try:
-            while (record := _read_record(file)) is not None:
+            while span.stop is None or file.tell() < span.stop:
+                if (record := _read_record(file)) is None:
+                    return
                 yield record
                 number += 1
         except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:

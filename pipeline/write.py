@@ -9,6 +9,7 @@ Fragments stay until the manifest is written.
 import collections
 import dataclasses
 import hashlib
+import pickle
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -22,8 +23,8 @@ from pipeline import examples, files, png, progress, tfrecords
 from pipeline.check import CheckedRow
 from pipeline.encode import EncodedBatch
 from pipeline.keys import rank_of
-from pipeline.skew import SAMPLE_ROWS, Sample
-from pipeline.survey import Plan, shard_name
+from pipeline.skew import Sample
+from pipeline.survey import SKEW_ROWS, Plan, shard_name
 from transforms import features, masks, summaries
 
 _RECORDS = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
@@ -148,13 +149,15 @@ class WriteFragment(beam.DoFn):
             for row, mask in zip(batch.rows, batch.masks, strict=True):
                 record = make_record(row, mask, self.config)
                 if row.raw is not None:
+                    raw_path = files.join(self.directory, uuid.uuid4().hex)
+                    raw = row.raw.label_bytes, row.raw.image_bytes
+                    files.write(raw_path, pickle.dumps(raw))
                     samples.append(
                         Sample(
                             rank_of(row.key, self.seed),
                             batch.split,
                             row.key,
-                            row.raw.label_bytes,
-                            row.raw.image_bytes,
+                            raw_path,
                             path,
                             size + tfrecords.HEAD_BYTES,
                             len(record),
@@ -276,6 +279,6 @@ class WriteShards(beam.PTransform):
             >> beam.ParDo(AssembleShard(self.directory, self.name, self.plan))
         )
         samples = written[SAMPLES] | "FewSamples" >> beam.combiners.Top.Smallest(
-            SAMPLE_ROWS
+            SKEW_ROWS
         )
         return {"shards": shards, SAMPLES: samples}

@@ -5,7 +5,7 @@ import time
 import apache_beam as beam
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipeline import __main__ as command_line
+from pipeline import runners
 
 _PER_KEY = 400
 
@@ -23,8 +23,8 @@ class _Slow:
 
 def test_no_element_is_cut_or_lost_on_its_way():
     """Beam's timed flush, of 1 s, would come in the middle of one."""
-    options = command_line._beam_options([])
-    with beam.Pipeline(options=options) as root:
+    options = runners.options_of([])
+    with beam.Pipeline(runners.runner_of(options), options) as root:
         sums = (
             root
             | beam.Create(range(8))

@@ -1,5 +1,6 @@
 """The same rows out of every kind of source give the same dataset."""
 
+import gzip
 import io
 import tarfile
 
@@ -8,8 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import examples, formats, survey, tfrecords
+from pipeline.__main__ import main
+from pipeline.options import Options, Source
 from tests import data_generation as data
 from tests import reading
+from transforms import classes
 
 IDS = [0, 1, 2, 255]
 INDEX_OF = {0: 0, 1: 1, 2: 2, 255: -1}
@@ -102,6 +107,52 @@ def test_a_prepared_tfds_dataset_is_our_own(tree, convert, tmp_path):
         *ARGUMENTS,
     )
     _assert_rows(out, tree, {key: key for key in made})
+
+
+@pytest.mark.parametrize("key", ["image/filename", ""], ids=["keys", "numbers"])
+def test_how_a_record_file_is_cut_changes_no_byte(key, tree, convert, tmp_path):
+    _, made = tree
+    records = []
+    for name in sorted(made):
+        label, image = _files(tree, name)
+        columns = {
+            "image/segmentation/class/encoded": label,
+            "image/encoded": image,
+            "image/filename": name,
+        }
+        records.append(tfrecords.frame(examples.serialize(columns)))
+    records.insert(3, tfrecords.frame(b"no tf.Example"))
+    (tmp_path / "x.tfrecord").write_bytes(b"".join(records))
+    arguments = (
+        *("--label_maps", f"{tmp_path}/x.tfrecord", *ARGUMENTS),
+        *(f"--record_keys=key={key}", "--max_rejected=0.5"),
+        "--split_by=train=0.5,val=0.5",
+    )
+    whole = convert(tmp_path / "whole", *arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formats, "SPAN_BYTES", len(records[0]) + 1)
+        cut = convert(tmp_path / "cut", *arguments)
+        units = survey.survey(
+            Options(
+                label_maps=(Source("train", f"{tmp_path}/x.tfrecord"),),
+                class_map=classes.numbered(3, [255]),
+            )
+        ).splits["train"]
+    assert units.units > 3
+    assert reading.checksums(cut) == reading.checksums(whole)
+    assert reading.stats(cut) == reading.stats(whole)
+    assert reading.rejections(cut) == reading.rejections(whole)
+
+
+def test_what_cannot_be_cut_is_told(tree, tmp_path, monkeypatch, capsys):
+    _, made = tree
+    records = [{"image/segmentation/class/encoded": _files(tree, n)[0]} for n in made]
+    framed = b"".join(tfrecords.frame(examples.serialize(r)) for r in records)
+    (tmp_path / "x.tfrecord").write_bytes(gzip.compress(framed))
+    monkeypatch.setattr(formats, "SPAN_BYTES", 100)
+    arguments = ["--label_maps", f"{tmp_path}/x.tfrecord", "--num_classes=3"]
+    assert main(["plan", *arguments, "--record_keys=key="]) == 0
+    assert "1 large files are one unit each" in capsys.readouterr().out
 
 
 def test_lists_of_pairs(tree, convert, tmp_path):

@@ -52,7 +52,7 @@ class Case:
 
 def cases() -> Iterator[Case]:
     """All of them, by axis."""
-    for times in (1 / 4, 1, 4, 16):
+    for times in (1, 4, 16, 64):
         yield Case("rows", times=times)
     for encoding in ("bits", "png"):
         for classes in (2, 8, 16, 19, 32, 64, 150, 1000):
@@ -106,7 +106,7 @@ def measure(case: Case, work: pathlib.Path) -> compare.Figures:
     second = compare.run("maskbeam", "write", many)
     seconds = second["seconds"] - first["seconds"]
     read = float("nan")
-    if case.classes * case.side**2 <= _READ_VALUES:
+    if case.axis != "rows" and case.classes * case.side**2 <= _READ_VALUES:
         read = compare.run("maskbeam", "read", many)["rate"]
     return {
         "seconds": seconds / (many.megapixels - few.megapixels),

@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+import itertools
 import pathlib
 import re
 import struct
+import tempfile
 
 import numpy as np
 import pytest
@@ -174,6 +176,37 @@ def test_records_are_tensorflows(tmp_path, compression):
 def test_an_empty_file_has_no_records(tmp_path):
     (tmp_path / "x").write_bytes(b"")
     assert list(tfrecords.records(str(tmp_path / "x"))) == []
+
+
+@given(lengths=st.lists(st.integers(0, 300), max_size=30), size=st.integers(1, 2000))
+def test_spans_have_each_record_once_and_in_order(lengths, size):
+    records = [bytes([number % 256]) * length for number, length in enumerate(lengths)]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"".join(map(tfrecords.frame, records)))
+        file.flush()
+        spans = list(tfrecords.spans(file.name, size))
+        parts = [list(tfrecords.records(file.name, span)) for span in spans]
+    assert list(itertools.chain.from_iterable(parts)) == records
+    firsts = [0, *itertools.accumulate(map(len, parts))][:-1]
+    assert [span.first for span in spans] == firsts
+    assert all(span.stop - span.start >= size for span in spans[:-1])
+
+
+@pytest.mark.parametrize("place", [0, 4])
+def test_damage_is_found_by_whoever_reads_its_span(place, tmp_path):
+    framed = [bytearray(tfrecords.frame(bytes(50))) for _ in range(9)]
+    framed[5][place + 12 * (place > 0)] ^= 1  # in the length, or in the content
+    path = tmp_path / "x.tfrecord"
+    path.write_bytes(b"".join(framed))
+    spans = list(tfrecords.spans(str(path), 120))
+    damaged = [span for span in spans if span.first <= 5][-1]
+    for span in spans:
+        if span != damaged:
+            assert list(tfrecords.records(str(path), span))
+            continue
+        with pytest.raises(DamagedError) as error:
+            list(tfrecords.records(str(path), span))
+        assert error.value.row == 5
 
 
 def test_any_flipped_byte_loses_nothing_before_it(tmp_path):

@@ -37,7 +37,7 @@ def test_a_batch_larger_than_a_unit_is_cut_in_order(monkeypatch):
     rows = [_raw(str(i), data.regions(rng, 10, 10, [0, 1, 2])) for i in range(10)]
     rows[4] = RawRow("4", "/d/4.png", "", b"text", None)
     batch = Batch("train", 2, (5, 0), rows)
-    step = check.CheckBatch(OPTIONS, CONFIG)
+    step = check.CheckBatch(OPTIONS, CONFIG, 0)
     step.setup()
     found = list(step.process(batch))
     (rejected,) = [f.value for f in found if hasattr(f, "tag")]
@@ -87,7 +87,7 @@ def test_beam_does_not_pickle_batches_to_see_their_size(monkeypatch):
     monkeypatch.setattr(coders.pickle, "dumps", None)
     ids = np.zeros((4, 6), np.uint8)
     batch = read.Batch("train", 0, (0, 0), [_raw("a", ids)])
-    step = check.CheckBatch(OPTIONS, CONFIG)
+    step = check.CheckBatch(OPTIONS, CONFIG, 0)
     step.setup()
     (checked,) = step.process(batch)
     encoder = encode.EncodeBatch(CONFIG)
@@ -113,7 +113,7 @@ def test_assembling_a_shard_is_retryable(tmp_path):
     plan = Plan(
         CONFIG,
         OPTIONS.record_keys,
-        {"train": SplitPlan(3, (), 2, 1, (), 0, None)},
+        {"train": SplitPlan(3, (), 0, (), 2, 1, (), 0, None)},
     )
     step = write.AssembleShard(str(tmp_path), "set", plan)
     fragments = [

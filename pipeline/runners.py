@@ -1,0 +1,96 @@
+"""Beam's runners, as this job needs them to be set."""
+
+import argparse
+import contextlib
+import os
+
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners import create_runner
+from apache_beam.runners.portability.fn_api_runner import (
+    FnApiRunner,
+    fn_runner,
+    worker_handlers,
+)
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.runners.runner import PipelineRunner
+
+from pipeline.options import UsageError
+
+_DEFAULT = "FnApiRunner"
+_IN_PROCESS = (_DEFAULT, "DirectRunner", "SwitchingDirectRunner")
+_FIRST_IMPORT = "pipeline.workers"
+
+
+def options_of(arguments: list[str]) -> PipelineOptions:
+    """Beam's options: ours by default, what the user gave before all.
+
+    Plain `DirectRunner` looks for another engine to download first, and decides by
+    what it finds; the default here does not.
+
+    Args:
+        arguments: the command line's, without those that are maskbeam's own.
+
+    Raises:
+        UsageError: a flag that nobody knows, or a runner that Beam does not have.
+    """
+    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for declared in PipelineOptions.__subclasses__():
+        with contextlib.suppress(argparse.ArgumentError):  # declared twice
+            declared._add_argparse_args(known)
+    try:
+        _, unknown = known.parse_known_args(arguments)
+        options = PipelineOptions(arguments)
+        standard = options.view_as(StandardOptions)
+        standard.runner = standard.runner or _DEFAULT
+        create_runner(standard.runner)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    except SystemExit as error:  # argparse has printed what it did not like
+        raise UsageError("Beam does not take these flags") from error
+    in_process = standard.runner in _IN_PROCESS
+    if unknown and (in_process or not unknown[0].startswith("--")):
+        raise UsageError(
+            f"unknown argument {unknown[0]}: neither maskbeam's nor Beam's"
+        )
+    setup = options.view_as(SetupOptions)
+    setup.beam_plugins = [*(setup.beam_plugins or ()), _FIRST_IMPORT]
+    if in_process:
+        given = {argument.partition("=")[0] for argument in arguments}
+        _set_up_local(options.view_as(DirectOptions), given)
+    return options
+
+
+def _set_up_local(direct: DirectOptions, given: set[str]) -> None:
+    """Threads for Beam and TensorFlow, and nothing lost between them."""
+    # Beam would send its buffers every second from a thread of their own, and what
+    # another thread writes in that moment is cut in two or lost.
+    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
+    if "--direct_running_mode" not in given:
+        direct.direct_running_mode = "multi_threading"
+    cores = os.cpu_count() or 1
+    if "--direct_num_workers" not in given:
+        direct.direct_num_workers = cores
+    # More of TensorFlow's threads than cores only wait for one another; it reads this
+    # when it is imported.
+    threads = max(1, cores // (direct.direct_num_workers or cores))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+
+
+def runner_of(options: PipelineOptions) -> PipelineRunner:
+    """The runner that the options name.
+
+    Beam's own way to the default one tells its worker processes none of the options,
+    such as the endpoint and the keys of an object store.
+    """
+    name = options.view_as(StandardOptions).runner
+    if name != _DEFAULT:
+        return create_runner(name)
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
+    return FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(provision))
