@@ -39,8 +39,8 @@ def predict(url: str, image: bytes) -> dict[str, bytes]:
             (outputs,) = json.load(response)["predictions"]
     except urllib.error.HTTPError as error:
         raise SystemExit(f"the server refused: {error.read().decode()}") from None
-    except urllib.error.URLError as error:
-        raise SystemExit(f"no model server answers at {url}: {error.reason}") from None
+    except OSError as error:
+        raise SystemExit(f"no model server answers at {url}: {error}") from None
     return {
         name: base64.b64decode(value["b64"])
         for name, value in outputs.items()

@@ -33,6 +33,7 @@ from transforms import (
 _TFDS = "tensorflow_datasets.core.features"
 _DICT = f"{_TFDS}.features_dict.FeaturesDict"
 _VERSION = "1.0.0"  # of the dataset, as TFDS wants one
+_SKEW_PIXELS = 32 << 20  # that the serving model is held against; or one row
 _PACKAGES = ("maskbeam", "apache-beam", "tensorflow", "tensorflow-transform", "isal")
 
 
@@ -181,7 +182,11 @@ class Publish(beam.DoFn):
             example_keys(self.plan.record_keys),
         )
         check = skew.SkewCheck(serving.Transform(path), config, constants)
+        pixels = 0
         for sample in samples:
+            if pixels >= _SKEW_PIXELS:
+                break
+            pixels += sample.pixels
             record = files.read_part(sample.path, sample.offset, sample.length)
             label, image = pickle.loads(files.read(sample.raw_path))
             for difference in check.differences(label, image, record):

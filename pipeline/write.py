@@ -161,6 +161,7 @@ class WriteFragment(beam.DoFn):
                             path,
                             size + tfrecords.HEAD_BYTES,
                             len(record),
+                            row.height * row.width,
                         )
                     )
                 size += file.write(tfrecords.frame(record))
