@@ -3,55 +3,26 @@
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+# shellcheck source=launch_scripts/beam_flags.sh
+source "$root/launch_scripts/beam_flags.sh"
 
 usage() {
   cat <<'USAGE'
 Usage: bash launch_scripts/run_spark.sh OPTION OF maskbeam convert...
 
-  SPARK_MASTER        local[N] for Spark in this process (default), or spark://HOST:PORT;
-                      a job server that runs already has its own
-  PARALLELISM         workers at once (default: as many as there are cores)
-  ENVIRONMENT         where Python runs: LOOPBACK (default), EXTERNAL, PROCESS, DOCKER;
-                      launch_scripts/README.md says which is for what
-  ENVIRONMENT_CONFIG  what goes with it: HOST:PORT, JSON, or the image
-  JOB_ENDPOINT        HOST:PORT of a running job server, such as run_job_server.sh
-                      starts; without it Beam fetches its own, which needs a network
-
-Inputs and outputs must be where all workers reach them, by absolute paths or URLs.
+  SPARK_MASTER        local[N] for Spark in this process (default), or spark://HOST:PORT
+  PARALLELISM         that N (default: as many as there are cores)
 USAGE
+  environment_usage
 }
 
-if (($# == 0)) || [[ "$1" == -h || "$1" == --help ]]; then
-  usage
-  exit 2
-fi
+case "${1:-}" in
+  -h | --help) usage; exit 0 ;;
+  "") usage >&2; exit 2 ;;
+esac
+set_flags \
+  --runner=SparkRunner \
+  --spark_master_url="${SPARK_MASTER:-local[${PARALLELISM:-$(nproc)}]}"
 
 bash "$root/launch_scripts/setup_venv.sh"
-
-environment="${ENVIRONMENT:-LOOPBACK}"
-flags=(--environment_type="$environment")
-case "$environment" in
-  LOOPBACK) ;;
-  EXTERNAL | PROCESS | DOCKER)
-    if [[ -z "${ENVIRONMENT_CONFIG:-}" ]]; then
-      echo "ENVIRONMENT=$environment needs ENVIRONMENT_CONFIG" >&2
-      exit 2
-    fi
-    flags+=(--environment_config="$ENVIRONMENT_CONFIG")
-    ;;
-  *)
-    echo "ENVIRONMENT=$environment is none of LOOPBACK, EXTERNAL, PROCESS, DOCKER" >&2
-    exit 2
-    ;;
-esac
-if [[ -n "${JOB_ENDPOINT:-}" ]]; then
-  flags+=(--runner=PortableRunner --job_endpoint="$JOB_ENDPOINT")
-else
-  parallelism="${PARALLELISM:-$(nproc)}"
-  flags+=(
-    --runner=SparkRunner
-    --spark_master_url="${SPARK_MASTER:-local[$parallelism]}"
-  )
-fi
-
 exec "$root/.venv/bin/maskbeam" convert "$@" "${flags[@]}"

@@ -229,6 +229,11 @@ class Options:
                 )
 
     @property
+    def with_segments(self) -> bool:
+        """Whether label maps need the segments in the JSON beside them."""
+        return self.class_map.encoding == "coco_panoptic"
+
+    @property
     def splits(self) -> list[str]:
         """The splits, sorted."""
         only = {source.split for source in self.images_only}

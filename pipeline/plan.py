@@ -52,7 +52,7 @@ def pairing_of(options: Options, *, with_images: bool) -> Pairing:
     """How the rows of a conversion are paired."""
     return Pairing(
         with_images,
-        options.class_map.encoding == "coco_panoptic",
+        options.with_segments,
         frozenset(source.split for source in options.split_lists),
         frozenset(source.split for source in options.images_only),
         options.seed,
@@ -66,19 +66,16 @@ def list_names(
 
     All that is known of a key comes to one group.
     """
-    waiting: dict[int, list[tuple[str, Entry]]] = collections.defaultdict(list)
-    with_segments = pairing_of(options, with_images=False).with_segments
     known = (
         (key, entry)
-        for key, entry in listed(element, options, with_segments)
+        for key, entry in listed(element, options)
         if plan.splits[entry.split].takes(key, options.seed)
     )
-    for number, (key, entry) in enumerate(known, start=1):
-        waiting[zlib.crc32(key.encode()) % groups].append((key, entry))
-        if number % _WAITING_NAMES == 0:
-            yield from ((group, _pack(some)) for group, some in waiting.items())
-            waiting.clear()
-    yield from ((group, _pack(some)) for group, some in waiting.items())
+    while some := list(itertools.islice(known, _WAITING_NAMES)):
+        by_group: dict[int, list[tuple[str, Entry]]] = collections.defaultdict(list)
+        for key, entry in some:
+            by_group[zlib.crc32(key.encode()) % groups].append((key, entry))
+        yield from ((group, _pack(pairs)) for group, pairs in by_group.items())
 
 
 def _pack(names: Any) -> bytes:
@@ -295,11 +292,11 @@ def sources_of(options: Options) -> list[tuple[Source, Side]]:
 
 
 def listed(
-    element: tuple[Source, Side], options: Options, with_segments: bool
+    element: tuple[Source, Side], options: Options
 ) -> Iterator[tuple[str, Entry]]:
     """What a source says of which keys."""
     source, side = element
     found = files.match(source.pattern)
     yield from entries(source, found, options, side)
-    if with_segments and side == "label_maps":
+    if options.with_segments and side == "label_maps":
         yield from segment_entries(source, found, options)

@@ -56,7 +56,7 @@ def _named_rows(options: Options) -> Iterator[tuple[str, RawRow]]:
     pairing = plan.pairing_of(options, with_images=bool(options.images))
     found: dict[str, list[Entry]] = collections.defaultdict(list)
     for element in plan.sources_of(options):
-        for key, entry in plan.listed(element, options, pairing.with_segments):
+        for key, entry in plan.listed(element, options):
             found[key].append(entry)
     for key, entries in found.items():
         for paired in plan.pair_by_key(key, entries, pairing):

@@ -106,7 +106,9 @@ class SkewCheck:
             yield f"serving refuses the raw bytes: {error.message}"
             return
         for name in sorted(expected.keys() & found.keys()):
-            yield from _difference(name, expected[name].numpy(), found[name][0].numpy())
+            # Not `.numpy()`, which copies: a mask may take 256 MB.
+            one, other = np.asarray(expected[name]), np.asarray(found[name])[0]
+            yield from _difference(name, one, other)
         if features.LABEL in found:
             index = masks.index_from_label(
                 found[features.LABEL], self._config.num_classes

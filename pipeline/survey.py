@@ -161,7 +161,7 @@ def survey(options: Options) -> Plan:
                 f"--images {file.path} is no picture; record files and lists bring "
                 "their own images, and are named by --label_maps alone"
             )
-    if options.class_map.encoding == "coco_panoptic":
+    if options.with_segments:
         _check_annotations(labels)
     in_records = {
         source: [file for file in found if kind_of(file.path) == "records"]
@@ -375,15 +375,14 @@ def _survey_split(
     record_bytes = kept * in_records * sizes.mean_record_bytes(record_samples, config)
     shards = max(1, math.ceil(named_bytes / (options.shard_mb << 20)))
     large = [file for file in record_files if file.size > formats.SPAN_BYTES]
-    uncut = tuple(file.path for file in large if not _can_cut(file.path))
-    more_units = sum(
-        file.size // formats.SPAN_BYTES for file in large if file.path not in uncut
-    )
+    # Files of a split are written alike, and to open each may take long.
+    are_cut = bool(large) and _can_cut(large[0].path)
+    more_units = sum(file.size // formats.SPAN_BYTES for file in large if are_cut)
     return SplitPlan(
         rows=round(kept * (lowest.count + in_records)),
         record_files=tuple(file.path for file in record_files),
         record_units=len(record_files) + more_units,
-        uncut_files=uncut,
+        uncut_files=() if are_cut else tuple(file.path for file in large),
         named_shards=shards if lowest.count else 0,
         rows_per_unit=sizes.rows_per_unit(samples, config),
         sizes=tuple(
