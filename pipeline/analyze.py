@@ -15,6 +15,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform.beam.tft_beam_io import beam_metadata_io
 from tfx_bsl.tfxio import tensor_adapter
 
+from pipeline import files
 from transforms import features, summaries
 from transforms.classes import ClassMap
 from transforms.preprocessing import make_preprocessing_fn
@@ -60,13 +61,18 @@ class WriteTransformGraph(beam.PTransform):
 
     It has to stand within a `tft_beam.Context`. Gives an element when it is written.
 
+    TensorFlow writes it, which knows fewer filesystems than Beam; so it is made in one
+    place and copied to another.
+
     Attributes:
-        directory: of the graph.
+        directory: of the graph, on any filesystem of Beam's.
+        scratch: a directory on a filesystem of TensorFlow's, which all workers reach.
         config: sizes, images, normalisation.
         class_map: from id to class index.
     """
 
     directory: str
+    scratch: str
     config: features.Config
     class_map: ClassMap
 
@@ -80,11 +86,20 @@ class WriteTransformGraph(beam.PTransform):
             make_preprocessing_fn(self.config, self.class_map)
         )
         graph = transform_fn | "WriteTransformFn" >> tft_beam.WriteTransformFn(
-            self.directory
+            self.scratch
         )
         raw = tft.DatasetMetadata.from_feature_spec(raw_feature_spec(self.config))
         metadata = raw | "WriteRawMetadata" >> beam_metadata_io.WriteMetadata(
-            f"{self.directory}/{tft.TFTransformOutput.RAW_METADATA_DIR}",
+            f"{self.scratch}/{tft.TFTransformOutput.RAW_METADATA_DIR}",
             totals.pipeline,
         )
-        return (graph, metadata) | "Written" >> beam.Flatten()
+        written = (graph, metadata) | "Written" >> beam.Flatten()
+        return (
+            totals.pipeline
+            | "OnceWritten" >> beam.Create([None], reshuffle=False)
+            | "CopyGraph"
+            >> beam.Map(
+                lambda _, done: files.copy_directory(self.scratch, self.directory),
+                beam.pvalue.AsList(written),
+            )
+        )

@@ -16,7 +16,7 @@ _DUPLICATE, _REPEATED = "duplicate", "repeated"
 
 
 def define_pipeline(
-    root: beam.Pipeline, options: Options, cut: Plan, temporary: str
+    root: beam.Pipeline, options: Options, cut: Plan, temporary: str, scratch: str
 ) -> None:
     """Builds a conversion; neither parses flags nor runs anything.
 
@@ -28,11 +28,12 @@ def define_pipeline(
         options: what is converted.
         cut: how, by `survey`.
         temporary: a directory of this run's own, in the output.
+        scratch: a directory that TensorFlow and all workers reach.
     """
     directory = options.output
     assert directory is not None
     config, class_map = cut.config, options.class_map
-    with tft_beam.Context(temp_dir=files.join(temporary, "tft")):
+    with tft_beam.Context(temp_dir=files.join(scratch, "tft")):
         names = root | "Plan" >> plan.PlanUnits(options, cut)
 
         # From here to the fragments: one fused stage, so rows are never held.
@@ -55,7 +56,10 @@ def define_pipeline(
             | "Summaries" >> beam.Map(lambda shard: shard[1].summary)
         )
         graph = totals | "Analyze" >> analyze.WriteTransformGraph(
-            files.join(directory, layout.TRANSFORM_GRAPH), config, class_map
+            files.join(directory, layout.TRANSFORM_GRAPH),
+            files.join(scratch, layout.TRANSFORM_GRAPH),
+            config,
+            class_map,
         )
 
         rejected = (

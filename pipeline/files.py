@@ -1,7 +1,9 @@
 """Files on any filesystem that Beam knows."""
 
 import dataclasses
+import functools
 import glob
+import importlib.util
 import json
 import os
 import re
@@ -14,9 +16,13 @@ from typing import IO, Any
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from pipeline import stores
+
 _WILDCARD = re.compile(r"[*?\[]")
 _FLAT_LIST = re.compile(r"\[[^][{}\"]*\]")
 _CHUNK_BYTES = 1 << 20
+_NOT_TO_BE_HAD = (403, 404, 410)  # of HTTP; what else there is may pass
+_DRIVERS = {"gs": ("google.cloud.storage", "gcp"), "s3": ("boto3", "aws")}
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -38,8 +44,13 @@ def match(pattern: str) -> list[File]:
         ValueError: Beam has no filesystem of that scheme.
     """
     if not is_local(pattern):
+        _prepare(pattern)
         found = FileSystems.match([pattern])[0].metadata_list
-        return sorted(File(entry.path, entry.size_in_bytes) for entry in found)
+        return sorted(
+            File(entry.path, entry.size_in_bytes)
+            for entry in found
+            if not entry.path.endswith("/")  # what consoles put down for a directory
+        )
     found = (_local_file(path) for path in glob.iglob(pattern, recursive=True))
     return sorted(file for file in found if file is not None)
 
@@ -47,6 +58,42 @@ def match(pattern: str) -> list[File]:
 def is_local(path: str) -> bool:
     """Whether a path is of this machine, and of no scheme."""
     return "://" not in path
+
+
+def _prepare(path: str) -> None:
+    """Makes the filesystem of a path ready, if it is no local one.
+
+    Raises:
+        ValueError: its driver is missing, over which Beam would stumble later.
+    """
+    if is_local(path):
+        return
+    scheme = FileSystems.get_scheme(path)
+    driver, extra = _DRIVERS.get(scheme, ("", ""))
+    if driver and not _is_installed(driver):
+        raise ValueError(f"{path} needs {driver}: pip install 'maskbeam[{extra}]'")
+    stores.share_clients(scheme)
+
+
+@functools.cache
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is its parent
+        return False
+
+
+def has_directories(path: str) -> bool:
+    """Whether a path's filesystem has directories; in an object store they are names.
+
+    Raises:
+        ValueError: Beam has no filesystem of that scheme.
+    """
+    if is_local(path):
+        return True
+    _prepare(path)
+    has_dirs: bool = FileSystems.get_filesystem(path).has_dirs()
+    return has_dirs
 
 
 def _local_file(path: str) -> File | None:
@@ -62,7 +109,7 @@ def is_empty(directory: str) -> bool:
     """Whether a directory that is there holds nothing."""
     if is_local(directory):
         return not os.listdir(directory)
-    return not match(join(directory, "**"))
+    return not FileSystems.match([join(directory, "**")], [1])[0].metadata_list
 
 
 def below(path: str, pattern: str) -> str:
@@ -78,10 +125,21 @@ def below(path: str, pattern: str) -> str:
 
 
 def open_raw(path: str) -> IO[bytes]:
-    """Opens a file to be read as it is, compressed or not."""
+    """Opens a file to be read as it is, compressed or not.
+
+    Raises:
+        OSError: it is not there, or not for us.
+        BeamIOError: likewise.
+    """
     if is_local(path):  # where Beam's own way takes three times as long
         return open(path, "rb")
-    return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    _prepare(path)
+    try:
+        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    except Exception as error:  # each object store has errors of its own
+        if getattr(error, "code", None) in _NOT_TO_BE_HAD:
+            raise OSError(str(error)) from error
+        raise
 
 
 def read(path: str) -> bytes:
@@ -122,13 +180,18 @@ def join(directory: str, *parts: str) -> str:
 
 
 def exists(path: str) -> bool:
-    """Whether a file or directory is there."""
-    return FileSystems.exists(path)
+    """Whether a file or directory is there.
+
+    Raises:
+        ValueError: Beam has no filesystem of that scheme.
+    """
+    directories = has_directories(path)
+    return FileSystems.exists(path) or not (directories or is_empty(path))
 
 
 def make_directory(path: str) -> None:
     """Makes a directory and its parents, if they are not there."""
-    if not FileSystems.exists(path):
+    if has_directories(path) and not FileSystems.exists(path):
         try:
             FileSystems.mkdirs(path)
         except (BeamIOError, OSError):  # another worker was faster
@@ -138,8 +201,26 @@ def make_directory(path: str) -> None:
 
 def remove(path: str) -> None:
     """Removes a file, or a directory with all it holds, if it is there."""
+    found = [] if has_directories(path) else match(join(path, "**"))
+    paths = [file.path for file in found]
     if FileSystems.exists(path):
-        FileSystems.delete([path])
+        paths.append(path)
+    if paths:
+        FileSystems.delete(paths)
+
+
+def copy_directory(source: str, target: str) -> None:
+    """Copies what a directory holds, from one filesystem to another."""
+    for file in match(join(source, "**")):
+        path = join(target, *file.path[len(source) :].strip("/").split("/"))
+        make_directory(path.rpartition("/")[0])
+        write(path, read(file.path))
+
+
+def open_new(path: str) -> IO[bytes]:
+    """Opens a file for writing under a name that nobody reads before it is whole."""
+    _prepare(path)
+    return FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
 @contextmanager
@@ -155,9 +236,7 @@ def create(path: str) -> Iterator[IO[bytes]]:
     """
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
     try:
-        with FileSystems.create(
-            temporary, compression_type=CompressionTypes.UNCOMPRESSED
-        ) as file:
+        with open_new(temporary) as file:
             yield file
         FileSystems.rename([temporary], [path])
     except BaseException:

@@ -12,6 +12,7 @@ from apache_beam.io.filesystem import BeamIOError
 
 from pipeline import files
 from pipeline.options import Options, UsageError
+from pipeline.quiet import quiet
 from pipeline.survey import Plan
 from transforms import layout
 
@@ -34,7 +35,7 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
     try:
         if not files.exists(directory):
             return
-    except ValueError as error:  # a scheme that Beam lacks
+    except (ValueError, BeamIOError) as error:  # a scheme that Beam lacks
         raise UsageError(f"--output {directory}: {error}") from error
     if files.exists(files.join(directory, layout.UNFINISHED)):
         if not overwrite:
@@ -57,11 +58,18 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
         )
 
 
-def claim(options: Options, plan: Plan) -> str:
+def temporary_directory(directory: str) -> str:
+    """Names a directory of this run's own, in the output."""
+    return files.join(directory, f".unfinished-{uuid.uuid4().hex[:12]}")
+
+
+def claim(options: Options, plan: Plan, temporary: str) -> None:
     """Makes the directory this run's: removes an earlier run, and leaves a note.
 
-    Returns:
-        A temporary directory of this run's own, in the output.
+    Args:
+        options: of the run.
+        plan: what it will write.
+        temporary: the run's own directory.
 
     Raises:
         UsageError: as `check_claim`.
@@ -69,21 +77,21 @@ def claim(options: Options, plan: Plan) -> str:
     directory = options.output
     assert directory is not None
     check_claim(directory, overwrite=options.overwrite)
-    try:
-        files.make_directory(directory)
-    except (OSError, BeamIOError) as error:
-        raise UsageError(f"--output {directory} cannot be made: {error}") from error
     earlier = _listed(directory)
-    temporary = f".unfinished-{uuid.uuid4().hex[:12]}"
     names = [*plan.shard_names(options.name), *_BESIDE_SHARDS]
     names += [f"{layout.REJECTED}/{layout.VERDICT}"]
     names += [layout.rejected_file(split) for split in (*plan.splits, "")]
     note = {
         "format": layout.FORMAT,
-        "temporary": [temporary, *earlier["temporary"]],
+        "temporary": [temporary.rpartition("/")[2], *earlier["temporary"]],
         "names": sorted({*names, *earlier["names"]}),
     }
-    files.write_json(files.join(directory, layout.UNFINISHED), note)
+    try:
+        with quiet():  # some log what they raise
+            files.make_directory(directory)
+            files.write_json(files.join(directory, layout.UNFINISHED), note)
+    except Exception as error:  # each object store has errors of its own
+        raise UsageError(f"--output {directory} cannot be written: {error}") from error
     # The manifest goes first: from here on there is no dataset.
     for name in (layout.MANIFEST, *earlier["names"], *earlier["temporary"]):
         files.remove(files.join(directory, name))
@@ -91,7 +99,6 @@ def claim(options: Options, plan: Plan) -> str:
         folder = files.join(directory, name)
         if files.exists(folder) and files.is_empty(folder):
             files.remove(folder)
-    return files.join(directory, temporary)
 
 
 def _listed(directory: str) -> dict[str, list[str]]:

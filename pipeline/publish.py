@@ -9,6 +9,7 @@ import heapq
 import importlib.metadata
 import logging
 import pickle
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -172,16 +173,18 @@ class Publish(beam.DoFn):
         directory, config = self.options.output, self.plan.config
         assert directory is not None
         constants = records.constants_of(stats, config)
-        files.make_directory(files.join(directory, layout.SERVING))
-        path = serving.model_path(directory)
-        signatures.save(
-            path,
-            config,
-            self.options.class_map,
-            constants,
-            example_keys(self.plan.record_keys),
-        )
-        check = skew.SkewCheck(serving.Transform(path), config, constants)
+        # TensorFlow knows fewer filesystems than Beam.
+        with tempfile.TemporaryDirectory(prefix="maskbeam-") as scratch:
+            signatures.save(
+                scratch,
+                config,
+                self.options.class_map,
+                constants,
+                example_keys(self.plan.record_keys),
+            )
+            transform = serving.Transform(scratch)
+            files.copy_directory(scratch, serving.model_path(directory))
+        check = skew.SkewCheck(transform, config, constants)
         pixels = 0
         for sample in samples:
             if pixels >= _SKEW_PIXELS:

@@ -4,9 +4,12 @@ Nothing is decoded here but the containers. What cannot be read is rejected by i
 the rows beside it go on.
 """
 
+import collections
 import dataclasses
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent import futures
 from typing import Any
 
 import apache_beam as beam
@@ -43,6 +46,7 @@ _ROWS = beam.metrics.Metrics.counter(progress.NAMESPACE, "rows")
 # Encoded bytes that are held at once; decoded ones are bounded in `check`.
 _BATCH_BYTES = 32 << 20
 _BATCH_ROWS = 512
+_FETCHED_AT_ONCE = 8  # rows of object stores, by all threads of a process
 
 
 @dataclasses.dataclass
@@ -75,7 +79,7 @@ class ReadUnit(beam.DoFn):
         rows = (
             self._record_rows(unit)
             if unit.record_file
-            else ((unit.split, read_row(row, unit.split)) for row in unit.rows)
+            else ((unit.split, row) for row in read_rows(unit.rows, unit.split))
         )
         parts = itertools.count()
         waiting: dict[str, _Waiting] = {}
@@ -129,6 +133,29 @@ class ReadUnit(beam.DoFn):
 def _rejection(unit: Unit, number: int, reason: str) -> Rejection:
     """The rejection of a record whose key is not known."""
     return Rejection("", unit.split, f"{unit.record_file}#{number}", "read", reason)
+
+
+@functools.cache
+def _fetchers() -> futures.ThreadPoolExecutor:
+    return futures.ThreadPoolExecutor(_FETCHED_AT_ONCE)
+
+
+def read_rows(rows: Sequence[Row], split: str) -> Iterator[RawRow | Rejection]:
+    """Reads the files of rows, in order.
+
+    Of an object store some are fetched ahead: each file takes a few round trips, in
+    which a worker would do nothing.
+    """
+    entries = [entry for row in rows for entry in (row.label, row.image) if entry]
+    if all(files.is_local(entry.path) for entry in entries):
+        yield from (read_row(row, split) for row in rows)
+        return
+    ahead: collections.deque[futures.Future[RawRow | Rejection]] = collections.deque()
+    for row in rows:
+        ahead.append(_fetchers().submit(read_row, row, split))
+        if len(ahead) >= _FETCHED_AT_ONCE:
+            yield ahead.popleft().result()
+    yield from (row.result() for row in ahead)
 
 
 def read_row(row: Row, split: str) -> RawRow | Rejection:

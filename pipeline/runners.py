@@ -4,11 +4,15 @@ import argparse
 import contextlib
 import os
 
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import (
     DirectOptions,
+    GoogleCloudOptions,
     PipelineOptions,
+    PortableOptions,
     SetupOptions,
     StandardOptions,
+    TestOptions,
 )
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners import create_runner
@@ -25,6 +29,7 @@ from pipeline.options import UsageError
 _DEFAULT = "FnApiRunner"
 _IN_PROCESS = (_DEFAULT, "DirectRunner", "SwitchingDirectRunner")
 _FIRST_IMPORT = "pipeline.workers"
+_TENSORFLOW_SCHEMES = (None, "gs")  # where TensorFlow reads and writes
 
 
 def options_of(arguments: list[str]) -> PipelineOptions:
@@ -58,11 +63,17 @@ def options_of(arguments: list[str]) -> PipelineOptions:
         raise UsageError(
             f"unknown argument {unknown[0]}: neither maskbeam's nor Beam's"
         )
+    if is_dry_run(options) and standard.runner != "DataflowRunner":
+        raise UsageError(
+            f"--dry_run is Dataflow's, and {standard.runner} would run all the same: "
+            "maskbeam plan says what a run would do"
+        )
     setup = options.view_as(SetupOptions)
     setup.beam_plugins = [*(setup.beam_plugins or ()), _FIRST_IMPORT]
     if in_process:
         given = {argument.partition("=")[0] for argument in arguments}
         _set_up_local(options.view_as(DirectOptions), given)
+    FileSystems.set_options(options)  # names are looked at before there is a pipeline
     return options
 
 
@@ -94,3 +105,56 @@ def runner_of(options: PipelineOptions) -> PipelineRunner:
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
     return FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(provision))
+
+
+def is_dry_run(options: PipelineOptions) -> bool:
+    """Whether the runner is to check everything, and to start nothing."""
+    dry_run: bool = options.view_as(TestOptions).dry_run
+    return dry_run
+
+
+def counts_here(options: PipelineOptions) -> bool:
+    """Whether rows are counted in this process, because all of them pass through it."""
+    mode = options.view_as(DirectOptions).direct_running_mode
+    return _is_local(options) and mode != "multi_processing"
+
+
+def shared_place(options: PipelineOptions) -> str:
+    """A directory that all workers reach; empty where any on this machine is one."""
+    return "" if _is_local(options) else _temp_location(options)
+
+
+def graph_place(options: PipelineOptions, output: str) -> str:
+    """A directory for the transform graph to be made in, by TensorFlow.
+
+    Args:
+        options: Beam's.
+        output: the dataset's directory, which all workers reach.
+
+    Returns:
+        Its path; empty where any on this machine will do.
+
+    Raises:
+        UsageError: none is known that TensorFlow and all workers reach.
+    """
+    if _is_local(options):
+        return ""
+    for place in (output, _temp_location(options)):
+        if place and FileSystems.get_scheme(place) in _TENSORFLOW_SCHEMES:
+            return place
+    raise UsageError(
+        f"--output {output}: TensorFlow makes the transform graph and reaches local "
+        "paths and gs:// only; name a directory there that all workers share by "
+        "--temp_location"
+    )
+
+
+def _is_local(options: PipelineOptions) -> bool:
+    """Whether all workers share this machine's disk."""
+    environment = options.view_as(PortableOptions).environment_type
+    runner = options.view_as(StandardOptions).runner
+    return runner in _IN_PROCESS or environment == "LOOPBACK"
+
+
+def _temp_location(options: PipelineOptions) -> str:
+    return options.view_as(GoogleCloudOptions).temp_location or ""

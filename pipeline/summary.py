@@ -97,10 +97,12 @@ def print_summary(directory: str, counters: Mapping[str, int]) -> None:
     read, labels, images = (
         counters.get(name, 0) for name in ("rows", "label_maps", "images")
     )
-    print(
-        f"\n{read:,} rows read; {labels:,} label maps and {images:,} images decoded"
-        f"\n{manifest['rejected']:,} rows rejected; written to {directory}"
-    )
+    print()
+    if counters:  # not every runner brings them back
+        print(
+            f"{read:,} rows read; {labels:,} label maps and {images:,} images decoded"
+        )
+    print(f"{manifest['rejected']:,} rows rejected; written to {directory}")
 
 
 def print_classes(stats: Mapping[str, Any]) -> None:

@@ -145,7 +145,7 @@ class WriteFragment(beam.DoFn):
         total = summaries.zero(self.config.num_classes, self.config.with_images)
         sizes: collections.Counter[tuple[int, int]] = collections.Counter()
         size = 0
-        with files.create(path) as file:
+        with files.open_new(path) as file:
             for row, mask in zip(batch.rows, batch.masks, strict=True):
                 record = make_record(row, mask, self.config)
                 if row.raw is not None:

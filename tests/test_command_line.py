@@ -154,7 +154,7 @@ def test_a_folder_of_somebody_else_is_never_touched(
 
 def test_an_output_that_cannot_be(arguments, tmp_path, convert, capfd):
     (tmp_path / "file").write_text("mine")
-    for output, word in (("file", "is a file"), ("file/below", "cannot be made")):
+    for output, word in (("file", "is a file"), ("file/below", "cannot be written")):
         convert(tmp_path / output, *arguments, code=2)
         assert word in capfd.readouterr().err
     assert (tmp_path / "file").read_text() == "mine"

@@ -1,55 +1,19 @@
 """The same command on other engines gives the same dataset, byte for byte."""
 
-import contextlib
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests import data_generation as data
-from tests import reading
+from tests import reading, servers
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 _ROOT = pathlib.Path(__file__).parent.parent
 _PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
-
-
-def _free_port():
-    with socket.socket() as one:
-        one.bind(("localhost", 0))
-        return one.getsockname()[1]
-
-
-@contextlib.contextmanager
-def _serving(command, port, log, **options):
-    """Runs a server, from when it listens until the end."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            list(map(str, command)), stdout=output, stderr=output, **options
-        )
-    try:
-        end = time.monotonic() + 600
-        while True:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection(("localhost", port), timeout=1),
-            ):
-                break
-            time.sleep(0.2)
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +61,9 @@ def run(arguments, expected, run_maskbeam, tmp_path):
 @pytest.fixture(scope="module")
 def job_service(tmp_path_factory):
     """Beam's own portable job service; gives the flags that name it."""
-    port, log = _free_port(), tmp_path_factory.mktemp("service") / "log"
+    port, log = servers.free_port(), tmp_path_factory.mktemp("service") / "log"
     module = "apache_beam.runners.portability.local_job_service_main"
-    with _serving([sys.executable, "-m", module, f"--port={port}"], port, log):
+    with servers.serving([sys.executable, "-m", module, f"--port={port}"], port, log):
         yield ["--runner=PortableRunner", f"--job_endpoint=localhost:{port}"]
 
 
@@ -110,13 +74,13 @@ def test_the_job_service_with_workers_of_its_client(run, job_service):
 @pytest.mark.parametrize("attempt", range(3))
 def test_fresh_worker_processes(attempt, run, job_service, tmp_path):
     """Several bundles at once meet TF Transform's import cycle in each new process."""
-    port = _free_port()
+    port = servers.free_port()
     module = "apache_beam.runners.worker.worker_pool_main"
     command = [sys.executable, "-m", module, f"--service_port={port}"]
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(_ROOT)}
     log = tmp_path / "log"
-    with _serving(command, port, log, env=environment):
+    with servers.serving(command, port, log, env=environment):
         run(
             *job_service,
             *("--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"),
@@ -142,10 +106,10 @@ def test_flink_and_spark(engine, arguments, expected, tmp_path):
     for tool in ("java", "mvn"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed, and the job server needs it")
-    port = _free_port()
+    port = servers.free_port()
     script = _ROOT / "launch_scripts/run_job_server.sh"
     log, out = tmp_path / "log", tmp_path / "out"
-    with _serving(["bash", script, engine, port], port, log):
+    with servers.serving(["bash", script, engine, port], port, log):
         done = subprocess.run(
             [
                 *("bash", _ROOT / f"launch_scripts/run_{engine}.sh"),

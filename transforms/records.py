@@ -120,10 +120,18 @@ def read_manifest(directory: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is none, so there is no dataset.
-        ValueError: it is of a format that this version does not know.
+        ValueError: it is of a format that this version does not know, or where
+            TensorFlow does not reach.
     """
     path = os.path.join(directory, layout.MANIFEST)
-    if not tf.io.gfile.exists(path):
+    try:
+        found = tf.io.gfile.exists(path)
+    except tf.errors.UnimplementedError as error:
+        raise ValueError(
+            f"TensorFlow has no filesystem for {directory}: copy the dataset to a "
+            "disk, or to gs://, and read it there"
+        ) from error
+    if not found:
         unfinished = os.path.join(directory, layout.UNFINISHED)
         why = "an unfinished run" if tf.io.gfile.exists(unfinished) else "no dataset"
         raise FileNotFoundError(
