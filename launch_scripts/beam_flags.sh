@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by run_flink.sh and run_spark.sh: the flags that are the same on both engines.
 
 environment_usage() {
