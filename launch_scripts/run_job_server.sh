@@ -21,6 +21,9 @@ its own job servers you need none of this.
 USAGE
 }
 
+case "${1:-}" in
+  -h | --help) usage; exit 0 ;;
+esac
 if (($# < 1 || $# > 2)) || [[ "$1" != flink && "$1" != spark ]]; then
   usage >&2
   exit 2

@@ -17,6 +17,9 @@ Needs a JDK of 17 or later and Maven, which fetches TensorFlow for Java (170 MB)
 USAGE
 }
 
+case "${1:-}" in
+  -h | --help) usage; exit 0 ;;
+esac
 if (($# < 1 || $# > 3)) || [[ "$1" == -* ]]; then
   usage >&2
   exit 2

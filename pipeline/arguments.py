@@ -360,12 +360,27 @@ def _class_map(arguments: argparse.Namespace, of_dataset: ClassMap | None) -> Cl
             return classes.numbered(arguments.num_classes, arguments.ignore_label)
         if arguments.classes == AUTO:
             return dataclasses.replace(classes.numbered(1), name=AUTO)
+        if arguments.classes is not None and "://" in arguments.classes:
+            return _remote_class_map(arguments.classes)
         if arguments.classes is not None:
             return class_files.load_class_map(arguments.classes)
     except ValueError as error:
         raise UsageError(str(error)) from error
     assert of_dataset is not None
     return of_dataset
+
+
+def _remote_class_map(path: str) -> ClassMap:
+    """Reads a class map that lies where Beam reaches."""
+    from apache_beam.io.filesystem import BeamIOError
+
+    from pipeline import files
+
+    try:
+        text = files.read(path).decode()
+    except (OSError, BeamIOError) as error:
+        raise UsageError(f"--classes {path} cannot be read: {error}") from error
+    return class_files.parse_class_map(text, path)
 
 
 def _record_keys(text: str) -> RecordKeys:

@@ -23,7 +23,9 @@ def convert_arguments(parameters: Iterable[str]) -> Iterator[str]:
     parser = argparse.ArgumentParser()
     arguments.add_input_arguments(parser)
     arguments.add_output_arguments(parser)
-    flags = {flag: action for action in parser._actions for flag in action.option_strings}
+    flags = {
+        flag: action for action in parser._actions for flag in action.option_strings
+    }
     for parameter in parameters:
         name, given, value = parameter.partition("=")
         action = flags.get(name)

@@ -1,0 +1,214 @@
+"""The launch scripts: what they check, and what they hand on."""
+
+import argparse
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import arguments
+
+_SCRIPTS = pathlib.Path(__file__).parent.parent / "launch_scripts"
+_DATAFLOW = {
+    "PROJECT": "my-project",
+    "REGION": "europe-west4",
+    "BUCKET": "gs://bucket/some",
+}
+
+
+def _run(script, *flags, **environment):
+    return subprocess.run(
+        ["bash", _SCRIPTS / script, *flags],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _scripts():
+    return sorted(path.name for path in _SCRIPTS.glob("*.sh"))
+
+
+def test_shellcheck_has_nothing_to_say():
+    done = subprocess.run(
+        ["shellcheck", "--external-sources", *sorted(_SCRIPTS.glob("*.sh"))],
+        cwd=_SCRIPTS.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("script", set(_scripts()) - {"beam_flags.sh"})
+def test_each_explains_itself(script):
+    done = _run(script, "--help")
+    assert done.returncode == 0
+    assert f"launch_scripts/{script}" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PROJECT", ""),
+        ("PROJECT", "My_Project"),
+        ("REGION", "europe"),
+        ("BUCKET", "bucket"),
+        ("BUCKET", "gs://Bucket"),
+        ("JOB_NAME", "Job 1"),
+        ("MACHINE_TYPE", "large"),
+        ("MAX_WORKERS", "0"),
+        ("NUM_WORKERS", "17"),
+        ("NUM_WORKERS", "two"),
+        ("THREADS", "-1"),
+        ("DISK_GB", "50GB"),
+        ("IMAGE", "maskbeam"),
+        ("SERVICE_ACCOUNT", "me"),
+        ("NETWORK", "https://network"),
+        ("SUBNETWORK", "default"),
+        ("PUBLIC_IPS", "no"),
+        ("WAIT", "1"),
+        ("LABELS", "Team=vision"),
+    ],
+)
+def test_dataflow_refuses_before_anything_starts(variable, value):
+    environment = {**_DATAFLOW, variable: value}
+    done = _run("run_dataflow.sh", "--output", "gs://bucket/out", **environment)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"{variable}={value}" in line
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("script", ["run_flink.sh", "run_spark.sh"])
+def test_engines_refuse_before_anything_starts(script):
+    for environment, word in (
+        ({"ENVIRONMENT": "CLOUD"}, "is none of"),
+        ({"ENVIRONMENT": "EXTERNAL"}, "needs ENVIRONMENT_CONFIG"),
+    ):
+        done = _run(script, "--output", "out", **environment)
+        assert done.returncode == 2
+        assert word in done.stderr
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """Programs that are not here, and write down what they are called with."""
+    calls = tmp_path / "calls"
+    for name in ("docker", "gcloud"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >>{calls}\n')
+        program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    return lambda script, *flags, **environment: (
+        _run(script, *flags, PATH=path, **environment),
+        calls.read_text() if calls.exists() else "",
+    )
+
+
+def test_an_image_of_this_python_and_beam(recorded):
+    import apache_beam
+
+    done, calls = recorded("build_image.sh", "registry.test/maskbeam:1")
+    assert done.returncode == 0, done.stderr
+    build, push = calls.splitlines()
+    version = ".".join(map(str, sys.version_info[:2]))
+    assert "--target worker" in build
+    assert f"PYTHON_VERSION={version}" in build
+    assert f"BEAM_VERSION={apache_beam.__version__}" in build
+    assert push == "docker push registry.test/maskbeam:1"
+
+
+def test_a_flex_template(recorded):
+    template, image = "gs://bucket/maskbeam.json", "registry.test/maskbeam:1"
+    done, calls = recorded("build_flex_template.sh", template, image)
+    assert done.returncode == 0, done.stderr
+    build, push, make = calls.splitlines()
+    assert "--target template" in build
+    assert f"IMAGE={image}" in build
+    assert push == f"docker push {image}"
+    assert make.startswith(f"gcloud dataflow flex-template build {template} --image")
+    metadata = re.search(r"--metadata-file (\S+)", make)[1]
+    assert json.loads(pathlib.Path(metadata).read_text())["parameters"]
+
+    done, calls = recorded("build_flex_template.sh", "template.json", image)
+    assert done.returncode == 2
+
+
+def _flags():
+    parser = argparse.ArgumentParser(add_help=False)
+    arguments.add_input_arguments(parser)
+    arguments.add_output_arguments(parser)
+    return {action.dest: action for action in parser._actions}
+
+
+def test_the_template_has_every_flag_of_convert():
+    metadata = json.loads((_SCRIPTS / "flex-template/metadata.json").read_text())
+    parameters = {found["name"]: found for found in metadata["parameters"]}
+    flags = _flags()
+    assert list(parameters) == list(flags)
+    for name, found in parameters.items():
+        assert found["label"]
+        assert found["isOptional"] is not flags[name].required
+        (regex,) = found["regexes"]
+        for choice in flags[name].choices or ():
+            assert re.fullmatch(regex, choice)
+        if flags[name].help and name != "shard_mb":
+            text = flags[name].help
+            assert found["helpText"][1:].startswith(text[1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("label_maps", "train=gs://b/a/*.png val=gs://b/v/*.png", " "),
+        ("images_only", "test=gs://b/*.jpg", "gs://b/*.jpg"),
+        ("num_classes", "19", "0"),
+        ("ignore_label", "255 0", "void"),
+        ("record_keys", "label=a/b,image=,key=k", "mask=a"),
+        ("split_by", "train=0.8,val=0.2", "train"),
+        ("size", "512x1024", "512"),
+        ("max_rejected", "0.01", "1 %"),
+        ("overwrite", "true", "yes"),
+        ("output", "gs://b/out", "/out"),
+        ("name", "camvid_11", "11"),
+    ],
+)
+def test_the_template_checks_values(name, good, bad):
+    metadata = json.loads((_SCRIPTS / "flex-template/metadata.json").read_text())
+    parameters = {found["name"]: found for found in metadata["parameters"]}
+    (regex,) = parameters[name]["regexes"]
+    assert re.fullmatch(regex, good)
+    assert not re.fullmatch(regex, bad)
+
+
+def test_the_template_hands_values_on():
+    path = _SCRIPTS / "flex-template/launcher.py"
+    spec = importlib.util.spec_from_file_location("launcher", path)
+    launcher = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(launcher)
+    given = [
+        "--label_maps=train=gs://b/*.png 'val=gs://b/with space/*.png'",
+        "--overwrite=true",
+        "--presence=false",
+        "--size=",
+        "--ignore_label=0 255",
+        "--name=some",
+        "--project=my-project",
+        "--streaming",
+    ]
+    assert list(launcher.convert_arguments(given)) == [
+        *("--label_maps", "train=gs://b/*.png", "val=gs://b/with space/*.png"),
+        "--overwrite",
+        *("--ignore_label", "0", "255"),
+        "--name=some",
+        "--project=my-project",
+        "--streaming",
+    ]
