@@ -1,15 +1,17 @@
 """The same command on other engines gives the same dataset, byte for byte."""
 
+import contextlib
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
+from tests import clean_worker, flink_cluster, reading, servers
 from tests import data_generation as data
-from tests import reading, servers
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 _ROOT = pathlib.Path(__file__).parent.parent
@@ -88,39 +90,110 @@ def test_fresh_worker_processes(attempt, run, job_service, tmp_path):
     assert "partially initialized" not in log.read_text()
 
 
-def test_prism(run, tmp_path):
-    if shutil.which("go") is None:
-        pytest.skip("go is not installed, and Prism is built by it")
-    import apache_beam
+def test_a_package_that_clean_workers_install(run, job_service, tmp_path):
+    """Through Beam's own boot program, as in its containers."""
+    boot, log = clean_worker.make(tmp_path / "worker"), tmp_path / "log"
+    with clean_worker.pool(boot, log) as pool:
+        run(
+            *(*job_service, "--environment_type=EXTERNAL"),
+            *(f"--environment_config={pool}", f"--setup_file={_ROOT}/setup.py"),
+        )
+    assert "workflow.tar.gz" in log.read_text()
 
-    subprocess.run(
-        ["go", "install", f"{_PRISM}@v{apache_beam.__version__}"],
-        env={**os.environ, "GOBIN": str(tmp_path), "GOTOOLCHAIN": "auto"},
-        check=True,
-    )
+
+def test_prism(run, tmp_path):
+    clean_worker.go_install(_PRISM, tmp_path)
     run("--runner=PrismRunner", f"--prism_location={tmp_path}/prism")
+
+
+def _needs_java():
+    for tool in ("java", "mvn"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed, and the job server needs it")
+
+
+@contextlib.contextmanager
+def _job_server(engine, log, **environment):
+    """Gives the environment in which the launch scripts find it."""
+    port = servers.free_port()
+    script = _ROOT / "launch_scripts/run_job_server.sh"
+    command = ["bash", script, engine, port]
+    with servers.serving(command, port, log, env={**os.environ, **environment}):
+        yield {**os.environ, "JOB_ENDPOINT": f"localhost:{port}"}
 
 
 @pytest.mark.parametrize("engine", ["flink", "spark"])
 def test_flink_and_spark(engine, arguments, expected, tmp_path):
-    for tool in ("java", "mvn"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed, and the job server needs it")
-    port = servers.free_port()
-    script = _ROOT / "launch_scripts/run_job_server.sh"
+    _needs_java()
     log, out = tmp_path / "log", tmp_path / "out"
-    with servers.serving(["bash", script, engine, port], port, log):
+    with _job_server(engine, log) as environment:
         done = subprocess.run(
             [
                 *("bash", _ROOT / f"launch_scripts/run_{engine}.sh"),
                 *(*arguments, "--output", out),
             ],
-            env={**os.environ, "JOB_ENDPOINT": f"localhost:{port}"},
+            env=environment,
             cwd=tmp_path,
             capture_output=True,
             text=True,
             check=False,
         )
     assert done.returncode == 0, done.stderr + log.read_text()[-2000:]
+    assert reading.checksums(out) == reading.checksums(expected)
+    assert reading.stats(out) == reading.stats(expected)
+
+
+@pytest.mark.parametrize("killed", ["python", "taskmanager"])
+def test_a_worker_that_dies_in_mid_run(killed, convert, tmp_path):
+    """On a standalone cluster: its work is done again, and nothing is twice."""
+    _needs_java()
+    rows = tmp_path / "rows"
+    data.label_tree(rows, 60, [0, 1, 2, 255], size=lambda _: (1024, 1024))
+    given = ["--label_maps", f"{rows}/labels/*.png", "--num_classes=3"]
+    given += ["--ignore_label=255", "--shard_mb=1", "--mask_encoding=uint8"]
+    expected = convert(tmp_path / "expected", *given)
+    port, out = servers.free_port(), tmp_path / "out"
+    module = "apache_beam.runners.worker.worker_pool_main"
+    workers = [sys.executable, "-m", module, f"--service_port={port}"]
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(_ROOT)}
+    (tmp_path / "conf").mkdir()
+    with (
+        flink_cluster.Cluster(tmp_path / "conf") as cluster,
+        servers.serving(workers, port, tmp_path / "pool", env=environment) as pool,
+        _job_server(
+            "flink",
+            tmp_path / "log",
+            FLINK_MASTER=cluster.address,
+            FLINK_CONF_DIR=str(cluster.directory),
+        ) as client,
+    ):
+        job = subprocess.Popen(
+            [
+                *("bash", _ROOT / "launch_scripts/run_flink.sh"),
+                *(*given, "--output", out),
+            ],
+            env={
+                **client,
+                "ENVIRONMENT": "EXTERNAL",
+                "ENVIRONMENT_CONFIG": f"localhost:{port}",
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not list(out.glob(".unfinished-*/fragments/*")):
+            assert job.poll() is None, job.communicate()[1] + cluster.log()
+            time.sleep(0.02)
+        if killed == "python":
+            subprocess.run(["pkill", "-KILL", "-P", str(pool.pid)], check=True)
+        else:
+            cluster.worker.kill()
+        assert not list(out.glob("*.tfrecord-*"))  # it was in the middle
+        if killed == "taskmanager":
+            cluster.worker.wait()
+            cluster.start_worker()
+        errors = job.communicate()[1]
+    assert job.returncode == 0, errors + cluster.log()
+    assert "restart" in (cluster.directory / "jobmanager.log").read_text().lower()
     assert reading.checksums(out) == reading.checksums(expected)
     assert reading.stats(out) == reading.stats(expected)
