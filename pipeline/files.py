@@ -34,7 +34,12 @@ class File:
 
 
 def match(pattern: str) -> list[File]:
-    """The files that a glob matches, sorted by path.
+    """The files that a glob matches, sorted by path; raises as `matches` does."""
+    return sorted(matches(pattern))
+
+
+def matches(pattern: str) -> Iterator[File]:
+    """The files that a glob matches, one by one in any order: there may be millions.
 
     Local ones are found by Python's own `glob`: Beam leaves out links that lead
     nowhere, and what lies behind linked directories, and nobody would hear of it.
@@ -43,16 +48,20 @@ def match(pattern: str) -> list[File]:
         BeamIOError: the filesystem says no.
         ValueError: Beam has no filesystem of that scheme.
     """
-    if not is_local(pattern):
-        _prepare(pattern)
-        found = FileSystems.match([pattern])[0].metadata_list
-        return sorted(
-            File(entry.path, entry.size_in_bytes)
-            for entry in found
-            if not entry.path.endswith("/")  # what consoles put down for a directory
-        )
-    found = (_local_file(path) for path in glob.iglob(pattern, recursive=True))
-    return sorted(file for file in found if file is not None)
+    if is_local(pattern):
+        found = (_local_file(path) for path in glob.iglob(pattern, recursive=True))
+        yield from (file for file in found if file is not None)
+        return
+    wildcard = _WILDCARD.search(pattern)
+    if has_directories(pattern) or wildcard is None:
+        entries = iter(FileSystems.match([pattern])[0].metadata_list)
+    else:
+        filesystem = FileSystems.get_filesystem(pattern)
+        listed = filesystem._list(pattern[: wildcard.start()])
+        entries = filesystem.match_files(listed, pattern)
+    for entry in entries:
+        if not entry.path.endswith("/"):  # what consoles put down for a directory
+            yield File(entry.path, entry.size_in_bytes)
 
 
 def is_local(path: str) -> bool:

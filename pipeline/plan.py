@@ -296,7 +296,6 @@ def listed(
 ) -> Iterator[tuple[str, Entry]]:
     """What a source says of which keys."""
     source, side = element
-    found = files.match(source.pattern)
-    yield from entries(source, found, options, side)
+    yield from entries(source, files.matches(source.pattern), options, side)
     if options.with_segments and side == "label_maps":
-        yield from segment_entries(source, found, options)
+        yield from segment_entries(source, files.matches(source.pattern), options)

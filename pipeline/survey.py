@@ -15,20 +15,17 @@ from collections.abc import Iterator, Mapping
 
 from apache_beam.io.filesystem import BeamIOError
 
-from pipeline import arrays, files, formats, header, segments, sizes
-from pipeline.keys import Side, entries, kind_of, rank_of, split_of
+from pipeline import arrays, files, formats, header, names, segments, sizes
+from pipeline.keys import rank_of, split_of
 from pipeline.options import Options, RecordKeys, Source, UsageError
 from pipeline.quiet import quiet
 from pipeline.rows import BadRow, DamagedError, Entry, RawRow
 from pipeline.sizes import Sample
 from transforms import features, tiles
 
-_SAMPLE_ROWS = 64
 SKEW_ROWS = 16  # that the serving model is held against
 _SKEW_CANDIDATES = 2 * SKEW_ROWS  # on the average, so hardly ever fewer than those
 _ROW_OVERHEAD_BYTES = 200  # what a record file adds to a row, about
-
-Found = Mapping[Source, list[files.File]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,48 +149,27 @@ def survey(options: Options) -> Plan:
     Raises:
         UsageError: a glob matches nothing, or files that are not read here.
     """
-    labels = {s: _matched(s, "--label_maps") for s in options.label_maps}
-    images = {s: _matched(s, "--images") for s in options.images}
-    only = {s: _matched(s, "--images_only") for s in options.images_only}
-    for file in itertools.chain.from_iterable((images | only).values()):
-        if kind_of(file.path) != "picture":
-            raise UsageError(
-                f"--images {file.path} is no picture; record files and lists bring "
-                "their own images, and are named by --label_maps alone"
-            )
+    found = names.look(options)
     if options.with_segments:
-        _check_annotations(labels)
-    in_records = {
-        source: [file for file in found if kind_of(file.path) == "records"]
-        for source, found in labels.items()
-    }
-    options = _with_record_keys(options, in_records)
-    names = _look_at_names(labels, only, options)
-    with_images = bool(images or only or names.image_bytes or options.record_keys.image)
-    _check_images(options, with_images, images, names, in_records)
+        _check_annotations(found)
+    options = _with_record_keys(options, found)
+    with_images = bool(found.images or found.listed_images or options.record_keys.image)
+    _check_images(options, with_images, found)
     config = options.config(with_images=with_images)
     return Plan(
         config,
         options.record_keys,
         {
-            split: _survey_split(
-                split,
-                options,
-                config,
-                names.lowest[split],
-                _of_split(in_records, split, options),
-                _mean_size(_of_split(images | only, split, options))
-                or names.image_bytes.get(split, 0),
-            )
+            split: _survey_split(split, options, config, found)
             for split in options.splits
         },
     )
 
 
-def _check_annotations(labels: Found) -> None:
+def _check_annotations(found: names.Names) -> None:
     """Refuses panoptic PNGs that have no JSON beside their directory."""
-    paths = (file.path for found in labels.values() for file in found)
-    for path in sorted({segments.json_of(path) for path in paths}):
+    paths = set().union(*(listing.annotations for listing in found.labels.values()))
+    for path in sorted(paths):
         if not files.exists(path):
             raise UsageError(
                 f"encoding coco_panoptic needs the segments of its PNGs, and {path} is "
@@ -205,9 +181,10 @@ def _check_annotations(labels: Found) -> None:
             raise UsageError(str(error)) from error
 
 
-def _with_record_keys(options: Options, in_records: Found) -> Options:
+def _with_record_keys(options: Options, names_found: names.Names) -> Options:
     """Names what the user left to the format of the record files."""
-    paths = [file.path for found in in_records.values() for file in found]
+    listings = names_found.labels.values()
+    paths = [file.path for listing in listings for file in listing.records]
     if not paths:
         return options
     kinds = {found.name: path for path in paths if (found := formats.format_of(path))}
@@ -225,27 +202,24 @@ def _with_record_keys(options: Options, in_records: Found) -> Options:
     return dataclasses.replace(options, record_keys=keys)
 
 
-def _check_images(
-    options: Options,
-    with_images: bool,
-    images: Found,
-    names: "_Names",
-    in_records: Found,
-) -> None:
+def _check_images(options: Options, with_images: bool, found: names.Names) -> None:
     """Refuses sources of label maps that have no images where others have."""
     if not with_images:
         return
-    first = next((file for found in in_records.values() for file in found), None)
-    if first is not None and not options.record_keys.image:
+    with_records = {
+        s: listing for s, listing in found.labels.items() if listing.records
+    }
+    if with_records and not options.record_keys.image:
+        first = next(iter(with_records.values())).records[0]
         raise UsageError(
             f"{first.path} has no images, and other rows have: record files bring "
             "their own images, which --record_keys image=... names; --images is for "
             "label maps in files"
         )
-    with_their_own = {source.split for source in images} | names.image_bytes.keys()
-    for source, found in in_records.items():
-        if found:
-            with_their_own.add(source.split)
+    with_their_own = {
+        *(source.split for source in (*found.images, *with_records)),
+        *found.listed_images,
+    }
     for source in options.label_maps:
         if not options.split_by and source.split not in with_their_own:
             raise UsageError(
@@ -254,113 +228,39 @@ def _check_images(
             )
 
 
-def _matched(source: Source, flag: str) -> list[files.File]:
-    try:
-        found = files.match(source.pattern)
-    except (BeamIOError, ValueError) as error:  # ValueError: a scheme Beam lacks
-        raise UsageError(
-            f"{flag} {source.pattern} cannot be listed: {error}"
-        ) from error
-    if not found:
-        raise UsageError(
-            f"{flag} {source.pattern} matches no file (split {source.split!r}): check "
-            "the path, and quote the glob so that the shell leaves it alone"
-        )
-    return found
-
-
-def _of_split(found: Found, split: str, options: Options) -> list[files.File]:
-    """The files of a split, sorted; of every split where rows are dealt to splits."""
+def _of_split(
+    found: Mapping[Source, names.Listing], split: str, options: Options
+) -> list[names.Listing]:
+    """What a split has; every split, where rows are dealt to splits."""
     dealt = {split for split, _ in options.split_by}
-    return sorted(
-        {
-            file
-            for source, matched in found.items()
-            if source.split == split or (split in dealt and source.split not in dealt)
-            for file in matched
-        }
-    )
+    return [
+        listing
+        for source, listing in found.items()
+        if source.split == split or (split in dealt and source.split not in dealt)
+    ]
 
 
-def _mean_size(found: list[files.File]) -> int:
-    return sum(file.size for file in found) // max(1, len(found))
-
-
-@dataclasses.dataclass
-class _Lowest:
-    """Counts rows, and keeps those of lowest rank, as many as are wanted."""
-
-    keep: int
-    count: int = 0
-    kept: list[tuple[int, str, Entry]] = dataclasses.field(default_factory=list)
-
-    def add(self, rank: int, entry: Entry) -> None:
-        self.count += 1
-        # The largest stands first; paths decide between equal ranks.
-        item = (-rank, entry.source, entry)
-        if len(self.kept) < self.keep:
-            heapq.heappush(self.kept, item)
-        else:
-            heapq.heappushpop(self.kept, item)
-
-    def ordered(self) -> list[tuple[int, Entry]]:
-        """(rank, label map or lone image), lowest rank first."""
-        return [(-rank, entry) for rank, _, entry in sorted(self.kept)[::-1]]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Names:
-    """What the names say.
-
-    Attributes:
-        lowest: the rows that have names, by split.
-        image_bytes: mean size of a sample of the images that lists bring, by split.
-    """
-
-    lowest: dict[str, _Lowest]
-    image_bytes: dict[str, int]
-
-
-def _look_at_names(labels: Found, only: Found, options: Options) -> _Names:
-    keep = max(_SAMPLE_ROWS, options.limit or 0)
-    lowest = {split: _Lowest(keep) for split in options.splits}
-    images: dict[str, list[files.File]] = {}
-    members: dict[str, set[str]] = {}
-    for source in options.split_lists:
-        listed = entries(
-            source, _matched(source, "--split_list"), options, "split_list"
-        )
-        members.setdefault(source.split, set()).update(key for key, _ in listed)
-    sides: tuple[tuple[Side, Found], ...] = (
-        ("label_maps", labels),
-        ("images_only", only),
-    )
-    for side, many in sides:
-        for source, found in many.items():
-            for key, entry in entries(source, found, options, side):
-                if entry.split in members and key not in members[entry.split]:
-                    continue
-                if side == "label_maps" and entry.role == "image":  # from a list
-                    some = images.setdefault(entry.split, [])
-                    if len(some) < _SAMPLE_ROWS:
-                        some += files.match(entry.path)
-                    continue
-                lowest[entry.split].add(rank_of(key, options.seed), entry)
-    return _Names(lowest, {split: _mean_size(some) for split, some in images.items()})
+def _mean_image_bytes(split: str, options: Options, found: names.Names) -> int:
+    """The mean size of a split's images; of a sample, where lists bring them."""
+    listings = _of_split(found.images, split, options)
+    count = sum(listing.count for listing in listings)
+    if count:
+        return sum(listing.size for listing in listings) // count
+    some = found.listed_images.get(split, [])
+    return sum(file.size for file in some) // max(1, len(some))
 
 
 def _survey_split(
-    split: str,
-    options: Options,
-    config: features.Config,
-    lowest: _Lowest,
-    record_files: list[files.File],
-    image_bytes: int,
+    split: str, options: Options, config: features.Config, found: names.Names
 ) -> SplitPlan:
+    lowest = found.lowest[split]
     named = lowest.ordered()
+    listings = _of_split(found.labels, split, options)
+    record_files = sorted({file for listing in listings for file in listing.records})
+    image_bytes = _mean_image_bytes(split, options, found)
     samples = [
         sample
-        for _, entry in named[:_SAMPLE_ROWS]
+        for _, entry in named[: names.SAMPLE_ROWS]
         if (sample := _sample(entry, image_bytes)) is not None
         and sample.height * sample.width <= options.max_pixels
     ]
@@ -454,10 +354,10 @@ def _sample_records(
     samples: list[Sample] = []
     sampled_bytes = 0
     for file in record_files:
-        if len(samples) >= _SAMPLE_ROWS:
+        if len(samples) >= names.SAMPLE_ROWS:
             break
         rows = _readable(file.path, options.record_keys)
-        for row in itertools.islice(rows, _SAMPLE_ROWS - len(samples)):
+        for row in itertools.islice(rows, names.SAMPLE_ROWS - len(samples)):
             if isinstance(row, BadRow) or row.label_bytes is None:
                 continue
             image_bytes = len(row.image_bytes or b"")
