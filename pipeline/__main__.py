@@ -144,8 +144,8 @@ _BEAM = (
 
 
 def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    options = flags.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
+    options = flags.from_arguments(arguments)
     from pipeline import files, output, runners
     from pipeline.summary import print_plan, print_summary
     from pipeline.survey import survey
@@ -198,8 +198,8 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 
 def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    options = flags.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
+    options = flags.from_arguments(arguments)
     from pipeline import files, runners
     from pipeline.summary import print_plan
     from pipeline.survey import survey
@@ -233,8 +233,8 @@ def _validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 
 def _plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    options = flags.from_arguments(arguments)
     beam_options = _beam_options(beam_arguments)
+    options = flags.from_arguments(arguments)
     from pipeline.summary import print_plan, print_plan_details
     from pipeline.survey import survey
 

@@ -216,17 +216,12 @@ class Options:
                 f"--split_list names the split {min(listed - labels)!r}, which has no "
                 "--label_maps"
             )
-        if not self.images:
-            return
-        for have, lack, flag in (
-            (labels - images, "images", "--images"),
-            (images - labels, "label maps", "--label_maps"),
-        ):
-            if have:
-                split = min(have)
-                raise UsageError(
-                    f"split {split!r} has no {lack}: add {flag} {split}=GLOB"
-                )
+        # Whether label maps without --images have images of their own, files tell.
+        if images - labels:
+            split = min(images - labels)
+            raise UsageError(
+                f"split {split!r} has no label maps: add --label_maps {split}=GLOB"
+            )
 
     @property
     def with_segments(self) -> bool:

@@ -235,7 +235,7 @@ class PlanUnits(beam.PTransform):
         groups = math.ceil(max(plan.rows, 1) / _GROUP_ROWS)
         paired = (
             root
-            | "Sources" >> beam.Create(sources_of(options), reshuffle=False)
+            | "Sources" >> beam.Create(sources_of(options))  # any worker may list one
             | "ListNames" >> beam.FlatMap(list_names, options, plan, groups)
             | "Group" >> beam.GroupByKey()
             | "Pair"

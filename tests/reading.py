@@ -68,6 +68,12 @@ def assert_is_one_hot(row: dict, ids: np.ndarray, index_of: dict[int, int]) -> N
 
 def graph_rows(out: pathlib.Path, **columns: list[bytes]) -> dict[str, list]:
     """What the transform graph alone makes of raw bytes; ragged rows as arrays."""
+    found = graph_outputs(out, **columns)
+    return {n: rows for n, rows in found.items() if not n.startswith("stats/")}
+
+
+def graph_outputs(out: pathlib.Path, **columns: list[bytes]) -> dict[str, list]:
+    """All that the transform graph gives, its constants too."""
     import tensorflow as tf
     import tensorflow_transform as tft
 
@@ -80,8 +86,17 @@ def graph_rows(out: pathlib.Path, **columns: list[bytes]) -> dict[str, list]:
             for row in tensor
         ]
         for name, tensor in found.items()
-        if not name.startswith("stats/")
     }
+
+
+def assert_same_graphs(out, expected, **columns: list[bytes]) -> None:
+    """Holds transform graph and serving model against those of another dataset."""
+    for outputs in (graph_outputs, serving_rows):
+        found, wanted = outputs(out, **columns), outputs(expected, **columns)
+        assert found.keys() == wanted.keys()
+        for name, rows in wanted.items():
+            for row, other in zip(found[name], rows, strict=True):
+                np.testing.assert_array_equal(row, other, name)
 
 
 def serving_rows(out: pathlib.Path, **columns: list[bytes]) -> dict[str, list]:

@@ -12,8 +12,7 @@ import sys
 
 import pytest
 
-from tests import clean_worker, google_services, reading, servers
-from tests import data_generation as data
+from tests import clean_worker, google_services, reading, sample_rows, servers
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 _ROOT = pathlib.Path(__file__).parent.parent
@@ -80,14 +79,9 @@ def dataflow(bucket, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def arguments(tmp_path_factory):
-    rows = tmp_path_factory.mktemp("rows")
-    data.label_tree(rows, 20, [0, 1, 2, 255], images=True)
-    data.write_tree(rows, {"labels/bad.png": b"text", "images/bad.png": b"text"})
-    return [
-        *("--label_maps", f"{rows}/labels/*.png", "--images", f"{rows}/images/*"),
-        *("--num_classes=3", "--ignore_label=255", "--normalize=zscore"),
-        *("--split_by=train=0.7,val=0.3", "--max_rejected=0.5"),
-    ]
+    return sample_rows.arguments(
+        sample_rows.draw(tmp_path_factory.mktemp("rows") / "sample")
+    )
 
 
 def _launch(dataflow, *arguments, **environment):
@@ -181,14 +175,13 @@ def test_a_dry_run_leaves_everything_as_it_is(dataflow, arguments, tmp_path):
 
 def test_a_template_writes_a_job_that_nobody_runs_yet(dataflow, arguments, tmp_path):
     """What the launcher of a flex template does."""
-    (tmp_path / "staging").mkdir()
     launcher = _ROOT / "launch_scripts/flex-template/launcher.py"
-    given = dict(zip(arguments[0:4:2], arguments[1:4:2], strict=True))
+    _, train, val, _, images, _, classes, *flags = arguments
     done = subprocess.run(
         [
             *(sys.executable, launcher),
-            *(f"{name}={value}" for name, value in given.items()),
-            *arguments[4:],
+            *(f"--label_maps={train} {val}", f"--images={images}"),
+            *(f"--classes={classes}", *flags),
             *(f"--output={tmp_path}/out", "--overwrite=true", "--presence=false"),
             *("--runner=DataflowRunner", "--project=my-project"),
             *("--region=europe-west4", "--job_name=some", *dataflow.flags),

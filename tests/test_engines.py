@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests import clean_worker, flink_cluster, reading, servers
+from tests import clean_worker, flink_cluster, reading, sample_rows, servers
 from tests import data_generation as data
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
@@ -20,20 +20,13 @@ _PRISM = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    """Raw rows of two splits."""
-    directory = tmp_path_factory.mktemp("engines")
-    data.label_tree(directory, 30, [0, 1, 2, 255], images=True)
-    data.write_tree(directory, {"labels/bad.png": b"text", "images/bad.png": b"text"})
-    return directory
+    """The sample."""
+    return sample_rows.draw(tmp_path_factory.mktemp("engines") / "sample")
 
 
 @pytest.fixture(scope="module")
 def arguments(rows):
-    return [
-        *("--label_maps", f"{rows}/labels/*.png", "--images", f"{rows}/images/*"),
-        *("--num_classes", "3", "--ignore_label", "255", "--normalize", "zscore"),
-        *("--split_by", "train=0.7,val=0.3", "--max_rejected", "0.5"),
-    ]
+    return sample_rows.arguments(rows)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +34,22 @@ def expected(arguments, rows, convert):
     return convert(rows / "expected", *arguments)
 
 
+@pytest.fixture(scope="module")
+def assert_is_expected(rows, expected):
+    """Holds a dataset against the one of the in-process runner."""
+    raw = sample_rows.raw(rows)
+
+    def compare(out):
+        assert reading.checksums(out) == reading.checksums(expected)
+        assert reading.stats(out) == reading.stats(expected)
+        assert reading.rejections(out) == reading.rejections(expected)
+        reading.assert_same_graphs(out, expected, **raw)
+
+    return compare
+
+
 @pytest.fixture
-def run(arguments, expected, run_maskbeam, tmp_path):
+def run(arguments, assert_is_expected, run_maskbeam, tmp_path):
     """Converts on another engine, from another directory; compares."""
 
     def convert_there(*flags, **environment):
@@ -53,9 +60,7 @@ def run(arguments, expected, run_maskbeam, tmp_path):
             env={**os.environ, "PYTHONPATH": str(_ROOT), **environment},
         )
         assert done.returncode == 0, done.stderr
-        assert reading.checksums(out) == reading.checksums(expected)
-        assert reading.stats(out) == reading.stats(expected)
-        assert reading.rejections(out) == reading.rejections(expected)
+        assert_is_expected(out)
 
     return convert_there
 
@@ -67,6 +72,14 @@ def job_service(tmp_path_factory):
     module = "apache_beam.runners.portability.local_job_service_main"
     with servers.serving([sys.executable, "-m", module, f"--port={port}"], port, log):
         yield ["--runner=PortableRunner", f"--job_endpoint=localhost:{port}"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "workers"),
+    [("in_memory", 1), ("multi_threading", 5), ("multi_processing", 3)],
+)
+def test_the_default_runner(mode, workers, run):
+    run(f"--direct_running_mode={mode}", f"--direct_num_workers={workers}")
 
 
 def test_the_job_service_with_workers_of_its_client(run, job_service):
@@ -123,7 +136,7 @@ def _job_server(engine, log, **environment):
 
 
 @pytest.mark.parametrize("engine", ["flink", "spark"])
-def test_flink_and_spark(engine, arguments, expected, tmp_path):
+def test_flink_and_spark(engine, arguments, assert_is_expected, tmp_path):
     _needs_java()
     log, out = tmp_path / "log", tmp_path / "out"
     with _job_server(engine, log) as environment:
@@ -139,8 +152,7 @@ def test_flink_and_spark(engine, arguments, expected, tmp_path):
             check=False,
         )
     assert done.returncode == 0, done.stderr + log.read_text()[-2000:]
-    assert reading.checksums(out) == reading.checksums(expected)
-    assert reading.stats(out) == reading.stats(expected)
+    assert_is_expected(out)
 
 
 @pytest.mark.parametrize("killed", ["python", "taskmanager"])

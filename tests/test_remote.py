@@ -6,14 +6,9 @@ import sys
 import pytest
 
 from tests import data_generation as data
-from tests import google_services, reading, servers
+from tests import google_services, reading, sample_rows, servers
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
-
-_FLAGS = [
-    *("--num_classes", "3", "--ignore_label", "255", "--normalize", "zscore"),
-    *("--split_by", "train=0.7,val=0.3", "--max_rejected", "0.5"),
-]
 
 
 class _S3:
@@ -102,27 +97,19 @@ def store(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory, convert):
     """The rows, and the dataset that a disk has."""
-    rows = tmp_path_factory.mktemp("rows")
-    data.label_tree(rows, 20, [0, 1, 2, 255], images=True)
-    data.write_tree(rows, {"labels/bad.png": b"text", "images/bad.png": b"text"})
-    out = convert(rows / "out", *_sources(rows), *_FLAGS)
-    return rows, out
+    directory = tmp_path_factory.mktemp("disk")
+    rows = sample_rows.draw(directory / "sample")
+    return rows, convert(directory / "out", *sample_rows.arguments(rows))
 
 
 @pytest.fixture(scope="module")
 def filled(store, expected):
     """The store, with the rows in it."""
     rows, _ = expected
-    for path in sorted((*rows.glob("labels/*"), *rows.glob("images/*"))):
-        store.put(f"in/{path.relative_to(rows)}", path.read_bytes())
+    for path in sorted(rows.rglob("*")):
+        if path.is_file():
+            store.put(f"in/{path.relative_to(rows)}", path.read_bytes())
     return store
-
-
-def _sources(directory):
-    return [
-        *("--label_maps", f"{directory}/labels/*.png"),
-        *("--images", f"{directory}/images/*"),
-    ]
 
 
 @pytest.fixture
@@ -163,11 +150,12 @@ def _assert_is(out, expected):
 
 def test_from_a_store_to_a_store(filled, expected, run, tmp_path):
     root = f"{filled.scheme}://bucket"
-    arguments = ["convert", *_sources(f"{root}/in"), *_FLAGS, "--output"]
+    arguments = ["convert", *sample_rows.arguments(f"{root}/in"), "--output"]
     done = run(filled, *arguments, f"{root}/out")
     assert done.returncode == 0, done.stderr
     out = _download(filled, "out", tmp_path / "out")
     _assert_is(out, expected[1])
+    reading.assert_same_graphs(out, expected[1], **sample_rows.raw(expected[0]))
     assert run(filled, "verify", out).returncode == 0
 
     again = run(filled, *arguments, f"{root}/out")
@@ -179,7 +167,7 @@ def test_from_a_store_to_a_store(filled, expected, run, tmp_path):
     assert anew.returncode == 0, anew.stderr
     names = _names(_download(filled, "out", tmp_path / "anew"))
     assert names == {
-        name.replace("classes3", "anew") for name in _names(expected[1])
+        name.replace("street_sample", "anew") for name in _names(expected[1])
     } | {"other.txt"}
 
     taken = run(filled, *arguments, f"{root}/in")
@@ -191,7 +179,8 @@ def test_workers_in_processes_of_their_own(filled, expected, run, tmp_path):
     root = f"{filled.scheme}://bucket"
     done = run(
         filled,
-        *("convert", *_sources(f"{root}/in"), *_FLAGS, "--output", f"{root}/processes"),
+        *("convert", *sample_rows.arguments(f"{root}/in")),
+        *("--output", f"{root}/processes"),
         *("--direct_running_mode", "multi_processing", "--direct_num_workers", "2"),
     )
     assert done.returncode == 0, done.stderr
@@ -200,43 +189,20 @@ def test_workers_in_processes_of_their_own(filled, expected, run, tmp_path):
 
 def test_a_list_that_names_what_is_not_there(filled, expected, run, tmp_path):
     root = f"{filled.scheme}://bucket"
-    names = sorted(path.name for path in expected[0].glob("labels/row*"))
-    lines = [f"in/labels/{name}" for name in (*names, "none.png")]
+    names = sorted(path.name for path in expected[0].glob("train/labels/scene*"))
+    lines = [f"in/train/labels/{name}" for name in (*names, "none.png")]
     filled.put("list.txt", "\n".join(lines).encode())
     done = run(
         filled,
         *("convert", "--label_maps", f"{root}/list.txt", "--output", f"{root}/list"),
-        *("--num_classes", "3", "--ignore_label", "255", "--max_rejected", "0.5"),
+        *("--classes", f"{root}/in/classes.yaml", "--max_rejected=0.5"),
     )
     assert done.returncode == 0, done.stderr
     out = _download(filled, "list", tmp_path / "list")
     (rejected,) = reading.rejections(out)
-    assert rejected["source"] == f"{root}/in/labels/none.png"
+    assert rejected["source"] == f"{root}/in/train/labels/none.png"
     assert "cannot be read" in rejected["reason"]
     assert reading.manifest(out)["splits"]["train"]["records"] == len(names)
-
-
-def test_record_files(filled, expected, run, convert, tmp_path):
-    import tensorflow as tf
-
-    path = tmp_path / "rows.tfrecord"
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for label in sorted(expected[0].glob("labels/*.png")):
-            values = tf.train.BytesList(value=[label.read_bytes()])
-            feature = {"label": tf.train.Feature(bytes_list=values)}
-            example = tf.train.Example(features=tf.train.Features(feature=feature))
-            writer.write(example.SerializeToString())
-    filled.put("rows.tfrecord", path.read_bytes())
-    root = f"{filled.scheme}://bucket"
-    flags = ["--num_classes=3", "--ignore_label=255", "--max_rejected=0.5"]
-    flags += ["--record_keys", "label=label,key=", "--label_maps"]
-    done = run(
-        filled,
-        *("convert", *flags, f"{root}/rows.tfrecord", "--output", f"{root}/records"),
-    )
-    assert done.returncode == 0, done.stderr
-    out = _download(filled, "records", tmp_path / "out")
-    _assert_is(out, convert(tmp_path / "disk", *flags, path))
 
 
 def test_flags_of_the_store_reach_all_workers(expected, run, tmp_path):
@@ -244,13 +210,14 @@ def test_flags_of_the_store_reach_all_workers(expected, run, tmp_path):
     port, log = servers.free_port(), tmp_path / "log"
     with servers.serving(_S3.command(port), port, log):
         store = _S3(port, tmp_path)
-        for path in expected[0].glob("labels/*"):
-            store.put(f"in/labels/{path.name}", path.read_bytes())
+        for path in expected[0].glob("train/labels/*"):
+            store.put(f"in/{path.name}", path.read_bytes())
         store.environment = {}
         done = run(
             store,
-            *("convert", "--label_maps", "s3://bucket/in/labels/*"),
-            *("--output", "s3://bucket/out", "--num_classes=3", "--ignore_label=255"),
+            *("convert", "--label_maps", "s3://bucket/in/*"),
+            *("--output", "s3://bucket/out"),
+            *("--classes", expected[0] / "classes.yaml"),
             *("--max_rejected=0.5", f"--s3_endpoint_url=http://127.0.0.1:{port}"),
             *("--s3_access_key_id=key", "--s3_secret_access_key=secret"),
             *("--s3_region_name=us-east-1", "--direct_running_mode=multi_processing"),
@@ -261,7 +228,7 @@ def test_flags_of_the_store_reach_all_workers(expected, run, tmp_path):
 
 def test_places_that_cannot_be(filled, expected, run):
     root = f"{filled.scheme}://nowhere"
-    local = ["--label_maps", f"{expected[0]}/labels/*.png", "--num_classes=3"]
+    local = ["--label_maps", f"{expected[0]}/val/labels/*.png", "--num_classes=3"]
     for command, words in (
         (["convert", *local, "--output", f"{root}/out"], "--output"),
         (["plan", "--label_maps", f"{root}/*.png", "--num_classes=3"], "--label_maps"),
@@ -271,6 +238,6 @@ def test_places_that_cannot_be(filled, expected, run):
         done = run(filled, *command)
         assert done.returncode == 2, done.stderr
         (line,) = done.stderr.splitlines()[-1:]
-        assert line.startswith("maskbeam: ")
+        assert line.startswith("maskbeam: "), done.stderr
         assert words in line
         assert "Traceback" not in done.stderr
