@@ -22,9 +22,7 @@ _ROOT = pathlib.Path(__file__).parent.parent
 def bucket(tmp_path_factory):
     """Google's storage, on an emulator: the environment that leads to it."""
     port, log = servers.free_port(), tmp_path_factory.mktemp("bucket") / "log"
-    module = "gcp_storage_emulator"
-    flags = ["--host=127.0.0.1", f"--port={port}", "--default-bucket=bucket"]
-    command = [sys.executable, "-m", module, "start", *flags, "--in-memory"]
+    command = [sys.executable, "-m", "tests.google_storage", port]
     with servers.serving(command, port, log):
         yield {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"}
 

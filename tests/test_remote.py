@@ -1,12 +1,13 @@
 """Object stores, each on an emulator: the dataset is the one that a disk would have."""
 
 import os
+import pathlib
 import sys
 
 import pytest
 
 from tests import data_generation as data
-from tests import google_services, reading, sample_rows, servers
+from tests import google_services, google_storage, reading, sample_rows, servers
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
@@ -62,6 +63,7 @@ class _Gcs:
         services = google_services.Services()
         account = directory / "account.json"
         account.write_text(google_services.service_account(f"{services.url}/token"))
+        self.port = port
         self.environment = {
             "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}",
             "GOOGLE_APPLICATION_CREDENTIALS": str(account),
@@ -74,9 +76,7 @@ class _Gcs:
 
     @staticmethod
     def command(port):
-        module = "gcp_storage_emulator"
-        flags = ["--host=127.0.0.1", f"--port={port}", "--default-bucket=bucket"]
-        return [sys.executable, "-m", module, "start", *flags, "--in-memory"]
+        return [sys.executable, "-m", "tests.google_storage", port]
 
     def put(self, name, content):
         self._client.bucket("bucket").blob(name).upload_from_string(content)
@@ -241,3 +241,61 @@ def test_places_that_cannot_be(filled, expected, run):
         assert line.startswith("maskbeam: "), done.stderr
         assert words in line
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("store", [_Gcs], ids=["gs"], indirect=True)
+def test_workers_elsewhere_make_the_graph_in_the_output(
+    filled, expected, run, tmp_path
+):
+    """Where they share no disk with the client: by TensorFlow's own client of gs://."""
+    certificate = google_storage.make_certificate(tmp_path)
+    proxy = google_storage.TlsProxy(certificate, filled.port)
+    environment = {
+        **{name: proxy.url for name in ("HTTPS_PROXY", "https_proxy")},
+        **{name: "127.0.0.1,localhost" for name in ("NO_PROXY", "no_proxy")},
+        "CURL_CA_BUNDLE": str(certificate),
+        "GOOGLE_AUTH_TOKEN_FOR_TESTING": "any",
+    }
+    port, pool = servers.free_port(), servers.free_port()
+    beam = "apache_beam.runners"
+    service = f"{beam}.portability.local_job_service_main"
+    workers = f"{beam}.worker.worker_pool_main"
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
+    there = {**os.environ, **filled.environment, **environment, "PATH": path}
+    there["PYTHONPATH"] = str(pathlib.Path(__file__).parent.parent)
+    with (
+        servers.serving(
+            [sys.executable, "-m", service, f"--port={port}"], port, tmp_path / "jobs"
+        ),
+        servers.serving(
+            [sys.executable, "-m", workers, f"--service_port={pool}"],
+            *(pool, tmp_path / "pool"),
+            env=there,
+        ),
+    ):
+        root = "gs://bucket"
+        done = run(
+            filled,
+            *("convert", *sample_rows.arguments(f"{root}/in")),
+            *("--output", f"{root}/elsewhere", "--runner=PortableRunner"),
+            *(f"--job_endpoint=localhost:{port}", "--environment_type=EXTERNAL"),
+            f"--environment_config=localhost:{pool}",
+            **environment,
+        )
+    assert done.returncode == 0, done.stderr
+    out = _download(filled, "elsewhere", tmp_path / "out")
+    _assert_is(out, expected[1])
+    reading.assert_same_graphs(out, expected[1], **sample_rows.raw(expected[0]))
+
+
+def test_no_place_for_the_graph(expected, run_maskbeam):
+    arguments = ["--label_maps", f"{expected[0]}/val/labels/*.png", "--num_classes=3"]
+    done = run_maskbeam(
+        *("convert", *arguments, "--output", "s3://bucket/out"),
+        *("--runner=PortableRunner", "--environment_type=EXTERNAL"),
+        *("--environment_config=localhost:1", "--job_endpoint=localhost:1"),
+        env={**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()[-1:]
+    assert "--temp_location" in line

@@ -1,0 +1,194 @@
+"""What a conversion takes on a cluster: core-hours, workers, hours, bytes, money.
+
+    python launch_scripts/estimate.py
+    python launch_scripts/estimate.py --rows 5e6 --side 1024x2048 --classes 19 \
+        --label_bytes 50e3 --image_bytes 2.3e6 --core_ns 25
+
+Without flags it prints the table of launch_scripts/README.md, which says where each
+number comes from and how it is measured anew.
+"""
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Iterable
+
+# Measured: python -m tests.benchmarks.compare --contestants maskbeam, "CPU ns/pixel".
+CORE_NS = {
+    ("png", False): 0.0,
+    ("png", True): 0.0,
+    ("jpeg", False): 0.0,
+    ("jpeg", True): 0.0,
+}
+STORED_SHARE = 1.8  # of the label maps' bytes; the same table, at most
+
+# Measured: python -m tests.many_names, and the code that packs.
+NAME_BYTES = 84  # of a row, through three shuffles
+UNIT_BYTES = 16 << 20  # of decoded images and encoded masks in a unit of work
+
+# Dataflow's list prices of us-central1 in dollars; look yours up.
+CORE_HOUR = 0.056
+GB_HOUR = 0.003557
+SHUFFLED_GB = 0.011
+READS, WRITES = 0.4e-6, 5e-6  # of an object
+
+CORES, MEMORY_GB = 4, 16  # n2-standard-4
+STEP_HOURS = 1.0  # that the row stage may take
+FIXED_HOURS = 0.15  # workers start; shards are assembled, the graph is made
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """A dataset.
+
+    Attributes:
+        name: for the table.
+        rows: how many.
+        height: of a row, in pixels, on the average.
+        width: likewise.
+        classes: K.
+        label_bytes: of a label map's file.
+        image_bytes: of an image's file; 0 for label maps alone.
+        core_ns: that a pixel takes of one core.
+    """
+
+    name: str
+    rows: float
+    height: int
+    width: int
+    classes: int
+    label_bytes: float
+    image_bytes: float
+    core_ns: float
+
+    @property
+    def pixels(self) -> float:
+        """Of all rows."""
+        return self.rows * self.height * self.width
+
+    @property
+    def core_hours(self) -> float:
+        """Of the row stage, which is nearly all of the work."""
+        return self.pixels * self.core_ns / 3.6e12
+
+    @property
+    def workers(self) -> int:
+        """So many that the row stage takes an hour at most."""
+        return max(1, math.ceil(self.core_hours / CORES / STEP_HOURS))
+
+    @property
+    def hours(self) -> float:
+        """From the first worker's start to the manifest."""
+        return self.core_hours / CORES / self.workers + FIXED_HOURS
+
+    @property
+    def units(self) -> float:
+        """Units of work; each leaves a fragment."""
+        row = self.height * self.width * (4 if self.image_bytes else 1)
+        return self.rows / max(1, UNIT_BYTES // row)
+
+    @property
+    def shuffled_bytes(self) -> float:
+        """Names, and a summary for each unit."""
+        return self.rows * NAME_BYTES + self.units * (700 + 24 * self.classes)
+
+    @property
+    def stored_bytes(self) -> float:
+        """Of the dataset."""
+        return self.rows * (self.image_bytes + STORED_SHARE * self.label_bytes)
+
+    @property
+    def dollars(self) -> float:
+        """Workers, shuffle, and requests to the object store."""
+        files = self.rows * (2 if self.image_bytes else 1)
+        # A file: its metadata and its bytes. A fragment: written, renamed, read.
+        requests = (2 * files + 3 * self.units) * READS + 2 * self.units * WRITES
+        machine = CORES * CORE_HOUR + MEMORY_GB * GB_HOUR
+        machines = self.workers * self.hours * machine
+        return machines + self.shuffled_bytes / 1e9 * SHUFFLED_GB + requests
+
+
+def datasets() -> list[Rows]:
+    """Those of the table: published sizes; bytes of a file are round means."""
+    found = []
+    for name, rows, height, width, classes, label, image, kind in (
+        ("Cityscapes fine", 3475, 1024, 2048, 19, 50e3, 2.3e6, "png"),
+        ("ADE20K", 22210, 512, 683, 150, 6e3, 45e3, "jpeg"),
+        ("COCO-Stuff", 123287, 480, 640, 171, 6e3, 160e3, "jpeg"),
+        ("100 M of 1024 x 1024", 1e8, 1024, 1024, 19, 20e3, 300e3, "jpeg"),
+    ):
+        for with_images in (False, True):
+            found.append(
+                Rows(
+                    f"{name}{', with images' if with_images else ''}",
+                    rows,
+                    height,
+                    width,
+                    classes,
+                    label,
+                    image if with_images else 0,
+                    CORE_NS[kind, with_images],
+                )
+            )
+    return found
+
+
+def table(many: Iterable[Rows]) -> str:
+    """Markdown, a line for each."""
+    lines = [
+        "| dataset | Gpixel | core-hours | workers | hours | shuffled | stored | $ |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for rows in many:
+        cells = (
+            rows.name,
+            f"{rows.pixels / 1e9:,.3g}"
+            if rows.pixels < 1e12
+            else f"{rows.pixels / 1e9:,.0f}",
+            f"{rows.core_hours:,.3f}"
+            if rows.core_hours < 1
+            else f"{rows.core_hours:,.0f}",
+            f"{rows.workers:,}",
+            f"{rows.hours:.2f}",
+            f"{rows.shuffled_bytes / 1e6:,.0f} MB"
+            if rows.shuffled_bytes < 1e9
+            else f"{rows.shuffled_bytes / 1e9:,.0f} GB",
+            f"{rows.stored_bytes / 1e9:,.3g} GB"
+            if rows.stored_bytes < 1e12
+            else f"{rows.stored_bytes / 1e12:,.1f} TB",
+            f"{rows.dollars:,.2f}" if rows.dollars < 10 else f"{rows.dollars:,.0f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Prints the table, or one line for the user's own."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", type=float)
+    parser.add_argument("--side", default="512x512", metavar="HxW")
+    parser.add_argument("--classes", type=int, default=19)
+    parser.add_argument("--label_bytes", type=float, default=20e3)
+    parser.add_argument("--image_bytes", type=float, default=0)
+    parser.add_argument("--core_ns", type=float, help="of a pixel, by compare")
+    given = parser.parse_args()
+    if given.rows is None:
+        print(table(datasets()))
+        return
+    height, width = map(int, given.side.split("x"))
+    core_ns = given.core_ns or CORE_NS["jpeg", given.image_bytes > 0]
+    yours = Rows(
+        "yours",
+        given.rows,
+        height,
+        width,
+        given.classes,
+        given.label_bytes,
+        given.image_bytes,
+        core_ns,
+    )
+    print(table([yours]))
+
+
+if __name__ == "__main__":
+    main()
