@@ -13,12 +13,13 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
-# Measured: python -m tests.benchmarks.compare --contestants maskbeam, "CPU ns/pixel".
+# Measured: python -m tests.benchmarks.compare --contestants maskbeam, "CPU ns/pixel";
+# by the kind of rows, and whether they have images.
 CORE_NS = {
-    ("png", False): 0.0,
-    ("png", True): 0.0,
-    ("jpeg", False): 0.0,
-    ("jpeg", True): 0.0,
+    ("1024 x 2048, PNG", False): 3.7,
+    ("1024 x 2048, PNG", True): 22.0,
+    ("512 x 512, JPEG", False): 5.8,
+    ("512 x 512, JPEG", True): 14.9,
 }
 STORED_SHARE = 1.8  # of the label maps' bytes; the same table, at most
 
@@ -112,10 +113,10 @@ def datasets() -> list[Rows]:
     """Those of the table: published sizes; bytes of a file are round means."""
     found = []
     for name, rows, height, width, classes, label, image, kind in (
-        ("Cityscapes fine", 3475, 1024, 2048, 19, 50e3, 2.3e6, "png"),
-        ("ADE20K", 22210, 512, 683, 150, 6e3, 45e3, "jpeg"),
-        ("COCO-Stuff", 123287, 480, 640, 171, 6e3, 160e3, "jpeg"),
-        ("100 M of 1024 x 1024", 1e8, 1024, 1024, 19, 20e3, 300e3, "jpeg"),
+        ("Cityscapes fine", 3475, 1024, 2048, 19, 50e3, 2.3e6, "1024 x 2048, PNG"),
+        ("ADE20K", 22210, 512, 683, 150, 6e3, 45e3, "512 x 512, JPEG"),
+        ("COCO-Stuff", 123287, 480, 640, 171, 6e3, 160e3, "512 x 512, JPEG"),
+        ("100 M of 1024 x 1024", 1e8, 1024, 1024, 19, 20e3, 300e3, "512 x 512, JPEG"),
     ):
         for with_images in (False, True):
             found.append(
@@ -142,24 +143,29 @@ def table(many: Iterable[Rows]) -> str:
     for rows in many:
         cells = (
             rows.name,
-            f"{rows.pixels / 1e9:,.3g}"
-            if rows.pixels < 1e12
-            else f"{rows.pixels / 1e9:,.0f}",
-            f"{rows.core_hours:,.3f}"
-            if rows.core_hours < 1
-            else f"{rows.core_hours:,.0f}",
+            _number(rows.pixels / 1e9),
+            _number(rows.core_hours),
             f"{rows.workers:,}",
             f"{rows.hours:.2f}",
-            f"{rows.shuffled_bytes / 1e6:,.0f} MB"
-            if rows.shuffled_bytes < 1e9
-            else f"{rows.shuffled_bytes / 1e9:,.0f} GB",
-            f"{rows.stored_bytes / 1e9:,.3g} GB"
-            if rows.stored_bytes < 1e12
-            else f"{rows.stored_bytes / 1e12:,.1f} TB",
-            f"{rows.dollars:,.2f}" if rows.dollars < 10 else f"{rows.dollars:,.0f}",
+            _bytes(rows.shuffled_bytes),
+            _bytes(rows.stored_bytes),
+            _number(rows.dollars),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    """Of two digits after the point below ten, and none beyond."""
+    return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("MB", "GB"):
+        count /= 1e6 if unit == "MB" else 1e3
+        if count < 1000:
+            return f"{_number(count)} {unit}"
+    return f"{_number(count / 1e3)} TB"
 
 
 def main() -> None:
@@ -176,7 +182,7 @@ def main() -> None:
         print(table(datasets()))
         return
     height, width = map(int, given.side.split("x"))
-    core_ns = given.core_ns or CORE_NS["jpeg", given.image_bytes > 0]
+    core_ns = given.core_ns or CORE_NS["512 x 512, JPEG", given.image_bytes > 0]
     yours = Rows(
         "yours",
         given.rows,

@@ -164,10 +164,12 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     temporary = output.temporary_directory(directory)
     if not dry_run:
         output.claim(options, cut, temporary)
+    name = temporary.rpartition("/")[2]
     with (
-        contextlib.nullcontext(temporary)  # which the pipeline removes itself
-        if graph_place == directory
-        else _scratch(graph_place)
+        # The job may go on when this process is gone.
+        contextlib.nullcontext(files.join(graph_place, name))
+        if graph_place
+        else _scratch("")
     ) as scratch:
         result = _run(
             beam_options,

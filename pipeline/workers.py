@@ -6,7 +6,13 @@ module that is half there. Beam imports its plugins before all that, in one thre
 `runners` makes this module one.
 """
 
+import os
+
 from pipeline.quiet import quiet
+
+# Engines start a process for each core, and Beam has threads of its own in it. This is
+# read when TensorFlow is imported.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 with quiet():
     import tensorflow_transform  # noqa: F401

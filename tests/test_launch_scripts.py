@@ -190,10 +190,7 @@ def test_the_template_checks_values(name, good, bad):
 
 
 def test_the_template_hands_values_on():
-    path = _SCRIPTS / "flex-template/launcher.py"
-    spec = importlib.util.spec_from_file_location("launcher", path)
-    launcher = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(launcher)
+    launcher = _module("flex-template/launcher")
     given = [
         "--label_maps=train=gs://b/*.png 'val=gs://b/with space/*.png'",
         "--overwrite=true",
@@ -212,3 +209,33 @@ def test_the_template_hands_values_on():
         "--project=my-project",
         "--streaming",
     ]
+
+
+def _module(name):
+    spec = importlib.util.spec_from_file_location(name, _SCRIPTS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    # Where its dataclasses look for it.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_has_the_table_that_is_reckoned():
+    estimate = _module("estimate")
+    assert estimate.table(estimate.datasets()) in (_SCRIPTS / "README.md").read_text()
+
+
+def test_an_estimate_by_hand():
+    estimate = _module("estimate")
+    # 36e12 pixels of 10 ns are 100 core-hours: 25 workers of 4 cores for an hour.
+    rows = estimate.Rows("x", 36e6, 1000, 1000, 19, 2e4, 3e5, 10.0)
+    assert rows.core_hours == pytest.approx(100)
+    assert rows.workers == 25
+    assert rows.hours == pytest.approx(1.15)
+    # 4 bytes a pixel: 4 rows in 16 MiB.
+    assert rows.units == pytest.approx(9e6)
+    assert rows.shuffled_bytes == pytest.approx(36e6 * 84 + 9e6 * (700 + 24 * 19))
+    machines = 25 * 1.15 * (4 * 0.056 + 16 * 0.003557)
+    requests = (4 * 36e6 + 3 * 9e6) * 0.4e-6 + 2 * 9e6 * 5e-6
+    shuffle = rows.shuffled_bytes / 1e9 * 0.011
+    assert rows.dollars == pytest.approx(machines + requests + shuffle)
