@@ -152,9 +152,9 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
     directory = options.output
     assert directory is not None
-    output.check_claim(directory, overwrite=options.overwrite)
     dry_run = runners.is_dry_run(beam_options)
     graph_place = "" if dry_run else runners.graph_place(beam_options, directory)
+    output.check_claim(directory, overwrite=options.overwrite)
     if arguments.classes == flags.AUTO:
         options = _with_found_classes(options, beam_options)
     cut = survey(options)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import BeamIOError, CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline import stores
@@ -81,7 +81,7 @@ def _prepare(path: str) -> None:
     driver, extra = _DRIVERS.get(scheme, ("", ""))
     if driver and not _is_installed(driver):
         raise ValueError(f"{path} needs {driver}: pip install 'maskbeam[{extra}]'")
-    stores.share_clients(scheme)
+    stores.mend(scheme)
 
 
 @functools.cache
@@ -118,7 +118,7 @@ def is_empty(directory: str) -> bool:
     """Whether a directory that is there holds nothing."""
     if is_local(directory):
         return not os.listdir(directory)
-    return not FileSystems.match([join(directory, "**")], [1])[0].metadata_list
+    return next(_below(directory), None) is None
 
 
 def below(path: str, pattern: str) -> str:
@@ -210,20 +210,33 @@ def make_directory(path: str) -> None:
 
 def remove(path: str) -> None:
     """Removes a file, or a directory with all it holds, if it is there."""
-    found = [] if has_directories(path) else match(join(path, "**"))
-    paths = [file.path for file in found]
+    paths = [] if has_directories(path) else [e.path for e in _below(path)]
     if FileSystems.exists(path):
         paths.append(path)
     if paths:
         FileSystems.delete(paths)
 
 
+def _below(directory: str) -> Iterator[FileMetadata]:
+    """What a directory holds that is no local one; its name is no pattern."""
+    if has_directories(directory):
+        yield from FileSystems.match([join(directory, "**")])[0].metadata_list
+    else:
+        prefix = directory.rstrip("/") + "/"
+        yield from FileSystems.get_filesystem(prefix)._list(prefix)
+
+
 def copy_directory(source: str, target: str) -> None:
     """Copies what a directory holds, from one filesystem to another."""
-    for file in match(join(source, "**")):
-        path = join(target, *file.path[len(source) :].strip("/").split("/"))
-        make_directory(path.rpartition("/")[0])
-        write(path, read(file.path))
+    if is_local(source):
+        found = glob.iglob(f"{glob.escape(source)}/**", recursive=True)
+        paths = [path for path in found if os.path.isfile(path)]
+    else:
+        paths = [e.path for e in _below(source) if not e.path.endswith("/")]
+    for path in paths:
+        to = join(target, *path[len(source) :].strip("/").split("/"))
+        make_directory(to.rpartition("/")[0])
+        write(to, read(path))
 
 
 def open_new(path: str) -> IO[bytes]:

@@ -252,6 +252,11 @@ def test_workers_elsewhere_make_the_graph_in_the_output(
     proxy = google_storage.TlsProxy(certificate, filled.port)
     environment = {
         **{name: proxy.url for name in ("HTTPS_PROXY", "https_proxy")},
+        # The emulator names itself so where an upload is to go on.
+        **{
+            name: f"http://127.0.0.1:{filled.port}"
+            for name in ("HTTP_PROXY", "http_proxy")
+        },
         **{name: "127.0.0.1,localhost" for name in ("NO_PROXY", "no_proxy")},
         "CURL_CA_BUNDLE": str(certificate),
         "GOOGLE_AUTH_TOKEN_FOR_TESTING": "any",

@@ -53,7 +53,7 @@ def test_files_and_what_stands_for_directories(bucket):
     assert found == [(f"{root}/b/y.txt", 4), (f"{root}/x.txt", 4)]
     assert [file.path for file in files.match(f"{root}/*.txt")] == [f"{root}/x.txt"]
     files.remove(f"{root}/b")
-    assert "a/b/y.txt" not in _keys(bucket)
+    assert _keys(bucket) == ["a/x.txt"]
     files.remove(f"{root}/none")
 
 
@@ -66,6 +66,20 @@ def test_directories_are_copied_both_ways(bucket, tmp_path):
     files.copy_directory("s3://bucket/to", str(tmp_path / "back"))
     assert (tmp_path / "back/one").read_bytes() == b"1"
     assert (tmp_path / "back/sub/two").read_bytes() == b"2"
+
+
+def test_an_empty_file_is_a_file(bucket):
+    """Such as a shard whose rows were all rejected."""
+    files.write("s3://bucket/x", b"")
+    assert files.read("s3://bucket/x") == b""
+
+
+def test_names_of_directories_are_no_patterns(bucket):
+    files.write("s3://bucket/[ab]/x", b"")
+    files.write("s3://bucket/a/x", b"")
+    files.remove("s3://bucket/[ab]")
+    assert _keys(bucket) == ["a/x"]
+    assert files.is_empty("s3://bucket/?")
 
 
 def test_a_block_that_fails_leaves_nothing(bucket):
