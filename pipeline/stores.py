@@ -1,7 +1,7 @@
 """Beam's object stores, mended: one client a process, and empty files.
 
-Beam makes a client for each file. One of boto3's takes 0.4 s of work to make, and one of
-Google's a new encrypted connection; a label map is read in less.
+Beam makes a client for each file. One of boto3's takes 0.4 s of work to make, and one
+of Google's a new encrypted connection; a label map is read in less.
 """
 
 import functools
