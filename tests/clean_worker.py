@@ -7,6 +7,7 @@ Beam's own boot program starts them, as in every SDK container: what a job ships
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from tests import servers
 
+_ROOT = pathlib.Path(__file__).parent.parent
 _BOOT = "github.com/apache/beam/sdks/v2/python/container"
 
 
@@ -35,7 +37,6 @@ def go_install(package: str, directory: pathlib.Path) -> None:
 def make(directory: pathlib.Path) -> pathlib.Path:
     """Makes such a worker; gives the program that starts it."""
     directory.mkdir()
-    go_install(_BOOT, directory)
     venv = directory / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     # The packages are seen from there, but no .pth files: nor, then, this project.
@@ -50,6 +51,47 @@ def make(directory: pathlib.Path) -> pathlib.Path:
         check=False,
     )
     assert "No module named 'pipeline'" in found.stderr, found.stderr
+    return _boot(directory, venv)
+
+
+def make_by_dockerfile(directory: pathlib.Path) -> pathlib.Path:
+    """Makes a worker as the Dockerfile's stage `worker` does, without a container.
+
+    Its COPY and RUN lines are done in a directory and a fresh virtual environment of
+    this Python; its users, and the image it is based on, are not there.
+    """
+    image = directory / "image"
+    image.mkdir(parents=True)
+    venv = directory / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    text = (_ROOT / "launch_scripts/Dockerfile").read_text().replace("\\\n", " ")
+    stage = re.search(r"AS worker\n(.*?)\nFROM ", text, re.DOTALL)
+    assert stage is not None
+    done = 0
+    for line in stage[1].splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "COPY" and not rest.startswith("--from"):
+            *sources, target = rest.split()
+            for source in sources:
+                path = _ROOT / source
+                if path.is_dir():
+                    shutil.copytree(path, image / target)
+                else:
+                    shutil.copy(path, image / target)
+        elif word == "RUN" and "pip install" in rest:
+            path = f"{venv}/bin:{os.environ['PATH']}"
+            environment = {**os.environ, "PATH": path}
+            subprocess.run(rest, shell=True, check=True, cwd=image, env=environment)
+            done += 1
+        elif word == "ENV":
+            assert rest == "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1"  # as `_boot` has
+    assert done == 2
+    return _boot(directory, venv)
+
+
+def _boot(directory: pathlib.Path, venv: pathlib.Path) -> pathlib.Path:
+    """Builds Beam's boot program; gives a script that starts it as containers do."""
+    go_install(_BOOT, directory)
     boot = directory / "boot.sh"
     boot.write_text(
         "#!/bin/sh\n"

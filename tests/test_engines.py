@@ -114,6 +114,17 @@ def test_a_package_that_clean_workers_install(run, job_service, tmp_path):
     assert "workflow.tar.gz" in log.read_text()
 
 
+def test_workers_as_the_dockerfile_makes_them(run, job_service, tmp_path):
+    """They have all that a job needs: nothing is shipped with it."""
+    boot, log = clean_worker.make_by_dockerfile(tmp_path / "worker"), tmp_path / "log"
+    with clean_worker.pool(boot, log) as pool:
+        run(
+            *(*job_service, "--environment_type=EXTERNAL"),
+            f"--environment_config={pool}",
+        )
+    assert "workflow.tar.gz" not in log.read_text()
+
+
 def test_prism(run, tmp_path):
     clean_worker.go_install(_PRISM, tmp_path)
     run("--runner=PrismRunner", f"--prism_location={tmp_path}/prism")
