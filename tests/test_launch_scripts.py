@@ -46,7 +46,13 @@ def test_shellcheck_has_nothing_to_say():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("script", set(_scripts()) - {"beam_flags.sh"})
+@pytest.mark.parametrize("script", _scripts())
+def test_bash_reads_each_to_its_end(script):
+    done = subprocess.run(["bash", "-n", _SCRIPTS / script], check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("script", sorted(set(_scripts()) - {"beam_flags.sh"}))
 def test_each_explains_itself(script):
     done = _run(script, "--help")
     assert done.returncode == 0
