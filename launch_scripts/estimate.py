@@ -102,7 +102,8 @@ class Rows:
     def dollars(self) -> float:
         """Workers, shuffle, and requests to the object store."""
         files = self.rows * (2 if self.image_bytes else 1)
-        # A file: its metadata and its bytes. A fragment: written, renamed, read.
+        # A file: its metadata and its bytes. A fragment: written, listed, read the same
+        # way, and its bytes written once more, in a shard.
         requests = (2 * files + 3 * self.units) * READS + 2 * self.units * WRITES
         machine = CORES * CORE_HOUR + MEMORY_GB * GB_HOUR
         machines = self.workers * self.hours * machine

@@ -20,7 +20,7 @@ Inputs and --output are gs:// (or another store that all workers reach).
   MACHINE_TYPE     (default: n2-standard-4)
   NUM_WORKERS      to begin with (default: Dataflow's own choice)
   MAX_WORKERS      (default: 16)
-  THREADS          rows under way in each of a worker's processes, of which there is
+  THREADS          units under way in each of a worker's processes, of which there is
                    one for each core (default: 2)
   DISK_GB          of each worker (default: 50)
   SERVICE_ACCOUNT  e-mail address that workers act as (default: the project's)

@@ -161,10 +161,10 @@ def _convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     print_plan(options, cut)
     with quiet():
         from pipeline import convert
-    temporary = output.temporary_directory(directory)
+    name = output.temporary_name()
+    temporary = files.join(directory, name)
     if not dry_run:
-        output.claim(options, cut, temporary)
-    name = temporary.rpartition("/")[2]
+        output.claim(options, cut, name)
     with (
         # The job may go on when this process is gone.
         contextlib.nullcontext(files.join(graph_place, name))

@@ -5,7 +5,7 @@ import uuid
 
 import tensorflow as tf
 
-from transforms import serving
+from transforms import records, serving
 
 
 def export(directory: str, to: str, version: int) -> str:
@@ -24,16 +24,9 @@ def export(directory: str, to: str, version: int) -> str:
         FileExistsError: the version is there already.
         ValueError: TensorFlow does not reach one of the two.
     """
+    model = serving.find_model(directory)
     path = os.path.join(to, str(version))
-    try:
-        model = serving.find_model(directory)
-        is_there = tf.io.gfile.exists(path)
-    except tf.errors.UnimplementedError as error:
-        raise ValueError(
-            f"TensorFlow copies the model, and knows no such place: {error.message}; "
-            "export to a disk or to gs://, and copy from there"
-        ) from error
-    if is_there:
+    if records.exists(path, "export to a disk or to gs://, and copy from there"):
         raise FileExistsError(
             f"{path} is there already, and servers may have loaded it: choose another "
             "--version"

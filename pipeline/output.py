@@ -58,9 +58,9 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
         )
 
 
-def temporary_directory(directory: str) -> str:
-    """Names a directory of this run's own, in the output."""
-    return files.join(directory, f".unfinished-{uuid.uuid4().hex[:12]}")
+def temporary_name() -> str:
+    """Names a directory of this run's own."""
+    return f".unfinished-{uuid.uuid4().hex[:12]}"
 
 
 def claim(options: Options, plan: Plan, temporary: str) -> None:
@@ -69,7 +69,7 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
     Args:
         options: of the run.
         plan: what it will write.
-        temporary: the run's own directory.
+        temporary: the name, in the output, of the run's own directory.
 
     Raises:
         UsageError: as `check_claim`.
@@ -83,7 +83,7 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
     names += [layout.rejected_file(split) for split in (*plan.splits, "")]
     note = {
         "format": layout.FORMAT,
-        "temporary": [temporary.rpartition("/")[2], *earlier["temporary"]],
+        "temporary": [temporary, *earlier["temporary"]],
         "names": sorted({*names, *earlier["names"]}),
     }
     try:

@@ -32,6 +32,7 @@ class Constants(NamedTuple):
     class_weights: tf.Tensor | None = None
 
 
+READ_ELSEWHERE = "copy the dataset to a disk, or to gs://, and read it there"
 _SHUFFLE_ROWS = 1024
 _SHUFFLE_SHARDS = 8  # read at once, so that rows of several shards meet
 
@@ -124,14 +125,7 @@ def read_manifest(directory: str) -> dict[str, Any]:
             TensorFlow does not reach.
     """
     path = os.path.join(directory, layout.MANIFEST)
-    try:
-        found = tf.io.gfile.exists(path)
-    except tf.errors.UnimplementedError as error:
-        raise ValueError(
-            f"TensorFlow has no filesystem for {directory}: copy the dataset to a "
-            "disk, or to gs://, and read it there"
-        ) from error
-    if not found:
+    if not exists(path, READ_ELSEWHERE):
         unfinished = os.path.join(directory, layout.UNFINISHED)
         why = "an unfinished run" if tf.io.gfile.exists(unfinished) else "no dataset"
         raise FileNotFoundError(
@@ -144,6 +138,25 @@ def read_manifest(directory: str) -> dict[str, Any]:
             f"{layout.FORMAT}"
         )
     return manifest
+
+
+def exists(path: str, advice: str) -> bool:
+    """Whether a file or directory is there.
+
+    Args:
+        path: of it.
+        advice: what to do where TensorFlow does not reach.
+
+    Raises:
+        ValueError: TensorFlow does not reach there.
+    """
+    try:
+        there: bool = tf.io.gfile.exists(path)
+    except tf.errors.UnimplementedError as error:
+        raise ValueError(
+            f"TensorFlow has no filesystem for {path}: {advice}"
+        ) from error
+    return there
 
 
 def read_config(manifest: Mapping[str, Any]) -> features.Config:

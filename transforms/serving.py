@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from transforms import features, layout, signatures
+from transforms import features, layout, records, signatures
 from transforms.signatures import Tensors
 
 
@@ -74,9 +74,10 @@ def find_model(directory: str) -> str:
 
     Raises:
         FileNotFoundError: there is none.
+        ValueError: TensorFlow does not reach there.
     """
     path = model_path(directory)
-    if not tf.io.gfile.exists(path):
+    if not records.exists(path, records.READ_ELSEWHERE):
         raise FileNotFoundError(f"{path} is missing: {directory} has no serving model")
     return path
 
