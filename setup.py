@@ -7,6 +7,8 @@ import setuptools
 
 HERE = pathlib.Path(__file__).resolve().parent
 README = HERE / "README.md"
+# Installed below one name: users have a `transforms.py` or a `pipeline/` of their own.
+FOLDERS = ("pipeline", "transforms")
 
 
 def beam(extra: str = "") -> list[str]:
@@ -56,6 +58,15 @@ test_requires = [
     "types-PyYAML>=6.0",
 ]
 
+packages = [
+    f"maskbeam.{package}"
+    for folder in FOLDERS
+    for package in (
+        folder,
+        *(f"{folder}.{inner}" for inner in setuptools.find_packages(HERE / folder)),
+    )
+]
+
 setuptools.setup(
     name="maskbeam",
     version="0.1.0",
@@ -84,10 +95,11 @@ setuptools.setup(
         "Typing :: Typed",
     ],
     python_requires=">=3.10,<3.14",
-    packages=["pipeline", "transforms"],
+    packages=packages,
+    package_dir={f"maskbeam.{folder}": folder for folder in FOLDERS},
     package_data={
-        "pipeline": ["py.typed"],
-        "transforms": ["py.typed", "presets/*.yaml"],
+        "maskbeam.pipeline": ["py.typed"],
+        "maskbeam.transforms": ["py.typed", "presets/*.yaml"],
     },
     install_requires=base_requires,
     extras_require={
@@ -96,5 +108,5 @@ setuptools.setup(
         "test": test_requires,
         "tfds": tfds_requires,
     },
-    entry_points={"console_scripts": ["maskbeam = pipeline.__main__:main"]},
+    entry_points={"console_scripts": ["maskbeam = maskbeam.pipeline.__main__:main"]},
 )

@@ -22,8 +22,8 @@ from concurrent import futures
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.png import encode_png
-from pipeline.quiet import quiet
+from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.transforms.png import encode_png
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]

@@ -91,5 +91,8 @@ quiet_pip install --no-build-isolation --requirement "$lock"
 # Every editable install warns that the working directory comes first in imports.
 PYTHONWARNINGS=ignore \
   quiet_pip install --no-build-isolation --no-deps --editable "$root"
+# mypy follows no editable install; pyproject.toml names these links as its path.
+mkdir -p "$venv/typed/maskbeam"
+ln -sfn "$root/pipeline" "$root/transforms" "$venv/typed/maskbeam/"
 # Last, so that an interrupted set-up starts again.
 wanted_stamp >"$stamp"

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from transforms import records, serving
+from maskbeam.transforms import records, serving
 
 _FILTERS = (16, 32, 64)
 

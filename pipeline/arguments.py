@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pipeline.options import DEFAULT_SPLIT, Options, RecordKeys, Source, UsageError
-from transforms import class_files, classes
-from transforms.classes import ClassMap
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.options import DEFAULT_SPLIT, Options, RecordKeys, Source
+from maskbeam.transforms import class_files, classes
+from maskbeam.transforms.classes import ClassMap
 
 AUTO = "auto"  # of --classes: the map is made from what a first pass finds
 
@@ -271,9 +272,9 @@ def _inputs(arguments: argparse.Namespace) -> dict[str, Any]:
             raise UsageError(f"--dataset finds the files by itself: leave --{flag} out")
     if arguments.data_dir is None:
         raise UsageError(f"--dataset {arguments.dataset} needs --data_dir ROOT")
-    from pipeline import datasets
+    from maskbeam.pipeline.planning import published
 
-    found = datasets.find(arguments.dataset, _absolute(arguments.data_dir))
+    found = published.find(arguments.dataset, _absolute(arguments.data_dir))
     return {
         "class_map": _class_map(arguments, found.class_map),
         "label_maps": tuple(Source(s.split, s.label_maps) for s in found.splits),
@@ -298,9 +299,11 @@ def _given_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
         if not pattern.startswith(_TFDS):
             label_maps.append(Source(split or DEFAULT_SPLIT, _absolute(pattern)))
             continue
-        from pipeline import tfds_sources
+        from maskbeam.pipeline.planning import prepared_tfds
 
-        found = tfds_sources.find(pattern.removeprefix(_TFDS), arguments.data_dir, keys)
+        found = prepared_tfds.find(
+            pattern.removeprefix(_TFDS), arguments.data_dir, keys
+        )
         keys = found.keys
         wanted = [split] if split else sorted(found.splits)
         for name in wanted:
@@ -374,7 +377,7 @@ def _remote_class_map(path: str) -> ClassMap:
     """Reads a class map that lies where Beam reaches."""
     from apache_beam.io.filesystem import BeamIOError
 
-    from pipeline import files
+    from maskbeam.pipeline.runtime import files
 
     try:
         text = files.read(path).decode()

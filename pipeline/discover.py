@@ -7,14 +7,17 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
-from pipeline import files, header, plan, progress, read
-from pipeline.options import Options
-from pipeline.rows import Batch
-from pipeline.runs import runs_of
-from pipeline.survey import Plan
-from transforms import classes, decode
-from transforms.classes import ClassMap, LabelClass, color_levels
-from transforms.kinds import KINDS, RGB, RGBA, Kind
+from maskbeam.pipeline.elements import Batch
+from maskbeam.pipeline.formats import picture_header
+from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.planning.units import PlanUnits
+from maskbeam.pipeline.rows import read
+from maskbeam.pipeline.rows.run_lengths import runs_of
+from maskbeam.pipeline.runtime import files, progress
+from maskbeam.transforms import classes, decode
+from maskbeam.transforms.classes import ClassMap, LabelClass, color_levels
+from maskbeam.transforms.png_kinds import KINDS, RGB, RGBA, Kind
 
 _RESULT = "values.json"
 _MAX_VALUES = 4096
@@ -34,7 +37,7 @@ def define_pipeline(
         cut: how, by `survey`.
         scratch: a directory for the result.
     """
-    units = (root | "Plan" >> plan.PlanUnits(options, cut))["units"]
+    units = (root | "Plan" >> PlanUnits(options, cut))["units"]
     read_rows = units | "Read" >> beam.ParDo(read.ReadUnit(options, cut)).with_outputs(
         read.REJECTED, read.PLACES, main="batches"
     )
@@ -51,7 +54,7 @@ def count_values(batch: Batch, max_pixels: int) -> Iterator[Counts]:
     for row in batch.rows:
         progress.TALLY.add(records=1)
         try:
-            found = header.read_header(row.label_bytes or b"")
+            found = picture_header.read_header(row.label_bytes or b"")
             if found.kind not in KINDS["color"] or found.pixels > max_pixels:
                 continue
             yield _counts(row.label_bytes, found.kind)

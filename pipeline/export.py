@@ -5,7 +5,8 @@ import uuid
 
 import tensorflow as tf
 
-from transforms import records, serving
+from maskbeam.transforms import serving
+from maskbeam.transforms.manifest import exists
 
 
 def export(directory: str, to: str, version: int) -> str:
@@ -26,7 +27,7 @@ def export(directory: str, to: str, version: int) -> str:
     """
     model = serving.find_model(directory)
     path = os.path.join(to, str(version))
-    if records.exists(path, "export to a disk or to gs://, and copy from there"):
+    if exists(path, "export to a disk or to gs://, and copy from there"):
         raise FileExistsError(
             f"{path} is there already, and servers may have loaded it: choose another "
             "--version"

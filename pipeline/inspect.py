@@ -2,8 +2,9 @@
 
 import os
 
-from pipeline.summary import print_classes
-from transforms import records
+from maskbeam.pipeline.printing import print_classes
+from maskbeam.transforms import record_columns, records
+from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 
 
 def print_dataset(directory: str, split: str | None, limit: int) -> None:
@@ -13,23 +14,23 @@ def print_dataset(directory: str, split: str | None, limit: int) -> None:
         FileNotFoundError: there is no dataset.
         ValueError: it has no such split.
     """
-    manifest = records.read_manifest(directory)
+    manifest = read_manifest(directory)
     splits = manifest["splits"]
     shown = [split] if split is not None else list(splits)
     tensors = records.load(directory, shown[0]).element_spec
-    config = records.read_config(manifest)
+    config = read_config(manifest)
     print(f"{os.path.abspath(directory)}: {config.mask_encoding} masks")
     for name in shown:
         found = splits[name]
         print(f"{name}: {found['records']:,} records in {len(found['shards'])} shards")
     print("\nin the records:")
-    for column, spec in sorted(records.feature_spec(config).items()):
+    for column, spec in sorted(record_columns.feature_spec(config).items()):
         print(f"  {column}: {spec.dtype.name}{list(spec.shape)}")
     print("\nas load() gives them:")
     for column, spec in tensors.items():
         print(f"  {column}: {spec.dtype.name}{spec.shape.as_list()}")
     print()
-    stats = records.read_stats(directory)
+    stats = read_stats(directory)
     stats["splits"] = {name: stats["splits"][name] for name in shown}
     print_classes(stats)
     for name in shown:

@@ -4,8 +4,9 @@ import dataclasses
 import re
 from typing import Any, Literal
 
-from transforms import features
-from transforms.classes import ClassMap
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.transforms import features
+from maskbeam.transforms.classes import ClassMap
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 DEFAULT_SPLIT = "train"
@@ -13,10 +14,6 @@ DEFAULT_SPLIT = "train"
 # `bits` is the smaller in memory and the faster to read, but deflates worse the wider
 # its words are; beyond 16 classes PNGs of the class index are the smaller records.
 _BITS_CLASSES = 16
-
-
-class UsageError(Exception):
-    """The command is wrong: one line for the user, exit code 2."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
-from pipeline import convert, files, plan, publish
-from pipeline.options import Options
-from pipeline.survey import Plan
-from transforms import layout
+from maskbeam.pipeline.dataset import rejections
+from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning import units
+from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.rows import stage
+from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import layout
 
 _RESULT = "result.json"
 
@@ -42,19 +45,19 @@ def define_pipeline(
         cut: how, by `survey`.
         scratch: a directory for the findings.
     """
-    names = root | "Plan" >> plan.PlanUnits(options, cut)
-    rows = convert.read_and_check(names["units"], options, cut)
+    names = root | "Plan" >> units.PlanUnits(options, cut)
+    rows = stage.read_and_check(names["units"], options, cut)
     accepted = (
         rows["checked"]
         | "Rows" >> beam.Map(lambda batch: len(batch.rows))
         | "Accepted" >> beam.CombineGlobally(sum)
     )
     rejected = (
-        (names[plan.REJECTED], *rows["rejected"])
+        (names[units.REJECTED], *rows["rejected"])
         | "AllRejected" >> beam.Flatten()
-        | "WriteRejections" >> publish.WriteRejections(scratch)
+        | "WriteRejections" >> rejections.WriteRejections(scratch)
     )
-    duplicates, _ = convert.judge_keys(rows["places"], names[plan.REPEATED])
+    duplicates, _ = rejections.judge_keys(rows["places"], names[units.REPEATED])
     _ = (
         root
         | "Once" >> beam.Create([None], reshuffle=False)

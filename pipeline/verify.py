@@ -9,25 +9,23 @@ Nothing here trusts `stats.json`: it is one of the things that are checked.
 import collections
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from pipeline import files, header, raws, skew, tfrecords
-from pipeline.options import Source
-from pipeline.rows import DamagedError, RawRow
-from transforms import (
-    class_files,
+from maskbeam.pipeline.elements import DamagedError
+from maskbeam.pipeline.formats import tfrecords
+from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import (
     features,
     layout,
-    records,
-    serving,
+    record_columns,
     summaries,
-    tiles,
 )
+from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 
 ALL_WELL = "shards, records and graph agree"
 
@@ -39,8 +37,8 @@ def find_faults(directory: str) -> list[str]:
         FileNotFoundError: there is no dataset.
         ValueError: its manifest is of an unknown format.
     """
-    manifest = records.read_manifest(directory)
-    config = records.read_config(manifest)
+    manifest = read_manifest(directory)
+    config = read_config(manifest)
     faults: list[str] = []
     totals: dict[str, summaries.Summary] = {}
     for split, found in manifest["splits"].items():
@@ -74,69 +72,6 @@ def find_faults(directory: str) -> list[str]:
     return faults
 
 
-def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[str]]:
-    """Holds the serving model, run on raw rows, against the records.
-
-    Args:
-        directory: of the dataset.
-        label_maps: where the raw label maps are; images are where they were when the
-            dataset was made.
-
-    Returns:
-        How many rows were compared, and what differs, a line each.
-
-    Raises:
-        FileNotFoundError: there is no dataset, or no serving model.
-        UsageError: the sources contradict the options of the dataset.
-    """
-    manifest = records.read_manifest(directory)
-    config = records.read_config(manifest)
-    constants = records.constants_of(records.read_stats(directory), config)
-    class_map = class_files.load_class_map(files.join(directory, layout.CLASSES))
-    check = skew.SkewCheck(serving.load_transform(directory), config, constants)
-    places = _places(directory, manifest)
-    compared = 0
-    faults: list[str] = []
-    for split, raw in raws.rows(raws.options_of(manifest, class_map, label_maps)):
-        key = _record_key(raw, config)
-        if (place := places.get((split, key))) is None:
-            continue  # it was rejected, or left out by --limit
-        compared += 1
-        record = files.read_part(*place)
-        faults += (
-            f"split {split}, row {key!r}: {difference}"
-            for difference in check.differences(
-                raw.label_bytes, raw.image_bytes, record
-            )
-        )
-    return compared, faults
-
-
-def _places(
-    directory: str, manifest: Mapping[str, Any]
-) -> dict[tuple[str, str], tuple[str, int, int]]:
-    """Where each record is: (split, key) to (path, offset, length)."""
-    places = {}
-    for split, found in manifest["splits"].items():
-        for shard in found["shards"]:
-            path, at = files.join(directory, shard["file"]), 0
-            for record in tfrecords.records(path):
-                at += tfrecords.HEAD_BYTES
-                example = tf.train.Example.FromString(record)
-                (key,) = example.features.feature[features.KEY].bytes_list.value
-                places[split, key.decode()] = path, at, len(record)
-                at += len(record) + tfrecords.TAIL_BYTES
-    return places
-
-
-def _record_key(raw: RawRow, config: features.Config) -> str:
-    """The key of a raw row's record; of its first tile, where there are tiles."""
-    if config.resize != "tile" or raw.label_bytes is None:
-        return raw.key
-    found = header.read_header(raw.label_bytes)
-    return tiles.tile_key(raw.key, (0, 0), (found.height, found.width))
-
-
 def _check_shard(path: str, shard: dict[str, Any]) -> list[str]:
     """Holds a file against its line in the manifest."""
     if not files.exists(path):
@@ -160,7 +95,7 @@ def _check_records(
     keys: collections.Counter[bytes],
 ) -> Iterator[str]:
     """Loads every record, and adds what its pixels count to the total."""
-    parse = records.record_parser(config)
+    parse = record_columns.record_parser(config)
     found = 0
     try:
         for record in tfrecords.records(path):
@@ -185,9 +120,9 @@ def _summary(
 ) -> summaries.Summary:
     """Counts a record's pixels, from what the model would get."""
     # Scale 1 and offset 0 leave the image's levels as they are.
-    constants = records.Constants(tf.ones([3]), tf.zeros([3]))
+    constants = record_columns.Constants(tf.ones([3]), tf.zeros([3]))
     plain = dataclasses.replace(config, weight_map="none", presence=False, boundary=0)
-    row = records.decode_record(columns, plain, constants)
+    row = record_columns.decode_record(columns, plain, constants)
     label = row[features.LABEL].numpy()
     mask = row[features.MASK].numpy()
     expected = np.eye(config.num_classes + 1, dtype=np.float32)[label][..., :-1]
@@ -205,7 +140,7 @@ def _check_stats(
     totals: dict[str, summaries.Summary],
     statistics: Mapping[str, tf.Tensor],
 ) -> Iterator[str]:
-    stats = records.read_stats(directory)
+    stats = read_stats(directory)
     for name, values in statistics.items():
         found = stats.get(name) or stats["class_weights"][name]
         for index, wanted in enumerate(values.numpy().tolist()):

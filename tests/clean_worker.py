@@ -44,13 +44,13 @@ def make(directory: pathlib.Path) -> pathlib.Path:
     packages = venv / "lib" / version / "site-packages"
     (packages / "locked.pth").write_text(sysconfig.get_path("purelib"))
     found = subprocess.run(
-        [venv / "bin/python", "-c", "import apache_beam, pipeline"],
+        [venv / "bin/python", "-c", "import apache_beam, maskbeam.pipeline"],
         cwd=directory,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "No module named 'pipeline'" in found.stderr, found.stderr
+    assert "No module named 'maskbeam'" in found.stderr, found.stderr
     return _boot(directory, venv)
 
 

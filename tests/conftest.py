@@ -42,7 +42,7 @@ def camvid(request: pytest.FixtureRequest) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def convert():
     """Runs `maskbeam convert`; demands that it is done."""
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     def run(output: pathlib.Path, *arguments: object, code: int = 0) -> pathlib.Path:
         argv = ["convert", *map(str, arguments), "--output", str(output)]
@@ -58,7 +58,7 @@ def run_maskbeam():
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", "pipeline", *map(str, arguments)],
+            [sys.executable, "-m", "maskbeam.pipeline", *map(str, arguments)],
             capture_output=True,
             text=True,
             timeout=240,

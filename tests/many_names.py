@@ -22,12 +22,14 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.io.filesystem import FileMetadata, FileSystem
 
-from pipeline import files, keys, plan, runners
-from pipeline.options import Options, Source
-from pipeline.rows import Unit
-from pipeline.survey import survey
+from maskbeam.pipeline import keys
+from maskbeam.pipeline.elements import Unit
+from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.planning.survey import survey
+from maskbeam.pipeline.planning.units import PlanUnits
+from maskbeam.pipeline.runtime import files, runners
+from maskbeam.transforms import classes
 from tests import data_generation
-from transforms import classes
 
 SIDE = 512
 SEED = 7
@@ -122,7 +124,7 @@ def main(count: int) -> dict[str, Any]:
         found = os.path.join(directory, "total")
         with beam.Pipeline(runners.runner_of(beam_options), beam_options) as root:
             _ = (
-                (root | plan.PlanUnits(options, cut))["units"]
+                (root | PlanUnits(options, cut))["units"]
                 | beam.CombineGlobally(Total())
                 | beam.Map(lambda total: files.write_json(found, total))
             )

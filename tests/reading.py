@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from transforms import records
+from maskbeam.transforms import records
 
 
 def load_all(directory: pathlib.Path, split: str = "train") -> dict[str, dict]:

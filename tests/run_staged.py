@@ -18,7 +18,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.transforms import environments
 
-from pipeline import files
+from maskbeam.pipeline.runtime import files
 
 
 def _bring_here(artifact: beam_runner_api_pb2.ArtifactInformation, to: str) -> None:

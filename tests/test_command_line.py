@@ -35,7 +35,7 @@ COMMANDS = ["convert", "validate", "plan", "inspect", "verify", "presets"]
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_loads_nothing_heavy(command, run_python):
     code = (
-        "import sys\nfrom pipeline.__main__ import main\n"
+        "import sys\nfrom maskbeam.pipeline.__main__ import main\n"
         "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
         "heavy = {'tensorflow', 'apache_beam', 'tensorflow_transform', 'pyarrow'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
@@ -49,7 +49,7 @@ def test_every_flag_of_the_help_does_something():
     import argparse
     import dataclasses
 
-    from pipeline import arguments, options
+    from maskbeam.pipeline import arguments, options
 
     parser = argparse.ArgumentParser()
     arguments.add_input_arguments(parser)
@@ -165,7 +165,7 @@ def test_a_killed_run_is_no_dataset_and_the_next_says_so(tmp_path, run_maskbeam)
     out = tmp_path / "out"
     arguments = ["convert", "--label_maps", f"{tmp_path}/labels/*.png", *CLASSES]
     arguments += ["--output", str(out)]
-    running = subprocess.Popen([sys.executable, "-m", "pipeline", *arguments])
+    running = subprocess.Popen([sys.executable, "-m", "maskbeam.pipeline", *arguments])
     deadline = time.monotonic() + 120
     while not list(out.glob(".unfinished-*/fragments/*")):
         assert running.poll() is None, "it ended before it could be killed"
@@ -215,7 +215,7 @@ def test_runners_give_the_same_shards(
 
 
 def test_plan_and_estimate_are_near_the_truth(tmp_path, convert, capfd):
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     data.label_tree(tmp_path, 40, IDS, size=lambda i: (200, 300))
     arguments = ["--label_maps", f"{tmp_path}/labels/*.png", *CLASSES]
@@ -224,9 +224,9 @@ def test_plan_and_estimate_are_near_the_truth(tmp_path, convert, capfd):
     assert "40 rows, 3 classes, native sizes, bits masks" in text
     assert "--runner=FnApiRunner" in text
     assert "float32 one-hot: 28.8 MB" in text
-    from pipeline import options
-    from pipeline.survey import survey
-    from transforms import classes
+    from maskbeam.pipeline import options
+    from maskbeam.pipeline.planning.survey import survey
+    from maskbeam.transforms import classes
 
     opened = options.Options(
         label_maps=(options.Source("train", f"{tmp_path}/labels/*.png"),),
@@ -258,7 +258,7 @@ def _with_path():
 
 
 def test_inspect_shows_tensors_classes_and_rows(arguments, tmp_path, convert, capfd):
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     out = convert(tmp_path / "out", *arguments)
     capfd.readouterr()
@@ -275,8 +275,8 @@ def test_inspect_shows_tensors_classes_and_rows(arguments, tmp_path, convert, ca
 
 
 def test_presets_are_listed_and_printed(capfd):
-    from pipeline.__main__ import main
-    from transforms import class_files
+    from maskbeam.pipeline.__main__ import main
+    from maskbeam.transforms import class_files
 
     assert main(["presets"]) == 0
     assert "camvid11" in capfd.readouterr().out
@@ -287,7 +287,7 @@ def test_presets_are_listed_and_printed(capfd):
 
 
 def test_a_failing_runner_is_code_3(arguments, tmp_path, convert, monkeypatch, capfd):
-    from pipeline import write
+    from maskbeam.pipeline.rows import write
 
     def full(*_):
         raise OSError("No space left on device")

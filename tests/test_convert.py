@@ -217,7 +217,7 @@ def test_tfds_loads_the_folder(tree, convert, tmp_path, encoding, size):
 def test_shards_do_not_depend_on_workers_or_listing(
     tree, convert, tmp_path, monkeypatch
 ):
-    from pipeline import files
+    from maskbeam.pipeline.runtime import files
 
     directory, _ = tree
     arguments = [*_sources(directory), "--split_by", "train=0.7,val=0.3"]
@@ -239,7 +239,7 @@ def test_shards_do_not_depend_on_workers_or_listing(
 
 
 def test_many_shards_and_units_hold_every_row_once(convert, tmp_path, monkeypatch):
-    from pipeline import sizes, survey
+    from maskbeam.pipeline.planning import sizes, survey
 
     made = data.label_tree(tmp_path, 60, IDS)
     monkeypatch.setattr(sizes, "UNIT_BYTES", 4 * 24 * 32)  # four rows, in u8 words
@@ -432,7 +432,7 @@ def test_camvid_equals_pillow(camvid, convert, tmp_path, encoding):
     for split, found in stats["splits"].items():
         counts = np.zeros(12, np.int64)
         seen = set()
-        import transforms.records as records
+        from maskbeam.transforms import records
 
         for row in records.load(str(out), split).as_numpy_iterator():
             key = row["key"].decode()

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
+from maskbeam.transforms import class_files
+from maskbeam.transforms.classes import color_code
+from maskbeam.transforms.png_kinds import KINDS, Kind
 from tests import data_generation as data
 from tests import png_kinds, reading
-from transforms import class_files
-from transforms.classes import color_code
-from transforms.kinds import KINDS, Kind
 
 # Some of them fit no 8 bits, and the largest is PNG's.
 VALUES = [0, 1, 2, 3, 7, 14, 15, 100, 254, 300, 4096, 65534]
@@ -245,7 +245,7 @@ def test_coco_panoptic_goes_by_its_json(convert, tmp_path):
 
 
 def test_coco_panoptic_without_its_json_is_a_wrong_command(tmp_path, capsys):
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     data.write_tree(tmp_path, {"a/x.png": data.png(data.filled((4, 5), (7, 0, 0)))})
     arguments = ["--label_maps", f"{tmp_path}/a/*.png", "--classes", "coco_panoptic"]
@@ -270,7 +270,7 @@ def test_a_first_map_of_ids_is_what_a_pass_finds(convert, tmp_path, capsys):
     ]
     assert made.ignore == (255,)
     capsys.readouterr()
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     assert main(["validate", *arguments]) == 0
     offered = capsys.readouterr().out.partition("5 rows")[0]
@@ -320,7 +320,7 @@ def test_a_first_map_of_colors_is_of_colors(convert, tmp_path):
     ids=["unreadable", "mixed", "photo"],
 )
 def test_no_first_map_is_made_of(contents, words, tmp_path, capsys):
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     data.write_tree(tmp_path, {f"labels/{k}": v for k, v in contents.items()})
     arguments = ["--label_maps", f"{tmp_path}/labels/*", "--classes", "auto"]
@@ -350,7 +350,7 @@ def test_no_first_map_is_made_of(contents, words, tmp_path, capsys):
 def test_a_map_that_contradicts_itself_is_a_wrong_command(
     text, words, tmp_path, capsys
 ):
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     (tmp_path / "m.yaml").write_text(text)
     arguments = ["--label_maps", f"{tmp_path}/*.png", "--classes"]
@@ -370,9 +370,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("encoding", REFUSED)
 def test_what_an_encoding_does_not_read_is_rejected_with_the_way_out(encoding):
-    from pipeline.check import RowCheck
-    from pipeline.rows import RawRow, RejectedError
-    from transforms import features
+    from maskbeam.pipeline.elements import RawRow, RejectedError
+    from maskbeam.pipeline.rows.check import RowCheck
+    from maskbeam.transforms import features
 
     picture, words = REFUSED[encoding]
     encoded = (

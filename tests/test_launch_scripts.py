@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from pipeline import arguments
+from maskbeam.pipeline import arguments
 
 _SCRIPTS = pathlib.Path(__file__).parent.parent / "launch_scripts"
 _DATAFLOW = {

@@ -5,7 +5,7 @@ import re
 import pytest
 import tensorflow as tf
 
-from pipeline import check, read
+from maskbeam.pipeline.rows import check, read
 from tests import data_generation as data
 
 _ROWS = 9

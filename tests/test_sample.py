@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from transforms import class_files
+from maskbeam.transforms import class_files
 
 _SCRIPTS = pathlib.Path(__file__).parent.parent / "launch_scripts"
 

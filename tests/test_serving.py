@@ -10,12 +10,12 @@ import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
 
-from pipeline import publish
-from pipeline.__main__ import main
+from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.dataset import publish
+from maskbeam.transforms import serving, signatures
+from maskbeam.transforms.classes import ClassMap, LabelClass
 from tests import data_generation as data
 from tests import reading
-from transforms import serving, signatures
-from transforms.classes import ClassMap, LabelClass
 
 SIZE = (24, 32)
 # Nothing but TensorFlow can be imported here.
@@ -24,8 +24,7 @@ import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        banned = ("pipeline", "transforms", "tensorflow_transform", "tfx_bsl",
-                  "apache_beam")
+        banned = ("maskbeam", "tensorflow_transform", "tfx_bsl", "apache_beam")
         if name.partition(".")[0] in banned:
             raise ImportError(name)
 
@@ -292,7 +291,7 @@ _MAPS = {
 
 @pytest.mark.parametrize("name", _MAPS)
 def test_a_label_map_comes_back_as_the_png_that_it_was(name):
-    from transforms import features, pictures, raw
+    from maskbeam.transforms import features, pictures, raw_rows
 
     class_map = _MAPS[name]
     rng = np.random.default_rng(0)
@@ -300,7 +299,9 @@ def test_a_label_map_comes_back_as_the_png_that_it_was(name):
     encoded = pictures.to_png(
         tf.constant(index, tf.int32), pictures.sample_table(class_map)
     )
-    label_row = raw.label_row(features.Config(class_map.num_classes, "bits"), class_map)
+    label_row = raw_rows.label_row(
+        features.Config(class_map.num_classes, "bits"), class_map
+    )
     expected = np.where(index == class_map.num_classes, -1, index)
     for one, label in zip(encoded, expected, strict=True):
         np.testing.assert_array_equal(label_row(one), label)
@@ -480,7 +481,7 @@ def test_a_flipped_table_entry_is_named(copy, rows, capfd):
 
 def test_an_altered_record_is_named(copy, rows, capfd):
     """The image of one row in another's record, checksums and counts all made right."""
-    from pipeline import tfrecords
+    from maskbeam.pipeline.formats import tfrecords
     from tests.test_verify import _fix_manifest
 
     (shard,) = copy.glob("*.tfrecord-*")

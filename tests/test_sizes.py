@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from maskbeam.transforms import tiles
 from tests import data_generation as data
 from tests import oracles, reading
-from transforms import tiles
 
 CLASSES = ("--classes", "camvid11")
 SIZE = (200, 272)
@@ -141,7 +141,7 @@ def test_tiles_stitch_back_to_their_pictures(scenes, convert, tmp_path):
         for key, r in rows.items()
     }
     reading.assert_graph_equals_load(out, rows, labels=masks, images=encoded)
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     assert main(["verify", str(out)]) == 0
 
@@ -172,7 +172,7 @@ def test_extras_are_what_their_names_say(size, convert, tmp_path):
         np.testing.assert_array_equal(rows[key]["boundary"], oracles.boundary(label, 2))
     files = {k: (tmp_path / f"labels/{k}.png").read_bytes() for k in made}
     reading.assert_graph_equals_load(out, rows, labels=files)
-    from transforms import records
+    from maskbeam.transforms import records
 
     (batch,) = records.load(str(out), "train", batch_size=6)
     assert batch["presence"].shape == (6, 4)
@@ -249,7 +249,7 @@ def test_photos_are_turned_as_their_cameras_were(convert, tmp_path):
     ],
 )
 def test_what_is_wrong_with_sizes_is_told(arguments, words, tmp_path, capsys):
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     data.label_tree(tmp_path, 1, [0])
     label_maps = ["--label_maps", f"{tmp_path}/labels/*", "--num_classes", "1"]

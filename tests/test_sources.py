@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import examples, formats, survey, tfrecords
-from pipeline.__main__ import main
-from pipeline.options import Options, Source
+from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.formats import record_files, tf_examples, tfrecords
+from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.planning import survey
+from maskbeam.transforms import classes
 from tests import data_generation as data
 from tests import reading
-from transforms import classes
 
 IDS = [0, 1, 2, 255]
 INDEX_OF = {0: 0, 1: 1, 2: 2, 255: -1}
@@ -120,7 +121,7 @@ def test_how_a_record_file_is_cut_changes_no_byte(key, tree, convert, tmp_path):
             "image/encoded": image,
             "image/filename": name,
         }
-        records.append(tfrecords.frame(examples.serialize(columns)))
+        records.append(tfrecords.frame(tf_examples.serialize(columns)))
     records.insert(3, tfrecords.frame(b"no tf.Example"))
     (tmp_path / "x.tfrecord").write_bytes(b"".join(records))
     arguments = (
@@ -130,7 +131,7 @@ def test_how_a_record_file_is_cut_changes_no_byte(key, tree, convert, tmp_path):
     )
     whole = convert(tmp_path / "whole", *arguments)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(formats, "SPAN_BYTES", len(records[0]) + 1)
+        patch.setattr(record_files, "SPAN_BYTES", len(records[0]) + 1)
         cut = convert(tmp_path / "cut", *arguments)
         units = survey.survey(
             Options(
@@ -147,9 +148,9 @@ def test_how_a_record_file_is_cut_changes_no_byte(key, tree, convert, tmp_path):
 def test_what_cannot_be_cut_is_told(tree, tmp_path, monkeypatch, capsys):
     _, made = tree
     records = [{"image/segmentation/class/encoded": _files(tree, n)[0]} for n in made]
-    framed = b"".join(tfrecords.frame(examples.serialize(r)) for r in records)
+    framed = b"".join(tfrecords.frame(tf_examples.serialize(r)) for r in records)
     (tmp_path / "x.tfrecord").write_bytes(gzip.compress(framed))
-    monkeypatch.setattr(formats, "SPAN_BYTES", 100)
+    monkeypatch.setattr(record_files, "SPAN_BYTES", 100)
     arguments = ["--label_maps", f"{tmp_path}/x.tfrecord", "--num_classes=3"]
     assert main(["plan", *arguments, "--record_keys=key="]) == 0
     assert "1 large files are one unit each" in capsys.readouterr().out
@@ -217,7 +218,7 @@ def test_a_split_of_images_alone_is_all_ignored(tree, convert, tmp_path):
     counts = reading.stats(out)["splits"]["test"]
     assert counts["class_pixels"] == [0, 0, 0]
     assert counts["ignored_pixels"] == sum(ids.size for ids in made.values())
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     assert main(["verify", str(out)]) == 0
 
@@ -258,7 +259,7 @@ def test_a_split_of_images_alone_is_all_ignored(tree, convert, tmp_path):
     ],
 )
 def test_what_is_wrong_with_sources_is_told(arguments, words, tmp_path, capsys):
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     data.label_tree(tmp_path, 2, IDS, images=True)
     data.write_tree(

@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from pipeline import tfrecords
-from pipeline.__main__ import main
+from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.formats import tfrecords
 from tests import data_generation as data
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from transforms.classes import (
+from maskbeam.transforms.classes import (
     ClassMap,
     Color,
     LabelClass,
@@ -25,7 +25,7 @@ from transforms.classes import (
     color_code,
     color_levels,
 )
-from transforms.kinds import KINDS
+from maskbeam.transforms.png_kinds import KINDS
 
 _PRESETS = pathlib.Path(__file__).parent / "presets"
 _MAP_FIELDS = {

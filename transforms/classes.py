@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from transforms.kinds import Encoding
+from maskbeam.transforms.png_kinds import Encoding
 
 MAX_ID = 65535  # the largest id that is looked up, and the largest sample of a PNG
 MAX_CLASSES = 65535  # as 16-bit class indices, 65535 being the ignored one

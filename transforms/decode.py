@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from transforms import orientation
-from transforms.classes import ClassMap
-from transforms.kinds import KINDS, PALETTE, RGB, RGBA, SIGNATURE, Kind
+from maskbeam.transforms import orientation
+from maskbeam.transforms.classes import ClassMap
+from maskbeam.transforms.png_kinds import KINDS, PALETTE, RGB, RGBA, SIGNATURE, Kind
 
 # In a PNG, after the 8-byte signature: 4 bytes length, "IHDR", 4 bytes width, 4 bytes
 # height, one byte each of bit depth and colour type, three more, and the CRC-32 of all

@@ -5,7 +5,7 @@ from typing import Any
 import numpy.typing as npt
 import tensorflow as tf
 
-from transforms import features
+from maskbeam.transforms import features
 
 
 def columns(

@@ -16,7 +16,7 @@ would need more memory than there is.
 
 import tensorflow as tf
 
-from transforms.features import Resize
+from maskbeam.transforms.features import Resize
 
 _UNSCALED = ("crop", "tile")
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from transforms.classes import ClassMap, color_levels
+from maskbeam.transforms.classes import ClassMap, color_levels
 
 
 def sample_table(class_map: ClassMap) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:

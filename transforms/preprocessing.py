@@ -15,40 +15,10 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from transforms import extras, features, masks, raw, summaries
-from transforms.classes import IGNORED, ClassMap
+from maskbeam.transforms import extras, features, masks, raw_rows, summaries
+from maskbeam.transforms.classes import IGNORED, ClassMap
 
 Tensors = Mapping[str, tf.Tensor]
-
-
-def make_encode_fn(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function from class indices to encoded masks.
-
-    Example, K = 3 and `bits`: the indices 0 1 2, and 255, which is ignored, become
-    the words 1 2 4 0.
-
-    Nothing in it can fail, whatever the indices are: all checks come before it.
-
-    Args:
-        config: the number of classes and the mask encoding.
-
-    Returns:
-        A function of `masks.index_dtype`[N] that gives for each pixel: of `bits`
-        `masks.pack`'s words, [N] or [N n]; of `png` the index as it is, [N]; of
-        `uint8` and `float32` the one-hot vector, [N K].
-    """
-
-    def encode_fn(index: tf.Tensor) -> tf.Tensor:
-        if config.mask_encoding == "bits":
-            return masks.pack(index, config.num_classes)
-        if config.mask_encoding == "png":
-            return tf.identity(index)
-        dtype = tf.uint8 if config.mask_encoding == "uint8" else tf.float32
-        if index.dtype == tf.uint16:  # which tf.one_hot does not take
-            index = tf.cast(index, tf.int32)
-        return masks.of_label(index, config.num_classes, dtype)
-
-    return encode_fn
 
 
 def make_preprocessing_fn(
@@ -116,7 +86,7 @@ def make_preprocessing_fn(
 @functools.lru_cache(maxsize=8)
 def _label_batch(config: features.Config, class_map: ClassMap) -> Any:
     """The function from encoded label maps string[B] to i64[B H W] class indices."""
-    label_row = raw.label_row(config, class_map)
+    label_row = raw_rows.label_row(config, class_map)
     row_fn = _unless_empty(
         lambda encoded: tf.cast(label_row(encoded), tf.int64),
         np.full(config.size or (0, 0), IGNORED),
@@ -132,7 +102,7 @@ def _label_batch(config: features.Config, class_map: ClassMap) -> Any:
 def _image_batch(config: features.Config) -> Any:
     """The function from encoded images string[B] to u8[B H W 3] levels."""
     row_fn = _unless_empty(
-        raw.image_row(config), np.zeros([*(config.size or (0, 0)), 3], np.uint8)
+        raw_rows.image_row(config), np.zeros([*(config.size or (0, 0)), 3], np.uint8)
     )
     return tf.function(
         lambda encoded: _map_rows(

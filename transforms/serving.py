@@ -9,8 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from transforms import features, layout, records, signatures
-from transforms.signatures import Tensors
+from maskbeam.transforms import features, layout, signatures
+from maskbeam.transforms.manifest import READ_ELSEWHERE, exists
+from maskbeam.transforms.signatures import Tensors
 
 
 class Transform(tf.Module):
@@ -77,7 +78,7 @@ def find_model(directory: str) -> str:
         ValueError: TensorFlow does not reach there.
     """
     path = model_path(directory)
-    if not records.exists(path, records.READ_ELSEWHERE):
+    if not exists(path, READ_ELSEWHERE):
         raise FileNotFoundError(f"{path} is missing: {directory} has no serving model")
     return path
 

@@ -22,17 +22,17 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from transforms import (
+from maskbeam.transforms import (
     extras,
     features,
     masks,
     pictures,
-    raw,
-    records,
+    raw_rows,
+    record_columns,
     summaries,
     warmup,
 )
-from transforms.classes import ClassMap
+from maskbeam.transforms.classes import ClassMap
 
 IMAGE, LABEL_MAP, EXAMPLE = "image", "label_map", "example"
 DECODE_RECORD, TO_PNG = "decode_record", "to_png"
@@ -68,7 +68,7 @@ def save(
     path: str,
     config: features.Config,
     class_map: ClassMap,
-    constants: records.Constants,
+    constants: record_columns.Constants,
     keys: ExampleKeys,
 ) -> None:
     """Writes a serving model.
@@ -96,9 +96,9 @@ def save(
     warmup.save(path, _warmup_requests(config, class_map, keys))
 
 
-def _as_numpy(constants: records.Constants) -> records.Constants:
+def _as_numpy(constants: record_columns.Constants) -> record_columns.Constants:
     """What a saved function can hold: no tensors of this process."""
-    return records.Constants(
+    return record_columns.Constants(
         *(None if value is None else value.numpy() for value in constants)
     )
 
@@ -114,13 +114,13 @@ def _spec(signature: str, config: features.Config) -> tf.TensorSpec:
 def _functions(
     config: features.Config,
     class_map: ClassMap,
-    constants: records.Constants,
+    constants: record_columns.Constants,
     keys: ExampleKeys,
 ) -> dict[str, BatchFn]:
     """The signatures' functions, by name."""
-    label_row = raw.label_row(config, class_map)
-    image_row = raw.image_row(config)
-    parse_record = records.record_parser(config)
+    label_row = raw_rows.label_row(config, class_map)
+    image_row = raw_rows.image_row(config)
+    parse_record = record_columns.record_parser(config)
     example_spec = {keys.label: tf.io.FixedLenFeature([], tf.string)}
     if config.with_images:
         example_spec[keys.image] = tf.io.FixedLenFeature([], tf.string)
@@ -142,11 +142,13 @@ def _functions(
         return row | image(found[keys.image]) if config.with_images else row
 
     def record(serialized: tf.Tensor) -> Tensors:
-        return records.decode_columns(parse_record(serialized), config, constants)
+        return record_columns.decode_columns(
+            parse_record(serialized), config, constants
+        )
 
     def with_masks(row_fn: RowFn) -> BatchFn:
         batch_fn = _batched(row_fn, config)
-        return lambda rows: records.with_mask(batch_fn(rows), config)
+        return lambda rows: record_columns.with_mask(batch_fn(rows), config)
 
     functions = {
         LABEL_MAP: with_masks(label_map),

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from transforms import features
+from maskbeam.transforms import features
 
 Summary = dict[str, npt.NDArray[np.int64]]
 

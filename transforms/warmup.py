@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from transforms.wire import field
+from maskbeam.transforms.protobuf_wire import field
 
 _FILE = "assets.extra/tf_serving_warmup_requests"
 

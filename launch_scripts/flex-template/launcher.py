@@ -10,8 +10,8 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 
-from pipeline import arguments
-from pipeline.__main__ import main
+from maskbeam.pipeline import arguments
+from maskbeam.pipeline.__main__ import main
 
 
 def convert_arguments(parameters: Iterable[str]) -> Iterator[str]:

@@ -24,9 +24,9 @@ import time
 from statistics import median
 from typing import Any
 
+from maskbeam.transforms import class_files
 from tests.benchmarks import scenes
 from tests.benchmarks.job import Job
-from transforms import class_files
 
 # What the many rows come to: one-hot values for those that write them, else pixels.
 _VALUES = {

@@ -16,11 +16,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from maskbeam.transforms import classes, decode
+from maskbeam.transforms.classes import ClassMap, LabelClass, color_code
+from maskbeam.transforms.png_kinds import KINDS, RGB, RGBA, Kind
 from tests import data_generation as data
 from tests import png_kinds
-from transforms import classes, decode
-from transforms.classes import ClassMap, LabelClass, color_code
-from transforms.kinds import KINDS, RGB, RGBA, Kind
 
 _SIZE = (1024, 2048)
 _FILES = 4

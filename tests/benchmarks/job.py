@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import numpy.typing as npt
 
-from transforms import class_files
+from maskbeam.transforms import class_files
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from maskbeam.transforms import classes, features, record_columns, signatures
 from tests.benchmarks import scenes
-from transforms import classes, features, records, signatures
 
 _SIZES = (((360, 480), (180, 240)), ((1024, 2048), (512, 1024)))
 
@@ -64,7 +64,7 @@ def _bare(name: str, size: tuple[int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
 
 def _serving(size: tuple[int, int]) -> Callable[[tf.Tensor], tf.Tensor]:
     config = features.Config(19, "png", size=size, with_images=True)
-    constants = records.Constants(tf.fill([3], 1 / 255), tf.zeros([3]))
+    constants = record_columns.Constants(tf.fill([3], 1 / 255), tf.zeros([3]))
     with tempfile.TemporaryDirectory() as path:
         signatures.save(
             path, config, classes.numbered(19), constants, signatures.ExampleKeys()

@@ -2,13 +2,13 @@
 
 import tensorflow as tf
 
+from maskbeam.transforms.records import load
 from tests.benchmarks.job import Job
-from transforms.records import load
 
 
 def write(job: Job) -> None:
     """Converts all rows."""
-    from pipeline.__main__ import main
+    from maskbeam.pipeline.__main__ import main
 
     images = ["--images", f"{job.images}/*"] if job.images else []
     code = main(

@@ -38,7 +38,7 @@ def main() -> None:
     rounds = [
         (
             _seconds(["-c", "import tensorflow"]),
-            _seconds(["-m", "pipeline", "--help"]),
+            _seconds(["-m", "maskbeam.pipeline", "--help"]),
             seconds_to_first_rows(labels, arguments.work.resolve() / "output"),
         )
         for _ in range(arguments.rounds)
@@ -60,7 +60,7 @@ def _seconds(arguments: list[str]) -> float:
 def seconds_to_first_rows(labels: pathlib.Path, output: pathlib.Path) -> float:
     """From the start of the command until a fragment is there."""
     shutil.rmtree(output, ignore_errors=True)
-    command = [sys.executable, "-m", "pipeline", "convert", "--label_maps"]
+    command = [sys.executable, "-m", "maskbeam.pipeline", "convert", "--label_maps"]
     flags = [f"{labels}/*", "--classes=ade20k", f"--output={output}"]
     start = time.perf_counter()
     process = subprocess.Popen(

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms import class_files, classes
-from transforms.classes import ClassMap, LabelClass
+from maskbeam.transforms import class_files, classes
+from maskbeam.transforms.classes import ClassMap, LabelClass
 
 _NAMES = st.text(min_size=1, max_size=8)
 _COLORS = st.none() | st.tuples(*[st.integers(0, 255)] * 3)

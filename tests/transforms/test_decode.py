@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from maskbeam.transforms import classes, decode
+from maskbeam.transforms.classes import ClassMap, LabelClass, color_code
+from maskbeam.transforms.png_kinds import KINDS, Kind
 from tests import data_generation as data
 from tests import png_kinds
 from tests.png_kinds import GREY_ALPHA, PALETTE, RGB, RGBA
-from transforms import classes, decode
-from transforms.classes import ClassMap, LabelClass, color_code
-from transforms.kinds import KINDS, Kind
 
 INDEX = classes.numbered(1)
 

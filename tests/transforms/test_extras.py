@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from maskbeam.transforms import extras
 from tests import oracles
-from transforms import extras
 
 LABELS = hnp.arrays(
     np.int32,

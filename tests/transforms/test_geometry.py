@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from maskbeam.transforms import geometry
 from tests import data_generation as data
 from tests import oracles
-from transforms import geometry
 
 
 def _stretch_ids(ids, size):

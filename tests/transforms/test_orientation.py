@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from maskbeam.transforms import decode, orientation
 from tests import data_generation as data
-from transforms import decode, orientation
 
 PICTURE = data.picture(np.random.default_rng(0), 33, 20)
 

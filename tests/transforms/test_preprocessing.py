@@ -7,9 +7,10 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
+from maskbeam.transforms import classes, features, masks, summaries
+from maskbeam.transforms.preprocessing import make_preprocessing_fn
+from maskbeam.transforms.record_columns import make_encode_fn
 from tests import data_generation as data
-from transforms import classes, features, masks, summaries
-from transforms.preprocessing import make_encode_fn, make_preprocessing_fn
 
 DEPTHS = [1, 2, 8, 9, 16, 17, 32, 33, 64, 65, 150, 255, 256, 301, 1000]
 

@@ -11,7 +11,7 @@ google-research/deeplab2 (ade20k_constants.py).
 import numpy as np
 import pytest
 
-from transforms import class_files, classes
+from maskbeam.transforms import class_files, classes
 
 CITYSCAPES = """
 7 road 128 64 128|8 sidewalk 244 35 232|11 building 70 70 70|12 wall 102 102 156

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from maskbeam.transforms import features, masks, record_columns, records
 from tests import data_generation as data
-from transforms import features, masks, records
 
 ROWS = 20
 SIZES = [(10, 14), (7, 21), (12, 12)]
@@ -135,8 +135,8 @@ def test_what_is_not_there_is_named(native, tmp_path):
 
 def test_reading_imports_neither_beam_nor_tf_transform(run_python):
     code = (
-        "import sys, transforms.records, transforms.masks\n"
-        "import transforms.classes, transforms.summaries\n"
+        "import sys, maskbeam.transforms.records, maskbeam.transforms.masks\n"
+        "import maskbeam.transforms.classes, maskbeam.transforms.summaries\n"
         "bad = {'apache_beam', 'tensorflow_transform', 'tfx_bsl'} & set(sys.modules)\n"
         "assert not bad, bad\n"
     )
@@ -330,10 +330,12 @@ def test_a_record_made_by_hand_is_read(encoding, num_classes, fixed_size):
     size = label.shape if fixed_size else None
     config = features.Config(num_classes, encoding, size)
     record = _record(label, num_classes, encoding, fixed_size)
-    columns = records.record_parser(config)(tf.constant(record))
+    columns = record_columns.record_parser(config)(tf.constant(record))
     expected = label[..., np.newaxis] == np.arange(num_classes)
     for dtype in (tf.float32, tf.bool, tf.uint8):
-        row = records.decode_record(columns, config, records.Constants(), dtype)
+        row = record_columns.decode_record(
+            columns, config, record_columns.Constants(), dtype
+        )
         assert set(row) == {"key", "label", "mask"}
         assert (row["label"].dtype, row["mask"].dtype) == (tf.int32, dtype)
         np.testing.assert_array_equal(row["label"], label)
@@ -352,8 +354,10 @@ def test_a_record_that_is_all_ignored_is_read(encoding, shape):
     label = np.full(shape, -1)
     config = features.Config(9, encoding)
     record = _record(label, 9, encoding, fixed=False)
-    row = records.decode_record(
-        records.record_parser(config)(tf.constant(record)), config, records.Constants()
+    row = record_columns.decode_record(
+        record_columns.record_parser(config)(tf.constant(record)),
+        config,
+        record_columns.Constants(),
     )
     np.testing.assert_array_equal(row["label"], label)
     np.testing.assert_array_equal(row["mask"], np.zeros((*shape, 9)))

@@ -4,7 +4,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms import features, summaries
+from maskbeam.transforms import features, summaries
 
 
 def _rows(num_classes, count, seed=0):

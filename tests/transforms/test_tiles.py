@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms import tiles
+from maskbeam.transforms import tiles
 
 SIDES = st.integers(1, 30)
 

@@ -1,0 +1,1 @@
+"""From fragments to a dataset: shards, statistics, graph, verdict, manifest."""

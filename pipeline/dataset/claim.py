@@ -1,0 +1,117 @@
+"""The output directory: claimed before a run, so that nobody's data is lost.
+
+manifest.json    a dataset of ours; `--overwrite` removes what it lists
+unfinished.json  a run that was stopped; `--overwrite` removes what it lists
+neither          empty, or somebody else's and never touched
+"""
+
+import uuid
+from typing import Any
+
+from apache_beam.io.filesystem import BeamIOError
+
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.transforms import layout
+
+_BESIDE_SHARDS = (
+    layout.TRANSFORM_GRAPH,
+    f"{layout.SERVING}/{layout.SERVING_VERSION}",
+    layout.CLASSES,
+    layout.STATS,
+    layout.FEATURES,
+    layout.DATASET_INFO,
+)
+
+
+def check_claim(directory: str, *, overwrite: bool) -> None:
+    """Says whether a run may write here.
+
+    Raises:
+        UsageError: a dataset, an unfinished run or something else is in the way.
+    """
+    try:
+        if not files.exists(directory):
+            return
+    except (ValueError, BeamIOError) as error:  # a scheme that Beam lacks
+        raise UsageError(f"--output {directory}: {error}") from error
+    if files.exists(files.join(directory, layout.UNFINISHED)):
+        if not overwrite:
+            raise UsageError(
+                f"{directory} holds an unfinished run, which was stopped or failed; "
+                "--overwrite removes it and starts anew"
+            )
+    elif files.exists(files.join(directory, layout.MANIFEST)):
+        if not overwrite:
+            raise UsageError(
+                f"{directory} holds a dataset; --overwrite replaces it, or choose "
+                "another --output"
+            )
+    elif files.match(directory):
+        raise UsageError(f"--output {directory} is a file, not a directory")
+    elif not files.is_empty(directory):
+        raise UsageError(
+            f"{directory} is not empty and holds no dataset of maskbeam's: it is never "
+            "overwritten; choose another --output"
+        )
+
+
+def temporary_name() -> str:
+    """Names a directory of this run's own."""
+    return f".unfinished-{uuid.uuid4().hex[:12]}"
+
+
+def claim(options: Options, plan: Plan, temporary: str) -> None:
+    """Makes the directory this run's: removes an earlier run, and leaves a note.
+
+    Args:
+        options: of the run.
+        plan: what it will write.
+        temporary: the name, in the output, of the run's own directory.
+
+    Raises:
+        UsageError: as `check_claim`.
+    """
+    directory = options.output
+    assert directory is not None
+    check_claim(directory, overwrite=options.overwrite)
+    earlier = _listed(directory)
+    names = [*plan.shard_names(options.name), *_BESIDE_SHARDS]
+    names += [f"{layout.REJECTED}/{layout.VERDICT}"]
+    names += [layout.rejected_file(split) for split in (*plan.splits, "")]
+    note = {
+        "format": layout.FORMAT,
+        "temporary": [temporary, *earlier["temporary"]],
+        "names": sorted({*names, *earlier["names"]}),
+    }
+    try:
+        with quiet():  # some log what they raise
+            files.make_directory(directory)
+            files.write_json(files.join(directory, layout.UNFINISHED), note)
+    except Exception as error:  # each object store has errors of its own
+        raise UsageError(f"--output {directory} cannot be written: {error}") from error
+    # The manifest goes first: from here on there is no dataset.
+    for name in (layout.MANIFEST, *earlier["names"], *earlier["temporary"]):
+        files.remove(files.join(directory, name))
+    for name in (layout.REJECTED, layout.SERVING):
+        folder = files.join(directory, name)
+        if files.exists(folder) and files.is_empty(folder):
+            files.remove(folder)
+
+
+def _listed(directory: str) -> dict[str, list[str]]:
+    """What an earlier run wrote, or was about to."""
+    unfinished = files.join(directory, layout.UNFINISHED)
+    if files.exists(unfinished):
+        note: dict[str, list[str]] = files.read_json(unfinished)
+        return {"names": note["names"], "temporary": note["temporary"]}
+    manifest = files.join(directory, layout.MANIFEST)
+    if not files.exists(manifest):
+        return {"names": [], "temporary": []}
+    splits: dict[str, Any] = files.read_json(manifest)["splits"]
+    shards = [shard["file"] for split in splits.values() for shard in split["shards"]]
+    rejected = [layout.rejected_file(split) for split in (*splits, "")]
+    return {"names": [*shards, *rejected, *_BESIDE_SHARDS], "temporary": []}

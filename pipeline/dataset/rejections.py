@@ -1,0 +1,145 @@
+"""Rejected rows and repeated keys: written aside, counted, judged."""
+
+import dataclasses
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+
+from maskbeam.pipeline.elements import Rejection
+from maskbeam.pipeline.planning import pairing
+from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import layout
+
+_DUPLICATE, _REPEATED = "duplicate", "repeated"
+
+
+def judge_keys(
+    places: beam.PCollection, repeated: beam.PCollection
+) -> tuple[beam.PCollection, beam.PCollection]:
+    """Finds keys that are twice in one split, and those that are in several.
+
+    Args:
+        places: (key, (split, source)) of rows whose keys were unknown before reading.
+        repeated: keys in several splits that are known already, in words.
+
+    Returns:
+        Two singletons: how many, and the first few in words.
+    """
+    judged = (
+        places
+        | "GroupPlaces" >> beam.GroupByKey()
+        | "JudgePlaces" >> beam.ParDo(JudgePlaces()).with_outputs(_DUPLICATE, _REPEATED)
+    )
+    return (
+        judged[_DUPLICATE] | "FewDuplicates" >> beam.CombineGlobally(Few()),
+        (judged[_REPEATED], repeated)
+        | "AllRepeated" >> beam.Flatten()
+        | "FewRepeated" >> beam.CombineGlobally(Few()),
+    )
+
+
+class JudgePlaces(beam.DoFn):
+    """Keys and their places to those that are `duplicate`, and `repeated`."""
+
+    def process(self, element: tuple[str, Iterable[tuple[str, str]]]) -> Iterator[Any]:
+        """Judges one key, by the (split, source) of each row that has it."""
+        key, places = element
+        ordered = sorted(places)
+        for (split, first), (next_split, second) in itertools.pairwise(ordered):
+            if split == next_split:
+                text = f"{key!r} at {first} and at {second} ({split})"
+                yield beam.pvalue.TaggedOutput(_DUPLICATE, text)
+        splits = {split for split, _ in ordered}
+        if len(splits) > 1:
+            yield beam.pvalue.TaggedOutput(_REPEATED, pairing.repeated_key(key, splits))
+
+
+class Few(beam.CombineFn):
+    """How many elements there are, and the few smallest of them."""
+
+    _SHOWN = 5
+
+    def create_accumulator(self) -> tuple[int, list[str]]:
+        """None yet."""
+        return 0, []
+
+    def add_input(
+        self, accumulator: tuple[int, list[str]], element: str
+    ) -> tuple[int, list[str]]:
+        """Counts one."""
+        return self.merge_accumulators([accumulator, (1, [element])])
+
+    def merge_accumulators(
+        self, accumulators: Iterable[tuple[int, list[str]]]
+    ) -> tuple[int, list[str]]:
+        """Adds counts up."""
+        counts, shown = zip(*accumulators, strict=True)
+        return sum(counts), heapq.nsmallest(self._SHOWN, sum(shown, []))
+
+    def extract_output(
+        self, accumulator: tuple[int, list[str]]
+    ) -> tuple[int, list[str]]:
+        """(count, elements)."""
+        return accumulator
+
+
+def write_rejections(
+    directory: str, split: str, rejections: Iterable[Rejection]
+) -> tuple[str, int]:
+    """Writes the rejections of one split, sorted, a line each; gives their number."""
+    lines = sorted(set(rejections))
+    files.make_directory(files.join(directory, layout.REJECTED))
+    path = files.join(directory, layout.rejected_file(split))
+    files.write(path, "".join(line.to_json() + "\n" for line in lines).encode())
+    return split, len(lines)
+
+
+@dataclasses.dataclass(eq=False)
+class WriteRejections(beam.PTransform):
+    """Rejections to `rejected/`: gives (split, how many).
+
+    Attributes:
+        directory: of the dataset.
+    """
+
+    directory: str
+
+    def expand(self, rejections: beam.PCollection) -> beam.PCollection:
+        """One file a split."""
+        return (
+            rejections
+            | "BySplit" >> beam.WithKeys(lambda rejection: rejection.split)
+            | "GroupBySplit" >> beam.GroupByKey()
+            | "WriteSplit"
+            >> beam.MapTuple(
+                lambda split, found: write_rejections(self.directory, split, found)
+            )
+        )
+
+
+def judge(
+    records: int,
+    rejected: int,
+    max_rejected: float,
+    duplicates: tuple[int, list[str]],
+) -> str:
+    """Why a run is no dataset; empty if it is one."""
+    if duplicates[0]:
+        shown = "; ".join(duplicates[1])
+        return (
+            f"{duplicates[0]} keys are twice in a split: {shown}. Keys must be unique; "
+            "name another feature by --record_keys key=..., or leave it empty to "
+            "number the rows"
+        )
+    if not records:
+        return f"no record was written: all {rejected} rows were rejected"
+    share = rejected / (rejected + records)
+    if share > max_rejected:
+        return (
+            f"{rejected} of {rejected + records} rows were rejected ({share:.3%}), and "
+            f"--max_rejected is {max_rejected:g}"
+        )
+    return ""

@@ -1,0 +1,116 @@
+"""Fragments to shards."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+
+from maskbeam.pipeline.planning.plan import SKEW_ROWS, Plan, shard_name
+from maskbeam.pipeline.rows.write import (
+    SAMPLES,
+    ShardId,
+    WriteFragment,
+    WrittenRecords,
+    add_sizes,
+)
+from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import summaries
+
+
+@dataclasses.dataclass(eq=False)
+class AssembleShard(beam.DoFn):
+    """The fragments of a shard to the shard: gives (shard, shard's pieces).
+
+    Attributes:
+        directory: of the dataset.
+        name: of the dataset.
+        plan: how many shards each split has.
+    """
+
+    directory: str
+    name: str
+    plan: Plan
+
+    def process(
+        self, element: tuple[ShardId, Iterable[WrittenRecords | None]]
+    ) -> Iterator[tuple[ShardId, WrittenRecords]]:
+        """Concatenates, and moves the shard to its final name."""
+        (split, number), pieces = element
+        parts: dict[tuple[int, ...], WrittenRecords] = {
+            piece.part: piece for piece in pieces if piece is not None
+        }
+        fragments = [parts[part] for part in sorted(parts)]
+        name = shard_name(self.name, split, number, self.plan.splits[split].shards)
+        checksum = hashlib.sha256()
+        with files.create(files.join(self.directory, name)) as shard:
+            for fragment in fragments:
+                for chunk in files.chunks(fragment.path):
+                    shard.write(chunk)
+                    checksum.update(chunk)
+        config = self.plan.config
+        yield (
+            (split, number),
+            WrittenRecords(
+                part=(number,),
+                path=name,
+                records=sum(f.records for f in fragments),
+                bytes=sum(f.bytes for f in fragments),
+                sizes=add_sizes(f.sizes for f in fragments),
+                summary=summaries.add(
+                    (f.summary for f in fragments),
+                    config.num_classes,
+                    config.with_images,
+                ),
+                sha256=checksum.hexdigest(),
+            ),
+        )
+
+
+@dataclasses.dataclass(eq=False)
+class WriteShards(beam.PTransform):
+    """Encoded batches to shards: gives `shards` and `samples`.
+
+    The one are (shard, shard's pieces) of every planned shard, the other those few of
+    the samples that have the smallest ranks, as one list.
+
+    Attributes:
+        directory: of the dataset.
+        temporary: where fragments lie.
+        name: of the dataset.
+        plan: its splits, their shards, the encoding.
+        seed: of the samples' ranks.
+    """
+
+    directory: str
+    temporary: str
+    name: str
+    plan: Plan
+    seed: int
+
+    def expand(self, batches: beam.PCollection) -> Any:
+        """Groups the names of fragments, never their bytes."""
+        # Where all rows of a shard were rejected it is there all the same, empty.
+        planned = batches.pipeline | "PlannedShards" >> beam.Create(
+            [
+                ((split, number), None)
+                for split, plan in self.plan.splits.items()
+                for number in range(plan.shards)
+            ],
+            reshuffle=False,
+        )
+        written = batches | "WriteFragment" >> beam.ParDo(
+            WriteFragment(self.temporary, self.plan.config, self.seed)
+        ).with_outputs(SAMPLES, main="fragments")
+        shards = (
+            (written.fragments, planned)
+            | "WithPlanned" >> beam.Flatten()
+            | "GroupByShard" >> beam.GroupByKey()
+            | "AssembleShard"
+            >> beam.ParDo(AssembleShard(self.directory, self.name, self.plan))
+        )
+        samples = written[SAMPLES] | "FewSamples" >> beam.combiners.Top.Smallest(
+            SKEW_ROWS
+        )
+        return {"shards": shards, SAMPLES: samples}

@@ -1,0 +1,1 @@
+"""What lies in files: one small reader each, from bytes to rows."""

@@ -1,0 +1,122 @@
+"""NumPy files of label maps: what they hold, by the header, and one map at a time.
+
+A `.npy` file is a label map [H W] or a stack of them [N H W]; a `.npz` file holds any
+number of such arrays.
+"""
+
+import contextlib
+import dataclasses
+import zipfile
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from maskbeam.pipeline.elements import Place
+from maskbeam.pipeline.runtime import files
+
+_ENDING = ".npy"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype[np.generic]
+
+
+def places(path: str) -> list[Place]:
+    """The label maps of a file, from its headers alone.
+
+    Raises:
+        ValueError: the file is no NumPy file, or holds no array.
+        OSError: it cannot be read.
+    """
+    found = []
+    with files.open_raw(path) as file:
+        for member, array in _members(path, file):
+            layout = _read_layout(array)
+            if len(layout.shape) == 3:
+                found += [Place(member, i) for i in range(layout.shape[0])]
+            else:
+                found.append(Place(member))
+    if not found:
+        raise ValueError("the file holds no array")
+    return found
+
+
+def read(path: str, place: Place) -> npt.NDArray[np.generic]:
+    """Reads one label map.
+
+    Returns:
+        [H W], of the file's own dtype.
+
+    Raises:
+        ValueError: the file is damaged, or the array is none of a label map's.
+        OSError: it cannot be read.
+    """
+    with files.open_raw(path) as file:
+        for member, array in _members(path, file):
+            if member == place.member:
+                return _read_map(array, place.index)
+    raise ValueError(f"the file has no array {place.member!r}")
+
+
+def _members(path: str, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
+    """The arrays of a file, by name, each open at its header."""
+    if path.lower().endswith(_ENDING):
+        yield "", file
+        return
+    with _damage_as_value_error(), zipfile.ZipFile(file) as archive:
+        for name in sorted(archive.namelist()):
+            with archive.open(name) as array:
+                yield name.removesuffix(_ENDING), array
+
+
+@contextlib.contextmanager
+def _damage_as_value_error() -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"the .npz file is damaged: {error}") from error
+
+
+def _read_layout(array: IO[bytes]) -> _Layout:
+    numpy_format: Any = np.lib.format  # which older NumPys have no types for
+    version = numpy_format.read_magic(array)
+    read_header = {
+        (1, 0): numpy_format.read_array_header_1_0,
+        (2, 0): numpy_format.read_array_header_2_0,
+    }.get(version)
+    if read_header is None:
+        raise ValueError(f"version {version} of the .npy format is not known")
+    return _Layout(*read_header(array))
+
+
+def _read_map(array: IO[bytes], index: int) -> npt.NDArray[np.generic]:
+    layout = _read_layout(array)
+    if layout.dtype.kind not in "biu":
+        raise ValueError(
+            f"the array is of {layout.dtype}; label maps are of whole numbers"
+        )
+    height_width = layout.shape if index < 0 else layout.shape[1:]
+    if len(height_width) != 2:
+        raise ValueError(
+            f"the array has the shape {list(layout.shape)}; a label map is [H W], a "
+            "stack of them [N H W]"
+        )
+    if index >= 0 and layout.fortran_order:
+        raise ValueError(
+            "the stack is in Fortran order, in which no single map can be read: save "
+            "it by numpy.ascontiguousarray"
+        )
+    size = layout.dtype.itemsize * height_width[0] * height_width[1]
+    array.seek(size * max(index, 0), 1)
+    data = array.read(size)
+    if len(data) != size:
+        raise ValueError(f"the array ends early: {len(data)} of {size} bytes are there")
+    values = np.frombuffer(data, layout.dtype)
+    if layout.fortran_order:
+        return values.reshape(height_width[::-1]).T
+    return values.reshape(height_width)

@@ -1,0 +1,82 @@
+"""Text files that list rows: the keys of a split, or pairs of paths.
+
+2007_000032                          a key a line (VOC's ImageSets/)
+train/01.png trainannot/01.png       an image and its label map (SegNet, DeepLab)
+"""
+
+import os
+from collections.abc import Iterator
+
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.runtime import files
+
+_PICTURES = (".png", ".jpg", ".jpeg")
+
+
+def keys(path: str, suffix: str) -> Iterator[str]:
+    """The keys that a list names.
+
+    Args:
+        path: of the list.
+        suffix: stripped off the end of each, where it is there.
+    """
+    for line in _lines(path):
+        stem, extension = os.path.splitext(line)
+        key = stem if extension.lower() in _PICTURES else line
+        yield key.removesuffix(suffix)
+
+
+def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
+    """The rows that a list names.
+
+    Lists are moved about: of paths that are nowhere to be found the leading
+    directories are left out until the first one is found below the list's own.
+
+    Args:
+        path: of the list.
+
+    Returns:
+        (key, image, label map) for each line; a line of one path has no image. The key
+        is the label map's path as listed, without extension.
+
+    Raises:
+        UsageError: a line is no pair.
+    """
+    base: str | None = None
+    left_out = 0
+    for number, line in enumerate(_lines(path), 1):
+        fields = line.split()
+        if len(fields) > 2:
+            raise UsageError(
+                f"{path}: entry {number} has {len(fields)} paths, and a list of pairs "
+                "has `IMAGE LABEL_MAP`; paths with spaces cannot be listed"
+            )
+        *image, label = fields
+        if base is None:
+            base, left_out = _place(path, label)
+        found = [_join(base, field, left_out) for field in (*image, label)]
+        key = os.path.splitext(label.lstrip("/"))[0]
+        yield key, found[0] if image else None, found[-1]
+
+
+def _lines(path: str) -> Iterator[str]:
+    text = files.read(path).decode("utf-8-sig")
+    return (line.strip() for line in text.splitlines() if line.strip())
+
+
+def _place(path: str, listed: str) -> tuple[str, int]:
+    """Where listed paths begin: a directory, and how many of theirs to leave out."""
+    if files.exists(listed):
+        return "", 0
+    base = path.rpartition("/")[0]
+    count = listed.strip("/").count("/")
+    for left_out in range(count + 1):
+        if files.exists(_join(base, listed, left_out)):
+            return base, left_out
+    return base, 0
+
+
+def _join(base: str, listed: str, left_out: int) -> str:
+    if not base:
+        return listed
+    return "/".join([base, *listed.strip("/").split("/")[left_out:]])

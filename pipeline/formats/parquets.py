@@ -1,0 +1,205 @@
+"""Parquet: rows whose pictures are in the file, as Hugging Face's `datasets` has them.
+
+A picture is a column of `struct<bytes: binary, path: string>`, or of plain binary.
+"""
+
+from collections.abc import Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+from apache_beam.io.filesystem import BeamIOError
+
+from maskbeam.pipeline.elements import BadRow, DamagedError, RawRow, numbered_key
+from maskbeam.pipeline.options import RecordKeys
+from maskbeam.pipeline.runtime import files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+# What the user left to the format is the first of these that is such a column. A
+# `label` is often the number of a class: it is no picture, and passed over.
+LABELS = (
+    "label",
+    "annotation",
+    "mask",
+    "labels",
+    "segmentation_mask",
+    "semantic_mask",
+    "segmentation",
+)
+IMAGES = ("image", "pixel_values", "img")
+KEYS = ("key", "file_name", "filename", "image_id")
+
+_BATCH_ROWS = 16
+_BUFFER_BYTES = 1 << 20  # without one, a column of a whole row group is read at once
+
+
+def resolve(path: str, keys: RecordKeys) -> RecordKeys:
+    """Names what the user left to the format, by the columns of a file.
+
+    The image's is empty where no column is known as one; so is the key's, to number
+    the rows.
+
+    Raises:
+        ValueError: no column is known as the label map's, one that the user named is
+            not there or of another type, or the file cannot be read.
+    """
+    try:
+        with files.open_raw(path) as file:
+            schema = _open(file).schema_arrow
+    except DamagedError as error:
+        raise ValueError(f"{path} cannot be read: {error.reason}") from error
+    except (OSError, BeamIOError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    pictures = [field.name for field in schema if _is_picture(field.type)]
+    texts = [field.name for field in schema if _is_text(field.type)]
+    label, image, key = keys.label, keys.image, keys.key
+    if label is None:
+        label = next((n for n in LABELS if n in pictures and n != image), None)
+    if label is None:
+        raise ValueError(
+            f"{path}: no column of pictures is known as the label map's; the columns "
+            f"are {_in_words(schema)}: name the right one by --record_keys label=COLUMN"
+        )
+    if image is None:
+        image = next((n for n in IMAGES if n in pictures and n != label), "")
+    if key is None:
+        key = next((n for n in KEYS if n in texts), "")
+    named = RecordKeys(label, image, key)
+    fault = _fault(schema, named)
+    if fault:
+        raise ValueError(f"{path}: {fault}")
+    return named
+
+
+def rows(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
+    """Reads the rows of a Parquet file, a few at a time.
+
+    Args:
+        path: of the file.
+        keys: the columns, all named.
+
+    Raises:
+        DamagedError: after the rows that stand before the damage, but for the last
+            few: they are read together.
+        OSError: the file cannot be read.
+    """
+    with files.open_raw(path) as file:
+        parquet = _open(file)
+        fault = _fault(parquet.schema_arrow, keys)
+        if fault:
+            raise DamagedError(0, fault)
+        for number, columns in enumerate(_rows(parquet, keys)):
+            yield _parse(columns, path, number, keys)
+
+
+def _open(file: IO[bytes]) -> "pq.ParquetFile":
+    """Reads a file's footer."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        parquet = pq.ParquetFile(
+            file,
+            buffer_size=_BUFFER_BYTES,
+            pre_buffer=False,
+            page_checksum_verification=True,
+        )
+        _in_words(parquet.schema_arrow)  # names are decoded only when looked at
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DamagedError(0, f"no Parquet file, or cut off: {error}") from error
+    return parquet
+
+
+def _rows(parquet: "pq.ParquetFile", keys: RecordKeys) -> Iterator[dict[str, Any]]:
+    """The values of the columns that a row is of."""
+    import pyarrow as pa
+
+    schema = parquet.schema_arrow
+    wanted = [
+        f"{name}.bytes" if pa.types.is_struct(schema.field(name).type) else name
+        for name in (keys.label, keys.image, keys.key)
+        if name
+    ]
+    number = 0
+    try:
+        for batch in parquet.iter_batches(_BATCH_ROWS, columns=wanted):
+            yield from batch.to_pylist()
+            number += batch.num_rows
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DamagedError(number, str(error)) from error
+
+
+def _parse(
+    columns: dict[str, Any], path: str, number: int, keys: RecordKeys
+) -> RawRow | BadRow:
+    assert keys.label is not None
+    parts: dict[str, bytes] = {}
+    for name in filter(None, (keys.label, keys.image)):
+        value = columns[name]
+        found = value["bytes"] if isinstance(value, dict) else value
+        if found is None:
+            return BadRow(
+                number,
+                f"the column {name!r} holds no bytes of a picture here, at best the "
+                "path of its file: put the pictures into the Parquet file, by "
+                "push_to_hub(embed_external_files=True) of `datasets`, or by mapping "
+                "its embed_table_storage before to_parquet",
+            )
+        parts[name] = found
+    key = columns[keys.key] if keys.key else numbered_key(path, number)
+    if key is None:
+        return BadRow(number, f"the column {keys.key!r} for the key is null here")
+    source = f"{path}#{number}"
+    return RawRow(
+        str(key),
+        source,
+        source,
+        parts[keys.label],
+        parts[keys.image] if keys.image else None,
+    )
+
+
+def _fault(schema: "pa.Schema", keys: RecordKeys) -> str:
+    """What keeps a file's columns from being rows, in words; empty if nothing."""
+    for name, meaning in ((keys.label, "label map"), (keys.image, "image")):
+        if name and not (name in schema.names and _is_picture(schema.field(name).type)):
+            return (
+                f"there is no column {name!r} of pictures for the {meaning}, which is "
+                "struct<bytes: binary, path: string> or binary; the columns are "
+                f"{_in_words(schema)}: name the right one by --record_keys"
+            )
+    if keys.key and not (
+        keys.key in schema.names and _is_text(schema.field(keys.key).type)
+    ):
+        return (
+            f"there is no column {keys.key!r} of text for the key; the columns are "
+            f"{_in_words(schema)}: name the right one by --record_keys, or number the "
+            "rows by an empty key="
+        )
+    return ""
+
+
+def _in_words(schema: "pa.Schema") -> str:
+    return ", ".join(f"{field.name} ({field.type})" for field in schema)
+
+
+def _is_picture(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        at = kind.get_field_index("bytes")
+        return at >= 0 and _is_binary(kind.field(at).type)
+    return _is_binary(kind)
+
+
+def _is_binary(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _is_text(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

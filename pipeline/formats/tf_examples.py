@@ -1,0 +1,156 @@
+"""tf.Example: rows out of the records of others, and our own records into bytes."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from apache_beam.io.filesystem import BeamIOError
+
+from maskbeam.pipeline.elements import (
+    WHOLE,
+    BadRow,
+    DamagedError,
+    RawRow,
+    Span,
+    numbered_key,
+)
+from maskbeam.pipeline.formats import tfrecords
+from maskbeam.pipeline.options import RecordKeys
+from maskbeam.transforms import features
+from maskbeam.transforms.protobuf_wire import field
+
+Value = str | bytes | int | npt.NDArray[np.int64] | npt.NDArray[np.float32]
+
+_KEY = "image/filename"
+_LOOKED_AT = 64
+
+
+def resolve(path: str, keys: RecordKeys) -> RecordKeys:
+    """Names what the user left to the format: DeepLab's features.
+
+    The image's is left out where no one of the first records has it.
+    """
+    image = keys.image
+    if image is None:
+        first = itertools.islice(_whole_records(path), _LOOKED_AT)
+        name = features.EXAMPLE_IMAGE
+        image = name if any(name in _features(r) for r in first) else ""
+    return RecordKeys(
+        features.EXAMPLE_LABEL if keys.label is None else keys.label,
+        image,
+        _KEY if keys.key is None else keys.key,
+    )
+
+
+def _whole_records(path: str) -> Iterator[bytes]:
+    """The records before a file's damage."""
+    with contextlib.suppress(DamagedError, OSError, BeamIOError):
+        yield from tfrecords.records(path)
+
+
+def _features(record: bytes) -> Mapping[str, Any]:
+    """A record's features; none if it is no tf.Example."""
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.example import example_pb2
+
+    try:
+        features: Mapping[str, Any] = example_pb2.Example.FromString(
+            record
+        ).features.feature
+    except DecodeError:
+        return {}
+    return features
+
+
+def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | BadRow]:
+    """Reads the tf.Examples of a TFRecord file, plain or GZIP.
+
+    Args:
+        path: of the file.
+        keys: the features, all named.
+        span: of a plain file, what to read; by default all of it.
+
+    Raises:
+        DamagedError: after the rows that stand before the damage.
+        OSError: the file cannot be read.
+    """
+    records = tfrecords.records(path, span)
+    for number, record in enumerate(records, start=span.first):
+        try:
+            yield parse(record, path, number, keys)
+        except ValueError as error:
+            yield BadRow(number, str(error))
+
+
+def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
+    """Reads a row from a serialized tf.Example.
+
+    Args:
+        record: the bytes.
+        path: the file that it is from.
+        number: of the record in the file, from 0.
+        keys: the features, all named.
+
+    Raises:
+        ValueError: the bytes are no tf.Example, or a feature is not there.
+    """
+    from google.protobuf.message import DecodeError
+    from tensorflow.core.example import example_pb2
+
+    source = f"{path}#{number}"
+    try:
+        example = example_pb2.Example.FromString(record)
+    except DecodeError as error:
+        raise ValueError(f"the record is no tf.Example: {error}") from error
+    found = example.features.feature
+
+    def bytes_of(name: str, meaning: str) -> bytes:
+        if name not in found:
+            there = ", ".join(sorted(found)) or "none"
+            raise ValueError(
+                f"the record has no feature {name!r} for the {meaning}; it has "
+                f"{there}: name the right one by --record_keys",
+            )
+        values = found[name].bytes_list.value
+        if len(values) != 1:
+            raise ValueError(
+                f"the feature {name!r} for the {meaning} must hold one value of bytes; "
+                f"it holds {len(values)}",
+            )
+        return bytes(values[0])
+
+    assert keys.label is not None
+    key = numbered_key(path, number)
+    if keys.key:
+        key = bytes_of(keys.key, "key").decode("utf-8", "backslashreplace")
+    label = bytes_of(keys.label, "label map")
+    image = bytes_of(keys.image, "image") if keys.image else None
+    return RawRow(key, source, source, label, image)
+
+
+def serialize(columns: Mapping[str, Value]) -> bytes:
+    """Makes a serialized tf.Example, the same bytes for the same columns.
+
+    Args:
+        columns: text, bytes, an integer, i64[n] or f32[n] each.
+    """
+    from tensorflow.core.example import example_pb2
+
+    example = example_pb2.Example()
+    feature = example.features.feature
+    for name, value in columns.items():
+        if isinstance(value, str):
+            feature[name].bytes_list.value.append(value.encode())
+        elif isinstance(value, bytes):
+            feature[name].bytes_list.value.append(value)
+        elif isinstance(value, int):
+            feature[name].int64_list.value.append(value)
+        elif value.dtype == np.float32:
+            # A list from Python floats takes a hundred times as long.
+            feature[name].float_list.MergeFromString(field(1, value.tobytes()))
+        else:
+            feature[name].int64_list.value.extend(value.tolist())
+    return example.SerializeToString(deterministic=True)

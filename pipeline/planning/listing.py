@@ -1,0 +1,127 @@
+"""What sources say of which keys."""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+from maskbeam.pipeline import elements
+from maskbeam.pipeline.elements import Entry, Role
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.formats import arrays, lists, panoptic_json, record_files
+from maskbeam.pipeline.keys import key_of, split_of
+from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.runtime import files
+
+Kind = Literal["picture", "array", "list", "records"]
+
+Side = Literal["label_maps", "images", "images_only", "split_list"]
+
+_KINDS: dict[str, Kind] = {
+    ".png": "picture",
+    ".jpg": "picture",
+    ".jpeg": "picture",
+    ".npy": "array",
+    ".npz": "array",
+    ".txt": "list",
+}
+
+
+def kind_of(path: str) -> Kind:
+    """How a file is read, by its name.
+
+    Raises:
+        UsageError: the name does not say.
+    """
+    kind = _KINDS.get(os.path.splitext(path.lower())[1])
+    if kind is not None:
+        return kind
+    if record_files.format_of(path) is not None:
+        return "records"
+    many = ", ".join(found.name for found in record_files.FORMATS)
+    raise UsageError(
+        f"{path} is of no format that is read here, by its name: label maps are "
+        f".png, .npy, .npz, .txt lists, or {many}; images .png, .jpg or .jpeg; narrow "
+        "the glob"
+    )
+
+
+def entries(
+    source: Source, found: Iterable[files.File], options: Options, side: Side
+) -> Iterator[tuple[str, Entry]]:
+    """What a source says of which keys; record files have none yet.
+
+    Args:
+        source: the files'.
+        found: what its glob matched.
+        options: suffixes and splits.
+        side: which option named the source.
+    """
+    suffix = options.strip_label_suffix
+    if side in ("images", "images_only"):
+        suffix = options.strip_image_suffix
+
+    def entry(key: str, role: Role, path: str, **more: Any) -> tuple[str, Entry]:
+        dealt = options.split_by and side != "images_only"
+        split = split_of(key, options) if dealt else source.split
+        return key, Entry(role, split, path, **more)
+
+    role: Role = "label" if side == "label_maps" else "image"
+    for file in found:
+        if side == "split_list":
+            for key in lists.keys(file.path, suffix):
+                yield entry(key, "listed", file.path)
+            continue
+        kind = kind_of(file.path)
+        if kind == "list":
+            for key, image, label in lists.pairs(file.path):
+                yield entry(key, "label", label)
+                if image is not None:
+                    yield entry(key, "image", image)
+        elif kind != "records":
+            for place in _places(file.path) if kind == "array" else [None]:
+                at = place.suffix if place else ""
+                key = key_of(file.path, source.pattern, suffix, at)
+                yield entry(key, role, file.path, place=place)
+
+
+def segment_entries(
+    source: Source, found: Iterable[files.File], options: Options
+) -> Iterator[tuple[str, Entry]]:
+    """The segments of a source's label maps, by key, from the JSONs beside them."""
+    directories = {file.path.rpartition("/")[0] for file in found}
+    for directory in sorted(directories):
+        path = panoptic_json.json_of(f"{directory}/")
+        for name, known in panoptic_json.annotations(path):
+            key = key_of(
+                f"{directory}/{name}", source.pattern, options.strip_label_suffix
+            )
+            split = split_of(key, options) if options.split_by else source.split
+            yield key, Entry("segments", split, path, segments=known)
+
+
+def _places(path: str) -> list[elements.Place]:
+    try:
+        return arrays.places(path)
+    except (ValueError, OSError):
+        return [elements.Place()]  # reading it will fail, and be reported
+
+
+def sources_of(options: Options) -> list[tuple[Source, Side]]:
+    """All sources, with the options that named them."""
+    sides: dict[Side, tuple[Source, ...]] = {
+        "label_maps": options.label_maps,
+        "images": options.images,
+        "images_only": options.images_only,
+        "split_list": options.split_lists,
+    }
+    return [(source, side) for side, many in sides.items() for source in many]
+
+
+def listed(
+    element: tuple[Source, Side], options: Options
+) -> Iterator[tuple[str, Entry]]:
+    """What a source says of which keys."""
+    source, side = element
+    yield from entries(source, files.matches(source.pattern), options, side)
+    if options.with_segments and side == "label_maps":
+        yield from segment_entries(source, files.matches(source.pattern), options)

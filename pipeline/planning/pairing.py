@@ -1,0 +1,103 @@
+"""Where label maps and images meet: all that is known of a key, to its row."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+
+from maskbeam.pipeline import elements
+from maskbeam.pipeline.elements import Entry, Rejection, Role, Row
+from maskbeam.pipeline.keys import rank_of
+from maskbeam.pipeline.options import Options
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairing:
+    """What the entries of a key have to be, to be a row.
+
+    Attributes:
+        with_images: whether label maps need an image.
+        with_segments: whether they need segments.
+        listed: splits that have the rows only that a list names.
+        images_only: splits of images without label maps.
+        seed: of the rows' ranks.
+    """
+
+    with_images: bool
+    with_segments: bool = False
+    listed: frozenset[str] = frozenset()
+    images_only: frozenset[str] = frozenset()
+    seed: int = 0
+
+
+def pairing_of(options: Options, *, with_images: bool) -> Pairing:
+    """How the rows of a conversion are paired."""
+    return Pairing(
+        with_images,
+        options.with_segments,
+        frozenset(source.split for source in options.split_lists),
+        frozenset(source.split for source in options.images_only),
+        options.seed,
+    )
+
+
+def repeated_key(key: str, splits: Iterable[str]) -> str:
+    """A key that is in several splits, in words."""
+    return f"{key!r} in {', '.join(sorted(set(splits)))}"
+
+
+def pair_by_key(
+    key: str, found: Iterable[Entry], pairing: Pairing
+) -> Iterator[tuple[str, Row] | Rejection]:
+    """Pairs what is known of one key, in each split.
+
+    Of several label maps, or images, with one key in a split the one of smallest path
+    stays. One without the other is rejected where rows have images.
+    """
+    by_split: dict[str, dict[Role, list[Entry]]] = {}
+    for entry in sorted(found, key=lambda e: (e.path, e.place or elements.Place())):
+        roles = by_split.setdefault(entry.split, {})
+        roles.setdefault(entry.role, []).append(entry)
+    for split, roles in sorted(by_split.items()):
+        listed = roles.get("listed", [])
+        if split in pairing.listed and not listed:
+            continue  # it is of another split's list, or of none
+        labels, images = roles.get("label", []), roles.get("image", [])
+        for first, *others in filter(None, (labels, images)):
+            for other in others:
+                yield Rejection(
+                    key,
+                    split,
+                    other.source,
+                    "pair",
+                    f"duplicate key: {first.source} has it too, and is kept",
+                )
+        lack = ""
+        if split not in pairing.images_only:
+            lack = _lack(roles, pairing)
+        source = next((e.source for e in (*labels, *images, *listed)), "")
+        if lack and source:
+            yield Rejection(key, split, source, "pair", lack)
+        elif source:
+            segments = roles.get("segments", [])
+            yield (
+                split,
+                Row(
+                    key,
+                    rank_of(key, pairing.seed),
+                    labels[0] if labels else None,
+                    images[0] if images else None,
+                    segments[0].segments if segments else None,
+                ),
+            )
+
+
+def _lack(roles: Mapping[Role, list[Entry]], pairing: Pairing) -> str:
+    """What a row lacks, in words; empty if nothing."""
+    if "label" not in roles:
+        if "image" in roles:
+            return "the image has no label map"
+        return "the list names it, and there is no label map"
+    if pairing.with_images and "image" not in roles:
+        return "the label map has no image"
+    if pairing.with_segments and "segments" not in roles:
+        return "the JSON beside its directory has no segments of the label map"
+    return ""

@@ -1,0 +1,127 @@
+"""The plan of a conversion: how many rows, shards and units each split has."""
+
+import dataclasses
+import math
+
+from maskbeam.pipeline.keys import rank_of
+from maskbeam.pipeline.options import RecordKeys
+from maskbeam.transforms import features, tiles
+
+SKEW_ROWS = 16  # that the serving model is held against
+
+_SKEW_CANDIDATES = 2 * SKEW_ROWS  # on the average, so hardly ever fewer than those
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitPlan:
+    """How one split is cut.
+
+    Attributes:
+        rows: how many there are; an estimate where `record_files`.
+        record_files: files of many rows, each of which becomes a shard of its own.
+        record_units: units that they are read in.
+        uncut_files: those of them that are large, and yet one unit.
+        named_shards: shards of the rows that have names; they come first.
+        rows_per_unit: of the rows that have names.
+        sizes: (height, width) of the masks of a sample, before they are cut into tiles.
+        stored_bytes: estimate of what the records will take.
+        limit_rank: the highest rank that `--limit` lets in.
+    """
+
+    rows: int
+    record_files: tuple[str, ...]
+    record_units: int
+    uncut_files: tuple[str, ...]
+    named_shards: int
+    rows_per_unit: int
+    sizes: tuple[tuple[int, int], ...]
+    stored_bytes: int
+    limit_rank: int | None
+
+    @property
+    def shards(self) -> int:
+        """How many shards the split has."""
+        return self.named_shards + len(self.record_files)
+
+    def takes(self, key: str, seed: int) -> bool:
+        """Whether `--limit` lets a row in."""
+        return self.limit_rank is None or rank_of(key, seed) <= self.limit_rank
+
+    @property
+    def units(self) -> int:
+        """About how many units are read."""
+        by_shard = self.rows / max(1, self.named_shards)
+        named = self.named_shards * math.ceil(by_shard / self.rows_per_unit)
+        return named + self.record_units
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a conversion is cut.
+
+    Attributes:
+        config: what graph, records and reader agree on.
+        record_keys: the features of record files; without the image's where rows have
+            no images.
+        splits: by name, sorted.
+    """
+
+    config: features.Config
+    record_keys: RecordKeys
+    splits: dict[str, SplitPlan]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all splits."""
+        return sum(split.rows for split in self.splits.values())
+
+    @property
+    def records(self) -> int:
+        """Estimate of the records of all splits: their rows, or the rows' tiles."""
+        if self.config.resize != "tile":
+            return self.rows
+        tile, overlap = self.config.size, self.config.overlap
+        assert tile is not None
+        total = 0.0
+        for split in self.splits.values():
+            counts = [len(tiles.offsets(*size, tile, overlap)) for size in split.sizes]
+            total += split.rows * sum(counts) / max(1, len(counts))
+        return round(total)
+
+    @property
+    def sample_rank(self) -> int:
+        """The rank up to which rows are candidates of the skew check.
+
+        These are about as few in a hundred million rows as in a thousand.
+        """
+        limits = [split.limit_rank for split in self.splits.values()]
+        highest = max((2**64 if rank is None else rank for rank in limits), default=0)
+        return highest * _SKEW_CANDIDATES // max(_SKEW_CANDIDATES, self.rows)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Estimate of what the records of all splits will take."""
+        return sum(split.stored_bytes for split in self.splits.values())
+
+    @property
+    def one_hot_bytes(self) -> int:
+        """Estimate of what float32 one-hot masks of all splits would take."""
+        total = 0.0
+        for split in self.splits.values():
+            pixels = [height * width for height, width in split.sizes]
+            if pixels:
+                total += split.rows * sum(pixels) / len(pixels)
+        return int(total * 4 * self.config.num_classes)
+
+    def shard_names(self, name: str) -> list[str]:
+        """The file names of all shards."""
+        return [
+            shard_name(name, split, number, plan.shards)
+            for split, plan in self.splits.items()
+            for number in range(plan.shards)
+        ]
+
+
+def shard_name(name: str, split: str, number: int, count: int) -> str:
+    """A shard's file name, as TFDS has it."""
+    return f"{name}-{split}.tfrecord-{number:05d}-of-{count:05d}"

@@ -1,0 +1,288 @@
+"""Datasets as they are published: where their files lie below one directory.
+
+A layout is the `dataset` section of a preset, or of a YAML file of the user's:
+
+    dataset:
+      title: what it is
+      roots: ["", VOCdevkit/VOC2012]        below --data_dir, the first that fits
+      strip_label_suffix: _gtFine_labelIds
+      strip_image_suffix: _leftImg8bit
+      known_bad: [key, ...]                 rows that are known to be faulty
+      splits:
+        train:
+          label_maps: SegmentationClass/*.png      a glob, or several to try
+          images: JPEGImages/*.jpg                 likewise
+          list: ImageSets/Segmentation/train.txt   the keys that it has, likewise
+          rows: 1464                               as published
+          optional: true                           nobody misses it
+"""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+from apache_beam.io.filesystem import BeamIOError
+
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import class_files
+from maskbeam.transforms.classes import ClassMap, LabelClass
+
+LABELME = "labelme"  # its classes are in a file of its own
+
+_FIELDS = {
+    "title": str,
+    "roots": list,
+    "strip_label_suffix": str,
+    "strip_image_suffix": str,
+    "known_bad": list,
+    "splits": dict,
+}
+_SPLIT_FIELDS = {
+    "label_maps": list,
+    "images": list,
+    "list": list,
+    "rows": int,
+    "optional": bool,
+}
+_WORDS = {
+    str: "text",
+    list: "text, or a list of texts",
+    dict: "a mapping of one or more",
+    int: "a whole number",
+    bool: "true or false",
+}
+_SPLIT = re.compile(r"[A-Za-z0-9_]+")
+_LABELME_NAMES = "class_names.txt"
+_LABELME_IGNORE = "__ignore__"
+_LABELME_LAYOUT: Mapping[str, Any] = {
+    "splits": {
+        "train": {
+            # Older versions put arrays into SegmentationClass, and PNGs beside it.
+            "label_maps": ["SegmentationClassPNG/*.png", "SegmentationClass/*.png"],
+            "images": "JPEGImages/*.jpg",
+        }
+    }
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundSplit:
+    """A split that is there.
+
+    Attributes:
+        split: its name.
+        label_maps: a glob.
+        images: a glob; empty for none.
+        split_list: the file of its keys; empty for none.
+        rows: how many were published; 0 where that is not known.
+    """
+
+    split: str
+    label_maps: str
+    images: str = ""
+    split_list: str = ""
+    rows: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundDataset:
+    """A dataset that is there.
+
+    Attributes:
+        class_map: of its label maps.
+        splits: those that are there.
+        notes: what a user should know of it, a line each.
+        strip_label_suffix: taken off the end of a label map's key.
+        strip_image_suffix: taken off the end of an image's.
+    """
+
+    class_map: ClassMap
+    splits: tuple[FoundSplit, ...]
+    notes: tuple[str, ...]
+    strip_label_suffix: str
+    strip_image_suffix: str
+
+
+def find(name_or_path: str, data_dir: str) -> FoundDataset:
+    """Finds a dataset's files.
+
+    Args:
+        name_or_path: a preset, `labelme`, or a YAML file with a `dataset` section.
+        data_dir: where it lies.
+
+    Raises:
+        UsageError: there is no such layout, or nothing of it in the directory.
+    """
+    # Object stores have files, and no directories that could be there.
+    if files.is_local(data_dir) and not files.exists(data_dir):
+        raise UsageError(f"--data_dir {data_dir} is not there")
+    try:
+        return _find(name_or_path, data_dir)
+    except (BeamIOError, ValueError) as error:  # ValueError: a scheme Beam lacks
+        raise UsageError(f"--data_dir {data_dir} cannot be listed: {error}") from error
+
+
+def _find(name_or_path: str, data_dir: str) -> FoundDataset:
+    if name_or_path == LABELME:
+        layout, class_map = _LABELME_LAYOUT, _labelme_classes(data_dir)
+    else:
+        layout, class_map = _layout(name_or_path)
+    tried: list[str] = []
+    for root in _several(layout.get("roots", "")):
+        base = files.join(data_dir, root) if root else data_dir
+        found = {
+            split: _find_split(split, fields, base, tried)
+            for split, fields in layout["splits"].items()
+        }
+        there = tuple(split for split in found.values() if split is not None)
+        if there:
+            _check_images(there, layout, base)
+            return FoundDataset(
+                class_map,
+                there,
+                tuple(_notes(layout, found)),
+                layout.get("strip_label_suffix", ""),
+                layout.get("strip_image_suffix", ""),
+            )
+    raise UsageError(
+        f"--dataset {name_or_path}: nothing of it is in {data_dir}; looked for "
+        f"{', '.join(dict.fromkeys(tried))}"
+    )
+
+
+def _check_images(
+    there: tuple[FoundSplit, ...], layout: Mapping[str, Any], base: str
+) -> None:
+    """Refuses images of some splits only."""
+    without = [found.split for found in there if not found.images]
+    if 0 < len(without) < len(there):
+        globs = _several(layout["splits"][without[0]].get("images", []))
+        looked = f"; looked for {', '.join(_patterns(globs, base))}" if globs else ""
+        raise UsageError(
+            f"--dataset: the images of split {without[0]!r} are not there, and others "
+            f"are{looked}; put them there, or name the files by --label_maps and "
+            "--images"
+        )
+
+
+def _notes(
+    layout: Mapping[str, Any], found: Mapping[str, FoundSplit | None]
+) -> Iterator[str]:
+    for split, where in found.items():
+        fields = layout["splits"][split]
+        if where is None and not fields.get("optional"):
+            yield f"split {split} is not there"
+        elif where is not None and fields.get("images") and not where.images:
+            yield f"the images of split {split} are not there"
+    if known_bad := layout.get("known_bad"):
+        yield f"known to be faulty: {', '.join(_several(known_bad))}"
+
+
+def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
+    """A layout, checked, and the class map that is beside it."""
+    try:
+        class_map = class_files.load_class_map(name_or_path)
+    except ValueError as error:
+        raise UsageError(f"--dataset: {error}, and it is not {LABELME}") from error
+    if name_or_path in class_files.preset_names():
+        text = class_files.preset_yaml(name_or_path)
+    else:
+        text = pathlib.Path(name_or_path).read_text(encoding="utf-8")
+    layout = yaml.safe_load(text).get("dataset")
+    if layout is None:
+        raise UsageError(
+            f"--dataset {name_or_path} has a class map and no layout, for there is "
+            "none that all have: name its files by --label_maps and --images, and it "
+            f"by --classes {name_or_path}"
+        )
+    _check(layout, _FIELDS, f"{name_or_path}: `dataset`", needs="splits")
+    for split, fields in layout["splits"].items():
+        what = f"{name_or_path}: split {split!r} of `dataset`"
+        if not isinstance(split, str) or not _SPLIT.fullmatch(split):
+            raise UsageError(f"{what} must be named by letters, digits, underscores")
+        _check(fields, _SPLIT_FIELDS, what, needs="label_maps")
+    return layout, class_map
+
+
+def _check(tree: Any, fields: Mapping[str, type], what: str, *, needs: str) -> None:
+    if not isinstance(tree, dict) or needs not in tree:
+        raise UsageError(f"{what} must be a mapping with {needs!r}")
+    unknown = sorted(str(field) for field in tree if field not in fields)
+    if unknown:
+        raise UsageError(
+            f"{what} has the unknown field {unknown[0]!r}; known are "
+            f"{', '.join(sorted(fields))}"
+        )
+    for field, value in tree.items():
+        kind = fields[field]
+        if kind is list:
+            fits = bool(value) and all(type(v) is str for v in _several(value))
+        else:
+            fits = type(value) is kind and value != {}
+        if not fits:
+            raise UsageError(f"{what}: {field!r} must be {_WORDS[kind]}, not {value!r}")
+
+
+def _several(value: Any) -> list[Any]:
+    """What may be given as one, or as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def _find_split(
+    split: str, fields: Mapping[str, Any], base: str, tried: list[str]
+) -> FoundSplit | None:
+    """A split whose label maps, and list where it has one, are there."""
+    label_maps = _first(fields["label_maps"], base, tried)
+    images = _first(fields.get("images", []), base, tried)
+    split_list = _first(fields.get("list", []), base, tried)
+    if not label_maps or (fields.get("list") and not split_list):
+        return None
+    return FoundSplit(split, label_maps, images, split_list, fields.get("rows", 0))
+
+
+def _patterns(globs: list[str], base: str) -> list[str]:
+    return [files.join(base, *glob.split("/")) for glob in globs]
+
+
+def _first(candidates: str | list[str], base: str, tried: list[str]) -> str:
+    """The first glob that matches something; empty if none does."""
+    for pattern in _patterns(_several(candidates), base):
+        if files.match(pattern):
+            return pattern
+        tried.append(pattern)
+    return ""
+
+
+def _labelme_classes(data_dir: str) -> ClassMap:
+    """The class map of labelme's export: a name a line, and 255 for `__ignore__`.
+
+    labelme2voc.py leaves `__ignore__` out of the names; the export of labelme's toolkit
+    begins with it. The ids begin after it in both.
+
+    Source: wkentaro/labelme, examples/semantic_segmentation/labelme2voc.py.
+    """
+    path = files.join(data_dir, _LABELME_NAMES)
+    if not files.exists(path):
+        raise UsageError(
+            f"--dataset {LABELME}: {path} is not there; labelme2voc.py writes it "
+            "beside the label maps"
+        )
+    try:
+        names = files.read(path).decode("utf-8-sig").split("\n")
+        if names[0].strip() == _LABELME_IGNORE:
+            del names[0]
+        return ClassMap(
+            LABELME,
+            tuple(
+                LabelClass(name.strip(), (number,))
+                for number, name in enumerate(names)
+                if name.strip()
+            ),
+            ignore=(255,),
+        )
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from error

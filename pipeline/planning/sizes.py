@@ -1,0 +1,107 @@
+"""What a row takes: in memory, exactly; in its record, about."""
+
+import dataclasses
+import math
+
+from maskbeam.transforms import features
+
+# What a unit's rows take in memory once decoded and encoded. A unit is one call of
+# the encode function; several are under way at once, one for each worker thread.
+UNIT_BYTES = 16 << 20
+_UNIT_ROWS = 512
+
+# Label maps in PNG take about this much, for sources that are not compressed.
+PNG_BYTES_PER_PIXEL = 0.035
+# What a mask takes in a record against its PNG, measured on street scenes; above 64
+# classes it is by the number of words.
+_BITS_GROWTH = ((8, 1.4), (16, 1.8), (32, 2.4), (64, 3.5))
+_WORD_GROWTH = 2.0
+_PNG_GROWTH, _UINT8_GROWTH = 1.3, 4.0
+_IMAGE_PNG_BYTES_PER_PIXEL = 1.6
+_RECORD_OVERHEAD_BYTES = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """What is known of a row before it is decoded.
+
+    Attributes:
+        height: of the label map, in pixels.
+        width: likewise.
+        label_bytes: of the label map as a PNG.
+        image_bytes: of the encoded image; 0 where there is none.
+    """
+
+    height: int
+    width: int
+    label_bytes: float
+    image_bytes: int
+
+
+def unit_bytes(config: features.Config, height: int, width: int) -> int:
+    """What a row takes of `UNIT_BYTES`: its encoded mask, and its image decoded.
+
+    Args:
+        config: the encoding.
+        height: of the source, in pixels.
+        width: likewise.
+    """
+    stored_height, stored_width = stored_size(config, height, width)
+    image = 3 * height * width if config.with_images else 0
+    return stored_height * stored_width * mask_bytes_per_pixel(config) + image
+
+
+def stored_size(config: features.Config, height: int, width: int) -> tuple[int, int]:
+    """The size that a row's pixels are stored at; of tiles, all of them together."""
+    if config.size is None or config.resize == "tile":
+        return height, width
+    return config.size
+
+
+def mask_bytes_per_pixel(config: features.Config) -> int:
+    """What a pixel's encoded mask takes before it is deflated."""
+    classes = config.num_classes
+    if config.mask_encoding == "png":
+        return 1 if classes <= 255 else 2
+    if config.mask_encoding == "bits":
+        return next(
+            (bits // 8 for bits in (8, 16, 32, 64) if classes <= bits),
+            8 * math.ceil(classes / 64),
+        )
+    return classes * (4 if config.mask_encoding == "float32" else 1)
+
+
+def rows_per_unit(samples: list[Sample], config: features.Config) -> int:
+    """How many rows make a unit, by the largest of a sample."""
+    if not samples:
+        return 1
+    largest = max(unit_bytes(config, s.height, s.width) for s in samples)
+    return max(1, min(_UNIT_ROWS, UNIT_BYTES // largest))
+
+
+def mean_record_bytes(samples: list[Sample], config: features.Config) -> float:
+    """What a row will take in its record, by a sample."""
+    if not samples:
+        return 0.0
+    return sum(_record_bytes(sample, config) for sample in samples) / len(samples)
+
+
+def _record_bytes(sample: Sample, config: features.Config) -> float:
+    height, width = stored_size(config, sample.height, sample.width)
+    pixels = height * width
+    label = sample.label_bytes * pixels / (sample.height * sample.width)
+    classes = config.num_classes
+    if config.mask_encoding == "float32":
+        mask = 4.0 * classes * pixels
+    elif config.mask_encoding == "bits":
+        words = math.ceil(classes / 64)
+        mask = label * next(
+            (growth for bits, growth in _BITS_GROWTH if classes <= bits),
+            _WORD_GROWTH * words,
+        )
+    else:
+        mask = label * (_PNG_GROWTH if config.mask_encoding == "png" else _UINT8_GROWTH)
+    image = float(sample.image_bytes)
+    if config.with_images and config.image_storage == "png":
+        image = _IMAGE_PNG_BYTES_PER_PIXEL * pixels
+    return mask + image + _RECORD_OVERHEAD_BYTES

@@ -1,0 +1,153 @@
+"""What the commands print before and after a run."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.planning.sizes import UNIT_BYTES
+from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import layout
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def print_plan(options: Options, plan: Plan) -> None:
+    """Says what is about to be made, and how large it will be."""
+    config = plan.config
+    size = "x".join(map(str, config.size)) if config.size else "native sizes"
+    if config.resize == "tile":
+        size = f"tiles of {size}"
+    images = f" with images ({config.image_storage})" if config.with_images else ""
+    print(
+        f"{plan.rows:,} rows{images}, {config.num_classes} classes, {size}, "
+        f"{config.mask_encoding} masks: about {human_bytes(plan.stored_bytes)} to "
+        f"write (float32 one-hot: {human_bytes(plan.one_hot_bytes)})"
+    )
+    if options.official_rows and not options.split_by and options.limit is None:
+        official = dict(options.official_rows)
+        found = (
+            f"{split} {plan.splits[split].rows:,} of {official[split]:,}"
+            for split in options.splits
+            if split in official
+        )
+        print(f"rows of the published dataset: {', '.join(found)}")
+    for note in options.notes:
+        print(f"note: {note}")
+    sys.stdout.flush()
+
+
+def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
+    """Says how the rows are cut, and what Beam is told."""
+    table = [["split", "rows", "shards", "units", "rows/unit", "bytes"]]
+    for split, cut in plan.splits.items():
+        approximately = "~" if cut.record_files else ""
+        table.append(
+            [
+                split,
+                f"{approximately}{cut.rows:,}",
+                f"{cut.shards:,}",
+                f"~{cut.units:,}",
+                f"{cut.rows_per_unit:,}",
+                f"~{human_bytes(cut.stored_bytes)}",
+            ]
+        )
+    print_table(table)
+    print(
+        f"a unit is one batch of at most {human_bytes(UNIT_BYTES)} of encoded masks "
+        "and decoded images, or one row"
+    )
+    uncut = [path for cut in plan.splits.values() for path in cut.uncut_files]
+    if uncut:
+        print(
+            f"{len(uncut):,} large files are one unit each, for only plain TFRecord "
+            f"files are cut: {uncut[0]}{', ...' if len(uncut) > 1 else ''}"
+        )
+    print("stages: plan, read + check + encode + write fragments, assemble, analyze,")
+    print("        publish; only names and summaries cross between them")
+    for name, value in sorted(beam_options.items()):
+        print(f"--{name}={','.join(value) if isinstance(value, list) else value}")
+
+
+def print_summary(directory: str, counters: Mapping[str, int]) -> None:
+    """Shows what was written, class by class.
+
+    Args:
+        directory: of the dataset.
+        counters: how many `rows` were read, how many `label_maps` and `images` were
+            decoded; where a runner tried work again, that too is in it.
+    """
+    manifest = files.read_json(files.join(directory, layout.MANIFEST))
+    stats = files.read_json(files.join(directory, layout.STATS))
+    table = [["split", "records", "shards", "bytes"]]
+    for split, found in manifest["splits"].items():
+        size = sum(shard["bytes"] for shard in found["shards"])
+        table.append(
+            [
+                split,
+                f"{found['records']:,}",
+                f"{len(found['shards']):,}",
+                human_bytes(size),
+            ]
+        )
+    print_table(table)
+    print()
+    print_classes(stats)
+    read, labels, images = (
+        counters.get(name, 0) for name in ("rows", "label_maps", "images")
+    )
+    print()
+    if counters:  # not every runner brings them back
+        print(
+            f"{read:,} rows read; {labels:,} label maps and {images:,} images decoded"
+        )
+    print(f"{manifest['rejected']:,} rows rejected; written to {directory}")
+
+
+def print_classes(stats: Mapping[str, Any]) -> None:
+    """Shows each class's share of the pixels by split, and its weight."""
+    splits = stats["splits"]
+    weights = stats["class_weights"]["median_frequency"]
+    table = [["class", *(f"{split} %" for split in splits), "images", "weight"]]
+    counted = {s: sum(found["class_pixels"]) for s, found in splits.items()}
+    for number, name in enumerate(stats["classes"]):
+        shares = (
+            _percent(found["class_pixels"][number], counted[split])
+            for split, found in splits.items()
+        )
+        images = sum(found["class_images"][number] for found in splits.values())
+        weight = weights[number]
+        table.append(
+            [name, *shares, f"{images:,}", "-" if weight is None else f"{weight:.4f}"]
+        )
+    ignored = (
+        _percent(found["ignored_pixels"], counted[split] + found["ignored_pixels"])
+        for split, found in splits.items()
+    )
+    table.append(["(ignored, of all)", *ignored, "", ""])
+    print_table(table)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / max(1, whole):.2f}"
+
+
+def print_table(rows: list[list[str]]) -> None:
+    """Prints columns, the first to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [
+            cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def human_bytes(count: float) -> str:
+    """A number of bytes as `4.6 MB`."""
+    for unit in _UNITS:
+        if count < 1000 or unit == _UNITS[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("the last unit takes all")

@@ -1,0 +1,71 @@
+"""Checked rows to encoded masks.
+
+The runs of a batch's rows go through the graph end to end, as one long row of pixels,
+so one trace serves rows of all sizes. Nothing in it can fail: what could was rejected
+before.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from maskbeam.pipeline.rows.check import CheckedBatch, CheckedRow
+from maskbeam.pipeline.runtime.coders import SizedCoder
+from maskbeam.transforms import features, masks
+from maskbeam.transforms.record_columns import make_encode_fn
+
+
+class EncodedBatch(NamedTuple):
+    """Rows of one shard, in order, and their masks.
+
+    Attributes:
+        split: of all of them.
+        shard: the number of the shard.
+        part: sorts the shard's batches.
+        rows: as they were checked.
+        masks: of each row, for its runs: [R] or [R n], as `make_encode_fn` gives them.
+    """
+
+    split: str
+    shard: int
+    part: tuple[int, ...]
+    rows: list[CheckedRow]
+    masks: list[npt.NDArray[Any]]
+
+    @property
+    def nbytes(self) -> int:
+        """What the masks take."""
+        return sum(mask.nbytes for mask in self.masks)
+
+
+beam.coders.registry.register_coder(EncodedBatch, SizedCoder)
+
+
+@dataclasses.dataclass(eq=False)
+class EncodeBatch(beam.DoFn):
+    """Checked batches to encoded batches.
+
+    Attributes:
+        config: the encoding.
+    """
+
+    config: features.Config
+
+    def setup(self) -> None:
+        """Traces the encode function, once a worker."""
+        index = tf.TensorSpec([None], masks.index_dtype(self.config.num_classes))
+        self._encode = tf.function(
+            make_encode_fn(self.config), [index], autograph=False
+        ).get_concrete_function()
+
+    def process(self, batch: CheckedBatch) -> Iterator[EncodedBatch]:
+        """Encodes one batch."""
+        indices = [row.runs.values for row in batch.rows]
+        encoded = np.asarray(self._encode(tf.constant(np.concatenate(indices))))
+        ends = np.cumsum([index.size for index in indices])
+        yield EncodedBatch(*batch, np.split(encoded, ends[:-1]))

@@ -1,0 +1,224 @@
+"""Units to raw rows: files by name, record files from beginning to end.
+
+Nothing is decoded here but the containers. What cannot be read is rejected by itself;
+the rows beside it go on.
+"""
+
+import collections
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent import futures
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+from apache_beam.io.filesystem import BeamIOError
+
+from maskbeam.pipeline.elements import (
+    WHOLE,
+    BadRow,
+    Batch,
+    DamagedError,
+    Entry,
+    RawRow,
+    RejectedError,
+    Rejection,
+    Row,
+    Segment,
+    Unit,
+)
+from maskbeam.pipeline.formats import arrays, panoptic_png, record_files, tf_examples
+from maskbeam.pipeline.keys import split_of
+from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.runtime import files, progress
+from maskbeam.pipeline.runtime.coders import SizedCoder
+from maskbeam.transforms import png
+
+beam.coders.registry.register_coder(Batch, SizedCoder)
+
+REJECTED = "rejected"
+PLACES = "places"
+
+_ROWS = beam.metrics.Metrics.counter(progress.NAMESPACE, "rows")
+
+# Encoded bytes that are held at once; decoded ones are bounded in `check`.
+_BATCH_BYTES = 32 << 20
+_BATCH_ROWS = 512
+_FETCHED_AT_ONCE = 8  # rows of object stores, by all threads of a process
+
+
+@dataclasses.dataclass
+class _Waiting:
+    """Rows that wait until they make a batch; `size` in bytes."""
+
+    rows: list[RawRow] = dataclasses.field(default_factory=list)
+    size: int = 0
+
+    def add(self, row: RawRow) -> None:
+        self.rows.append(row)
+        self.size += row.nbytes
+
+
+@beam.typehints.with_output_types(Batch)
+class ReadUnit(beam.DoFn):
+    """Units to batches, and `rejected`.
+
+    Where there are record files, whose keys nobody knew before, also `places`: (key,
+    (split, source)) of every row.
+    """
+
+    def __init__(self, options: Options, plan: Plan) -> None:
+        self._options = options
+        self._plan = plan
+        self._has_records = any(split.record_files for split in plan.splits.values())
+
+    def process(self, unit: Unit) -> Iterator[Any]:
+        """Reads one unit."""
+        rows = (
+            self._record_rows(unit)
+            if unit.record_file
+            else ((unit.split, row) for row in read_rows(unit.rows, unit.split))
+        )
+        parts = itertools.count()
+        waiting: dict[str, _Waiting] = {}
+        for split, row in rows:
+            if isinstance(row, Rejection):
+                progress.TALLY.add(rejected=1)
+                yield beam.pvalue.TaggedOutput(REJECTED, row)
+                continue
+            if self._has_records:
+                place = (row.key, (split, row.source))
+                yield beam.pvalue.TaggedOutput(PLACES, place)
+            batch = waiting.setdefault(split, _Waiting())
+            batch.add(row)
+            _ROWS.inc()
+            if len(batch.rows) >= _BATCH_ROWS or batch.size >= _BATCH_BYTES:
+                yield Batch(split, unit.shard, (unit.part, next(parts)), batch.rows)
+                del waiting[split]
+        for split, batch in waiting.items():
+            yield Batch(split, unit.shard, (unit.part, next(parts)), batch.rows)
+
+    def _record_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
+        """The rows of a record file, each with the split that it is of."""
+        path, keys = unit.record_file, self._plan.record_keys
+        read = 0
+        try:
+            rows = (
+                record_files.reader_of(path).rows(path, keys)
+                if unit.span == WHOLE
+                else tf_examples.rows(path, keys, unit.span)
+            )
+            for row in rows:
+                read += 1
+                if isinstance(row, BadRow):
+                    yield unit.split, _rejection(unit, row.number, row.reason)
+                    continue
+                split = unit.split or split_of(row.key, self._options)
+                if self._plan.splits[split].takes(row.key, self._options.seed):
+                    yield split, row
+        except DamagedError as error:
+            stop = unit.span.stop
+            lost = "the rest is" if stop is None else f"those up to byte {stop} are"
+            reason = (
+                f"damaged at record {error.row}: {error.reason}; the {error.row} "
+                f"records before it are read, {lost} lost"
+            )
+            yield unit.split, _rejection(unit, error.row, reason)
+        except (OSError, BeamIOError) as error:
+            yield unit.split, _rejection(unit, read, f"cannot be read: {error}")
+
+
+def _rejection(unit: Unit, number: int, reason: str) -> Rejection:
+    """The rejection of a record whose key is not known."""
+    return Rejection("", unit.split, f"{unit.record_file}#{number}", "read", reason)
+
+
+@functools.cache
+def _fetchers() -> futures.ThreadPoolExecutor:
+    return futures.ThreadPoolExecutor(_FETCHED_AT_ONCE)
+
+
+def read_rows(rows: Sequence[Row], split: str) -> Iterator[RawRow | Rejection]:
+    """Reads the files of rows, in order.
+
+    Of an object store some are fetched ahead: each file takes a few round trips, in
+    which a worker would do nothing.
+    """
+    entries = [entry for row in rows for entry in (row.label, row.image) if entry]
+    if all(files.is_local(entry.path) for entry in entries):
+        yield from (read_row(row, split) for row in rows)
+        return
+    ahead: collections.deque[futures.Future[RawRow | Rejection]] = collections.deque()
+    for row in rows:
+        ahead.append(_fetchers().submit(read_row, row, split))
+        if len(ahead) >= _FETCHED_AT_ONCE:
+            yield ahead.popleft().result()
+    yield from (row.result() for row in ahead)
+
+
+def read_row(row: Row, split: str) -> RawRow | Rejection:
+    """Reads the files of one row."""
+    try:
+        return RawRow(
+            row.key,
+            row.source,
+            row.image.source if row.image else "",
+            _read_label(row.label, row.segments) if row.label else None,
+            _read_file(row.image) if row.image else None,
+        )
+    except RejectedError as error:
+        return Rejection(row.key, split, row.source, error.stage, error.reason)
+
+
+def _read_file(entry: Entry) -> bytes:
+    try:
+        return files.read(entry.path)
+    except (OSError, BeamIOError) as error:
+        raise RejectedError("read", f"{entry.path} cannot be read: {error}") from error
+
+
+def _read_label(entry: Entry, segments: tuple[Segment, ...] | None) -> bytes:
+    """The encoded label map, as the graph reads it.
+
+    Arrays and panoptic segments become grey PNGs of label values.
+    """
+    if entry.place is not None:
+        try:
+            return encode_ids(arrays.read(entry.path, entry.place))
+        except (ValueError, OSError, BeamIOError) as error:
+            raise RejectedError("read", str(error)) from error
+    data = _read_file(entry)
+    if segments is None:
+        return data
+    try:
+        return panoptic_png.category_map(data, segments)
+    except ValueError as error:
+        raise RejectedError("panoptic", str(error)) from error
+
+
+def encode_ids(array: npt.NDArray[np.generic]) -> bytes:
+    """Encodes an array of ids as a grey PNG: 8 bits deep if they fit, else 16.
+
+    Args:
+        array: whole numbers [H W].
+
+    Raises:
+        ValueError: it is empty, or a value does not fit.
+    """
+    if array.size == 0:
+        raise ValueError(f"the array has no pixels: its shape is {list(array.shape)}")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high > 65535:
+        value = low if low < 0 else high
+        raise ValueError(
+            f"label value {value} at {np.count_nonzero(array == value)} pixels is "
+            "outside 0..65535, which is what a label map can hold; give ignored "
+            "pixels a value within it, such as 255"
+        )
+    if high <= 255:
+        return png.encode_png(array.astype(np.uint8))
+    return png.encode_png(array.astype(np.uint16))

@@ -1,0 +1,26 @@
+"""The stage that every row goes through, from its source to checked pixels."""
+
+from typing import Any
+
+import apache_beam as beam
+
+from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.rows import check, read
+
+
+def read_and_check(
+    units: beam.PCollection, options: Options, cut: Plan
+) -> dict[str, Any]:
+    """Units to checked batches: `checked`, the two `rejected`, and `places`."""
+    raw = units | "Read" >> beam.ParDo(read.ReadUnit(options, cut)).with_outputs(
+        read.REJECTED, read.PLACES, main="batches"
+    )
+    checked = raw.batches | "Check" >> beam.ParDo(
+        check.CheckBatch(options, cut.config, cut.sample_rank)
+    ).with_outputs(check.REJECTED, main="rows")
+    return {
+        "checked": checked.rows,
+        "rejected": (raw[read.REJECTED], checked[check.REJECTED]),
+        "places": raw[read.PLACES],
+    }

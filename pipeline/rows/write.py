@@ -1,0 +1,187 @@
+"""Encoded rows to records, records to fragments, fragments to shards.
+
+A fragment is a piece of a TFRecord file under a name of its own; what moves on is its
+name. Per shard the fragments are concatenated in the order of their parts, so shards
+do not depend on the number of workers or on timing, and a runner may do any step twice.
+Fragments stay until the manifest is written.
+"""
+
+import collections
+import dataclasses
+import pickle
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+from isal import isal_zlib
+
+from maskbeam.pipeline.elements import SkewSample
+from maskbeam.pipeline.formats import tf_examples, tfrecords
+from maskbeam.pipeline.keys import rank_of
+from maskbeam.pipeline.rows.check import CheckedRow
+from maskbeam.pipeline.rows.encode import EncodedBatch
+from maskbeam.pipeline.runtime import files, progress
+from maskbeam.transforms import features, masks, png, summaries
+
+_RECORDS = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
+
+_LEVEL = 1  # isal's levels 0 to 2 are fast, 3 is not
+
+
+@dataclasses.dataclass(frozen=True)
+class WrittenRecords:
+    """What is known of records that lie together: of a fragment, or of a shard.
+
+    Attributes:
+        part: sorts the fragments of a shard.
+        path: of the fragment; of a shard its file name.
+        records: how many.
+        bytes: of the file.
+        sizes: how many masks of each (height, width).
+        summary: of all rows.
+        sha256: of a shard's file, in hex.
+    """
+
+    part: tuple[int, ...]
+    path: str
+    records: int
+    bytes: int
+    sizes: Mapping[tuple[int, int], int]
+    summary: summaries.Summary
+    sha256: str = ""
+
+
+ShardId = tuple[str, int]
+SAMPLES = "samples"
+
+
+def make_record(
+    row: CheckedRow, mask: npt.NDArray[Any], config: features.Config
+) -> bytes:
+    """A row as a serialized tf.Example.
+
+    Args:
+        row: the row.
+        mask: for its runs, as `EncodedBatch` has it.
+        config: the encoding.
+    """
+    columns: dict[str, tf_examples.Value] = {
+        features.KEY: row.key,
+        features.IMAGE_HEIGHT: row.height,
+        features.IMAGE_WIDTH: row.width,
+        **mask_columns(row.runs.repeat(mask), row.height, row.width, config),
+    }
+    if row.image_bytes is not None:
+        columns[features.IMAGE_ENCODED] = row.image_bytes
+        columns[features.IMAGE_FORMAT] = row.image_format
+    return tf_examples.serialize(columns)
+
+
+def mask_columns(
+    mask: npt.NDArray[Any], height: int, width: int, config: features.Config
+) -> dict[str, tf_examples.Value]:
+    """A mask as it lies in the record.
+
+    Args:
+        mask: [pixels] or [pixels n], as the encode function gives it.
+        height: of the mask, in pixels.
+        width: likewise.
+        config: the encoding.
+
+    Returns:
+        One column where all rows have one size, value and shape where they do not.
+    """
+    column = config.mask_column
+    if config.mask_encoding == "png":
+        return {column: png.encode_png(mask.reshape(height, width))}
+    value: tf_examples.Value
+    if config.mask_encoding == "float32":
+        value = mask.ravel()
+    else:
+        value = isal_zlib.compress(mask, _LEVEL)
+    if config.size is not None:
+        return {column: value}
+    shape = [height, width, *mask_depth(config)]
+    return {
+        column + features.VALUE_SUFFIX: value,
+        column + features.SHAPE_SUFFIX: np.array(shape, np.int64),
+    }
+
+
+def mask_depth(config: features.Config) -> list[int]:
+    """What follows height and width in the shape of a stored mask."""
+    if config.mask_encoding == "bits":
+        words = masks.words_per_pixel(config.num_classes)
+        return [words] if words > 1 else []
+    return [config.num_classes]
+
+
+@dataclasses.dataclass(eq=False)
+class WriteFragment(beam.DoFn):
+    """Encoded batches to fragments: gives (shard, fragment), and `samples`.
+
+    Attributes:
+        directory: where fragments lie.
+        config: the encoding.
+        seed: of the samples' ranks.
+    """
+
+    directory: str
+    config: features.Config
+    seed: int
+
+    def setup(self) -> None:
+        """Makes the directory, once a worker."""
+        files.make_directory(self.directory)
+
+    def process(self, batch: EncodedBatch) -> Iterator[Any]:
+        """Writes one fragment."""
+        samples: list[SkewSample] = []
+        path = files.join(self.directory, uuid.uuid4().hex)
+        total = summaries.zero(self.config.num_classes, self.config.with_images)
+        sizes: collections.Counter[tuple[int, int]] = collections.Counter()
+        size = 0
+        with files.open_new(path) as file:
+            for row, mask in zip(batch.rows, batch.masks, strict=True):
+                record = make_record(row, mask, self.config)
+                if row.raw is not None:
+                    raw_path = files.join(self.directory, uuid.uuid4().hex)
+                    raw = row.raw.label_bytes, row.raw.image_bytes
+                    files.write(raw_path, pickle.dumps(raw))
+                    samples.append(
+                        SkewSample(
+                            rank_of(row.key, self.seed),
+                            batch.split,
+                            row.key,
+                            raw_path,
+                            path,
+                            size + tfrecords.HEAD_BYTES,
+                            len(record),
+                            row.height * row.width,
+                        )
+                    )
+                size += file.write(tfrecords.frame(record))
+                sizes[row.height, row.width] += 1
+                for name, values in row.summary.items():
+                    total[name] += values
+        records = len(batch.rows)
+        progress.TALLY.add(records=records)
+        _RECORDS.inc(records)
+        yield from (beam.pvalue.TaggedOutput(SAMPLES, sample) for sample in samples)
+        yield (
+            (batch.split, batch.shard),
+            WrittenRecords(batch.part, path, records, size, dict(sizes), total),
+        )
+
+
+def add_sizes(
+    many: Iterable[Mapping[tuple[int, int], int]],
+) -> dict[tuple[int, int], int]:
+    """The sum of size counts, sorted."""
+    total: collections.Counter[tuple[int, int]] = collections.Counter()
+    for sizes in many:
+        total.update(sizes)
+    return dict(sorted(total.items()))

@@ -1,0 +1,1 @@
+"""What drives Beam, and mends it: files, runners, workers, coders, progress."""

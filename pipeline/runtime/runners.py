@@ -1,0 +1,160 @@
+"""Beam's runners, as this job needs them to be set."""
+
+import argparse
+import contextlib
+import os
+
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    PortableOptions,
+    SetupOptions,
+    StandardOptions,
+    TestOptions,
+)
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners import create_runner
+from apache_beam.runners.portability.fn_api_runner import (
+    FnApiRunner,
+    fn_runner,
+    worker_handlers,
+)
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.runners.runner import PipelineRunner
+
+from maskbeam.pipeline.errors import UsageError
+
+_DEFAULT = "FnApiRunner"
+_IN_PROCESS = (_DEFAULT, "DirectRunner", "SwitchingDirectRunner")
+_FIRST_IMPORT = "maskbeam.pipeline.runtime.workers"
+_TENSORFLOW_SCHEMES = (None, "gs")  # where TensorFlow reads and writes
+
+
+def options_of(arguments: list[str]) -> PipelineOptions:
+    """Beam's options: ours by default, what the user gave before all.
+
+    Plain `DirectRunner` looks for another engine to download first, and decides by
+    what it finds; the default here does not.
+
+    Args:
+        arguments: the command line's, without those that are maskbeam's own.
+
+    Raises:
+        UsageError: a flag that nobody knows, or a runner that Beam does not have.
+    """
+    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for declared in PipelineOptions.__subclasses__():
+        with contextlib.suppress(argparse.ArgumentError):  # declared twice
+            declared._add_argparse_args(known)
+    try:
+        _, unknown = known.parse_known_args(arguments)
+        options = PipelineOptions(arguments)
+        standard = options.view_as(StandardOptions)
+        standard.runner = standard.runner or _DEFAULT
+        create_runner(standard.runner)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    except SystemExit as error:  # argparse has printed what it did not like
+        raise UsageError("Beam does not take these flags") from error
+    in_process = standard.runner in _IN_PROCESS
+    if unknown and (in_process or not unknown[0].startswith("--")):
+        raise UsageError(
+            f"unknown argument {unknown[0]}: neither maskbeam's nor Beam's"
+        )
+    if is_dry_run(options) and standard.runner != "DataflowRunner":
+        raise UsageError(
+            f"--dry_run is Dataflow's, and {standard.runner} would run all the same: "
+            "maskbeam plan says what a run would do"
+        )
+    setup = options.view_as(SetupOptions)
+    setup.beam_plugins = [*(setup.beam_plugins or ()), _FIRST_IMPORT]
+    if in_process:
+        given = {argument.partition("=")[0] for argument in arguments}
+        _set_up_local(options.view_as(DirectOptions), given)
+    FileSystems.set_options(options)  # names are looked at before there is a pipeline
+    return options
+
+
+def _set_up_local(direct: DirectOptions, given: set[str]) -> None:
+    """Threads for Beam and TensorFlow, and nothing lost between them."""
+    # Beam would send its buffers every second from a thread of their own, and what
+    # another thread writes in that moment is cut in two or lost.
+    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
+    if "--direct_running_mode" not in given:
+        direct.direct_running_mode = "multi_threading"
+    cores = os.cpu_count() or 1
+    if "--direct_num_workers" not in given:
+        direct.direct_num_workers = cores
+    # More of TensorFlow's threads than cores only wait for one another; it reads this
+    # when it is imported.
+    threads = max(1, cores // (direct.direct_num_workers or cores))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+
+
+def runner_of(options: PipelineOptions) -> PipelineRunner:
+    """The runner that the options name.
+
+    Beam's own way to the default one tells its worker processes none of the options,
+    such as the endpoint and the keys of an object store.
+    """
+    name = options.view_as(StandardOptions).runner
+    if name != _DEFAULT:
+        return create_runner(name)
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
+    return FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(provision))
+
+
+def is_dry_run(options: PipelineOptions) -> bool:
+    """Whether the runner is to check everything, and to start nothing."""
+    dry_run: bool = options.view_as(TestOptions).dry_run
+    return dry_run
+
+
+def counts_here(options: PipelineOptions) -> bool:
+    """Whether rows are counted in this process, because all of them pass through it."""
+    mode = options.view_as(DirectOptions).direct_running_mode
+    return _is_local(options) and mode != "multi_processing"
+
+
+def shared_place(options: PipelineOptions) -> str:
+    """A directory that all workers reach; empty where any on this machine is one."""
+    return "" if _is_local(options) else _temp_location(options)
+
+
+def graph_place(options: PipelineOptions, output: str) -> str:
+    """A directory for the transform graph to be made in, by TensorFlow.
+
+    Args:
+        options: Beam's.
+        output: the dataset's directory, which all workers reach.
+
+    Returns:
+        Its path; empty where any on this machine will do.
+
+    Raises:
+        UsageError: none is known that TensorFlow and all workers reach.
+    """
+    if _is_local(options):
+        return ""
+    for place in (output, _temp_location(options)):
+        if place and FileSystems.get_scheme(place) in _TENSORFLOW_SCHEMES:
+            return place
+    raise UsageError(
+        f"--output {output}: TensorFlow makes the transform graph and reaches local "
+        "paths and gs:// only; name a directory there that all workers share by "
+        "--temp_location"
+    )
+
+
+def _is_local(options: PipelineOptions) -> bool:
+    """Whether all workers share this machine's disk."""
+    environment = options.view_as(PortableOptions).environment_type
+    runner = options.view_as(StandardOptions).runner
+    return runner in _IN_PROCESS or environment == "LOOPBACK"
+
+
+def _temp_location(options: PipelineOptions) -> str:
+    return options.view_as(GoogleCloudOptions).temp_location or ""

@@ -1,0 +1,161 @@
+"""Raw rows found again, in this process: what a dataset was made of."""
+
+import collections
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+from apache_beam.io.filesystem import BeamIOError
+
+from maskbeam.pipeline.dataset import skew
+from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, RawRow, Rejection
+from maskbeam.pipeline.formats import picture_header, record_files, tfrecords
+from maskbeam.pipeline.keys import split_of
+from maskbeam.pipeline.options import Options, RecordKeys, Source
+from maskbeam.pipeline.planning import listing
+from maskbeam.pipeline.planning.listing import kind_of
+from maskbeam.pipeline.planning.pairing import pair_by_key, pairing_of
+from maskbeam.pipeline.rows import read
+from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import (
+    class_files,
+    features,
+    layout,
+    record_columns,
+    serving,
+    tiles,
+)
+from maskbeam.transforms.classes import ClassMap
+from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
+
+
+def options_of(
+    manifest: Mapping[str, Any], class_map: ClassMap, label_maps: Sequence[Source]
+) -> Options:
+    """The options that a dataset was made with, but for other label maps.
+
+    Args:
+        manifest: of the dataset.
+        class_map: likewise.
+        label_maps: where the raw label maps are.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
+    given = manifest["options"]
+    splits = {source.split for source in label_maps}
+    images = (Source(**source) for source in given["images"])
+    return Options(
+        label_maps=tuple(label_maps),
+        class_map=class_map,
+        images=tuple(source for source in images if source.split in splits),
+        split_by=tuple((split, share) for split, share in given["split_by"]),
+        group_by=given["group_by"],
+        seed=given["seed"],
+        strip_label_suffix=given["strip_label_suffix"],
+        strip_image_suffix=given["strip_image_suffix"],
+        record_keys=RecordKeys(**given["record_keys"]),
+        max_pixels=given["max_pixels"],
+    )
+
+
+def rows(options: Options) -> Iterator[tuple[str, RawRow]]:
+    """Reads raw rows, with the split of each; leaves out what cannot be read."""
+    yield from _named_rows(options)
+    for source in options.label_maps:
+        for file in files.match(source.pattern):
+            if kind_of(file.path) == "records":
+                yield from _record_rows(file.path, source.split, options)
+
+
+def _named_rows(options: Options) -> Iterator[tuple[str, RawRow]]:
+    pairing = pairing_of(options, with_images=bool(options.images))
+    found: dict[str, list[Entry]] = collections.defaultdict(list)
+    for element in listing.sources_of(options):
+        for key, entry in listing.listed(element, options):
+            found[key].append(entry)
+    for key, entries in found.items():
+        for paired in pair_by_key(key, entries, pairing):
+            if isinstance(paired, Rejection):
+                continue
+            split, row = paired
+            raw = read.read_row(row, split)
+            if isinstance(raw, RawRow):
+                yield split, raw
+
+
+def _record_rows(
+    path: str, split: str, options: Options
+) -> Iterator[tuple[str, RawRow]]:
+    reader = record_files.reader_of(path)
+    keys = reader.resolve(path, options.record_keys)
+    try:
+        for row in reader.rows(path, keys):
+            if not isinstance(row, BadRow):
+                dealt = options.split_by
+                yield split_of(row.key, options) if dealt else split, row
+    except (DamagedError, OSError, BeamIOError):
+        return
+
+
+def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[str]]:
+    """Holds the serving model, run on raw rows, against the records.
+
+    Args:
+        directory: of the dataset.
+        label_maps: where the raw label maps are; images are where they were when the
+            dataset was made.
+
+    Returns:
+        How many rows were compared, and what differs, a line each.
+
+    Raises:
+        FileNotFoundError: there is no dataset, or no serving model.
+        UsageError: the sources contradict the options of the dataset.
+    """
+    manifest = read_manifest(directory)
+    config = read_config(manifest)
+    constants = record_columns.constants_of(read_stats(directory), config)
+    class_map = class_files.load_class_map(files.join(directory, layout.CLASSES))
+    check = skew.SkewCheck(serving.load_transform(directory), config, constants)
+    places = _record_places(directory, manifest)
+    compared = 0
+    faults: list[str] = []
+    for split, raw in rows(options_of(manifest, class_map, label_maps)):
+        key = _record_key(raw, config)
+        if (place := places.get((split, key))) is None:
+            continue  # it was rejected, or left out by --limit
+        compared += 1
+        record = files.read_part(*place)
+        faults += (
+            f"split {split}, row {key!r}: {difference}"
+            for difference in check.differences(
+                raw.label_bytes, raw.image_bytes, record
+            )
+        )
+    return compared, faults
+
+
+def _record_places(
+    directory: str, manifest: Mapping[str, Any]
+) -> dict[tuple[str, str], tuple[str, int, int]]:
+    """Where each record is: (split, key) to (path, offset, length)."""
+    places = {}
+    for split, found in manifest["splits"].items():
+        for shard in found["shards"]:
+            path, at = files.join(directory, shard["file"]), 0
+            for record in tfrecords.records(path):
+                at += tfrecords.HEAD_BYTES
+                example = tf.train.Example.FromString(record)
+                (key,) = example.features.feature[features.KEY].bytes_list.value
+                places[split, key.decode()] = path, at, len(record)
+                at += len(record) + tfrecords.TAIL_BYTES
+    return places
+
+
+def _record_key(raw: RawRow, config: features.Config) -> str:
+    """The key of a raw row's record; of its first tile, where there are tiles."""
+    if config.resize != "tile" or raw.label_bytes is None:
+        return raw.key
+    found = picture_header.read_header(raw.label_bytes)
+    return tiles.tile_key(raw.key, (0, 0), (found.height, found.width))

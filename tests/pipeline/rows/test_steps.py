@@ -1,0 +1,222 @@
+"""Steps of the pipeline by themselves."""
+
+import io
+
+import apache_beam as beam
+import numpy as np
+import pytest
+
+from maskbeam.pipeline import printing
+from maskbeam.pipeline.dataset import rejections, shards, tfds_files
+from maskbeam.pipeline.elements import Batch, RawRow
+from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.planning import sizes
+from maskbeam.pipeline.planning.plan import Plan, SplitPlan
+from maskbeam.pipeline.rows import check, encode, read, write
+from maskbeam.pipeline.runtime import coders, progress
+from maskbeam.transforms import class_files, classes, features, summaries
+from tests import data_generation as data
+
+CONFIG = features.Config(3, "bits")
+OPTIONS = Options((Source("train", "/d/*"),), classes.numbered(3, [255]))
+
+
+def _raw(key, ids):
+    return RawRow(key, f"/d/{key}.png", "", data.png(ids), None)
+
+
+def test_a_batch_larger_than_a_unit_is_cut_in_order(monkeypatch):
+    monkeypatch.setattr(sizes, "UNIT_BYTES", 3 * 10 * 10)
+    rng = np.random.default_rng(0)
+    rows = [_raw(str(i), data.regions(rng, 10, 10, [0, 1, 2])) for i in range(10)]
+    rows[4] = RawRow("4", "/d/4.png", "", b"text", None)
+    batch = Batch("train", 2, (5, 0), rows)
+    step = check.CheckBatch(OPTIONS, CONFIG, 0)
+    step.setup()
+    found = list(step.process(batch))
+    (rejected,) = [f.value for f in found if hasattr(f, "tag")]
+    assert (rejected.key, rejected.stage) == ("4", "header")
+    batches = [f for f in found if not hasattr(f, "tag")]
+    assert [len(b.rows) for b in batches] == [3, 3, 3]
+    assert [b.part for b in batches] == [(5, 0, 0), (5, 0, 1), (5, 0, 2)]
+    keys = [row.key for b in batches for row in b.rows]
+    assert keys == [str(i) for i in range(10) if i != 4]
+
+
+def test_a_row_that_protobuf_cannot_hold_is_rejected_by_its_header():
+    config = features.Config(1000, "float32", size=(1000, 1000))
+    row_check = check.RowCheck(classes.numbered(1000), config, 10**8)
+    with pytest.raises(check.RejectedError) as raised:
+        next(row_check(_raw("a", np.zeros((4, 4), np.uint8))))
+    assert raised.value.stage == "size"
+    assert "4000000000 bytes" in raised.value.reason
+    assert "--mask_encoding" in raised.value.reason
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("num_classes", [3, 300])
+def test_counts_and_indices_are_numpys(depth, num_classes):
+    class_map = class_files.parse_class_map(
+        "name: m\nignore: [450]\nothers: ignore\nclasses:\n"
+        + "".join(
+            f"- {{name: c{i}, ids: [{(i * 37) % 400}]}}\n" for i in range(num_classes)
+        ),
+        "text",
+    )
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, min(460, np.iinfo(depth).max + 1), (11, 13)).astype(depth)
+    meaning = {c.ids[0]: i for i, c in enumerate(class_map.classes)}
+    expected = np.vectorize(lambda value: meaning.get(value, -1))(ids)
+    config = features.Config(num_classes, "bits")
+    (row,) = check.RowCheck(class_map, config, 10**8)(_raw("a", ids))
+    ignored = np.iinfo(row.runs.values.dtype).max
+    index = row.runs.repeat(row.runs.values).reshape(row.height, row.width)
+    np.testing.assert_array_equal(index, np.where(expected < 0, ignored, expected))
+    counts = [(expected == k).sum() for k in range(num_classes)]
+    np.testing.assert_array_equal(row.summary[features.CLASS_PIXELS], counts)
+    assert row.summary[features.IGNORED_PIXELS] == (expected < 0).sum()
+
+
+def test_beam_does_not_pickle_batches_to_see_their_size(monkeypatch):
+    monkeypatch.setattr(coders.pickle, "dumps", None)
+    ids = np.zeros((4, 6), np.uint8)
+    batch = read.Batch("train", 0, (0, 0), [_raw("a", ids)])
+    step = check.CheckBatch(OPTIONS, CONFIG, 0)
+    step.setup()
+    (checked,) = step.process(batch)
+    encoder = encode.EncodeBatch(CONFIG)
+    encoder.setup()
+    (encoded,) = encoder.process(checked)
+    for element, size in (
+        (batch, len(batch.rows[0].label_bytes)),
+        (checked, 24),
+        (encoded, 1),  # its words, one a run
+    ):
+        coder = beam.coders.registry.get_coder(type(element))
+        assert coder.get_impl().estimate_size(element) == size
+
+
+def _pieces(path, part, content):
+    path.write_bytes(content)
+    total = summaries.zero(3, with_images=False)
+    total[features.CLASS_PIXELS] += part[0]
+    return write.WrittenRecords(part, str(path), 1, len(content), {(4, 4): 1}, total)
+
+
+def test_assembling_a_shard_is_retryable(tmp_path):
+    plan = Plan(
+        CONFIG,
+        OPTIONS.record_keys,
+        {"train": SplitPlan(3, (), 0, (), 2, 1, (), 0, None)},
+    )
+    step = shards.AssembleShard(str(tmp_path), "set", plan)
+    fragments = [
+        _pieces(tmp_path / "b", (1, 0), b"second"),
+        _pieces(tmp_path / "a", (0, 2), b"first"),
+        # The same part once more, as a worker that was thought dead leaves it.
+        _pieces(tmp_path / "c", (1, 0), b"second"),
+        None,
+    ]
+    for order in (fragments, fragments[::-1]):
+        ((at, found),) = step.process((("train", 1), order))
+        assert at == ("train", 1)
+        assert found.path == "set-train.tfrecord-00001-of-00002"
+        assert (tmp_path / found.path).read_bytes() == b"firstsecond"
+        assert (found.records, found.bytes) == (2, 11)
+        assert found.sizes == {(4, 4): 2}
+        assert found.summary[features.CLASS_PIXELS].tolist() == [1, 1, 1]
+    ((_, empty),) = step.process((("train", 0), [None]))
+    assert (empty.records, (tmp_path / empty.path).read_bytes()) == (0, b"")
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("records", "rejected", "share", "verdict"),
+    [
+        (5, 0, 0.0, ""),
+        (99, 1, 0.01, ""),
+        (98, 2, 0.01, "2 of 100 rows were rejected"),
+        (0, 3, 1.0, "no record was written"),
+        (0, 0, 1.0, "no record was written"),
+    ],
+)
+def test_verdicts(records, rejected, share, verdict):
+    found = rejections.judge(records, rejected, share, (0, []))
+    assert verdict in found
+    assert bool(found) == bool(verdict)
+    assert "twice" in rejections.judge(5, 0, 1.0, (1, ["'a' at x and at y"]))
+
+
+def test_few_counts_all_and_shows_the_smallest():
+    few = rejections.Few()
+    accumulators = []
+    for start in (0, 40, 80):
+        accumulator = few.create_accumulator()
+        for number in range(start, start + 40):
+            accumulator = few.add_input(accumulator, f"{number:03}")
+        accumulators.append(accumulator)
+    count, shown = few.extract_output(few.merge_accumulators(accumulators[::-1]))
+    assert (count, shown) == (120, ["000", "001", "002", "003", "004"])
+
+
+@pytest.mark.parametrize("encoding", ["bits", "png", "uint8", "float32"])
+@pytest.mark.parametrize("size", [None, (4, 6)])
+def test_features_are_what_tfds_writes(encoding, size):
+    import tensorflow_datasets as tfds
+
+    config = features.Config(70, encoding, size, with_images=True, image_storage="png")
+    found = tfds.features.FeaturesDict.from_json(tfds_files.make_features(config))
+    height, width = size or (None, None)
+    shape, dtype = {
+        "bits": ((height, width, 2), np.int64),
+        "png": ((height, width, 1), np.uint8),
+        "uint8": ((height, width, 70), np.uint8),
+        "float32": ((height, width, 70), np.float32),
+    }[encoding]
+    mask = found[f"mask/{encoding}"]
+    if encoding == "float32" and size is None:
+        assert mask["shape"].shape == (3,)
+        mask, shape = mask["value"], (None,)
+    assert (mask.shape, mask.np_dtype) == (shape, dtype)
+    assert found["image/encoded"].shape == (height, width, 3)
+    # TFDS says the same of its own accord.
+    again = tfds.features.FeaturesDict.from_json(found.to_json())
+    assert again.get_serialized_info() == found.get_serialized_info()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3723, "1:02:03")]
+)
+def test_durations(seconds, text):
+    assert progress.duration(seconds) == text
+
+
+def test_progress_says_how_far_and_how_long():
+    line = progress.describe(records=240, rejected=10, rows=1000, seconds=50)
+    assert line == (
+        "250 of 1,000 rows (25 %), 5 rows/s, 10 rejected, 0:50 elapsed, 2:30 to go"
+    )
+    assert "? to go" in progress.describe(0, 0, 1000, 3)
+
+
+def test_progress_is_written_over_on_a_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    monkeypatch.setattr(progress, "TALLY", progress.Tally())
+    with progress.ProgressLine(10, stream) as _:
+        progress.TALLY.add(records=4, rejected=1)
+        waited = progress.threading.Event()
+        waited.wait(1.3)
+    assert "5 of 10 rows (50 %)" in stream.getvalue()
+    assert "\n" not in stream.getvalue()
+    assert stream.getvalue().endswith("\r\033[K")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (4_600_000, "4.6 MB")]
+)
+def test_bytes_for_people(count, text):
+    assert printing.human_bytes(count) == text

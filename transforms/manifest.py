@@ -1,0 +1,88 @@
+"""What a dataset says of itself: manifest, configuration, statistics."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from maskbeam.transforms import (
+    features,
+    layout,
+)
+
+READ_ELSEWHERE = "copy the dataset to a disk, or to gs://, and read it there"
+
+
+def read_manifest(directory: str) -> dict[str, Any]:
+    """Reads a dataset's manifest.
+
+    Raises:
+        FileNotFoundError: there is none, so there is no dataset.
+        ValueError: it is of a format that this version does not know, or where
+            TensorFlow does not reach.
+    """
+    path = os.path.join(directory, layout.MANIFEST)
+    if not exists(path, READ_ELSEWHERE):
+        unfinished = os.path.join(directory, layout.UNFINISHED)
+        why = "an unfinished run" if tf.io.gfile.exists(unfinished) else "no dataset"
+        raise FileNotFoundError(
+            f"{directory} holds {why}: {layout.MANIFEST} is missing"
+        )
+    manifest = _read_json(path)
+    if manifest["format"] != layout.FORMAT:
+        raise ValueError(
+            f"{path} is of format {manifest['format']}; this version reads "
+            f"{layout.FORMAT}"
+        )
+    return manifest
+
+
+def exists(path: str, advice: str) -> bool:
+    """Whether a file or directory is there.
+
+    Args:
+        path: of it.
+        advice: what to do where TensorFlow does not reach.
+
+    Raises:
+        ValueError: TensorFlow does not reach there.
+    """
+    try:
+        there: bool = tf.io.gfile.exists(path)
+    except tf.errors.UnimplementedError as error:
+        raise ValueError(
+            f"TensorFlow has no filesystem for {path}: {advice}"
+        ) from error
+    return there
+
+
+def read_config(manifest: Mapping[str, Any]) -> features.Config:
+    """What the graph, the records and their reader agree on, by the manifest."""
+    options = manifest["options"]
+    size = options["size"]
+    return features.Config(
+        num_classes=options["num_classes"],
+        mask_encoding=options["mask_encoding"],
+        size=None if size is None else (size[0], size[1]),
+        with_images=options["with_images"],
+        normalize=options["normalize"],
+        image_storage=options["image_storage"],
+        resize=options["resize"],
+        overlap=options["overlap"],
+        weight_map=options["weight_map"],
+        presence=options["presence"],
+        boundary=options["boundary"],
+    )
+
+
+def read_stats(directory: str) -> dict[str, Any]:
+    """Reads a dataset's statistics."""
+    return _read_json(os.path.join(directory, layout.STATS))
+
+
+def _read_json(path: str) -> dict[str, Any]:
+    with tf.io.gfile.GFile(path) as file:
+        tree: dict[str, Any] = json.load(file)
+    return tree
