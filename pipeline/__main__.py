@@ -1,12 +1,11 @@
-"""The command line: `maskbeam`, or `python -m maskbeam.pipeline`.
-
-Nothing heavy is imported before it is known what to do: `--help` is for people.
-"""
+"""The command line: `maskbeam`, or `python -m maskbeam.pipeline`."""
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from maskbeam.pipeline import arguments as flags
 from maskbeam.pipeline import commands
@@ -19,6 +18,12 @@ from maskbeam.pipeline.errors import (
     BadDataError,
     RunnerError,
     UsageError,
+)
+
+_BEAM = (
+    "All other flags go to Apache Beam: --runner (default: FnApiRunner, in this "
+    "process), --direct_num_workers (default: the machine's cores), --temp_location "
+    "and the rest."
 )
 
 
@@ -43,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"maskbeam: {error}", file=sys.stderr)
         return BAD_DATA
     except RunnerError as error:
+        # What a runner raises is no mistake of the user's: the trace is for us.
+        logging.error("the runner failed", exc_info=error.__cause__)
         print(f"maskbeam: the runner failed: {error}", file=sys.stderr)
         return RUNNER_FAILED
     except BrokenPipeError:  # `maskbeam inspect ... | head`
@@ -57,48 +64,63 @@ def _parser() -> Parser:
         "transform graph.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action=_ShowVersion, nargs=0)
     subparsers = parser.add_subparsers(
         metavar="COMMAND", required=True, parser_class=Parser
     )
 
     def add(
-        name: str, run: Callable[[argparse.Namespace, list[str]], int], text: str
+        run: Callable[[argparse.Namespace, list[str]], int], text: str, **more: Any
     ) -> Parser:
         command: Parser = subparsers.add_parser(
-            name, help=text, description=text, allow_abbrev=False
+            run.__name__, help=text, description=text, allow_abbrev=False, **more
         )
         command.set_defaults(run=run)
         return command
 
-    convert = add("convert", commands.convert, "Convert label maps, and their images.")
-    flags.add_input_arguments(convert)
-    flags.add_output_arguments(convert)
-    convert.epilog = _BEAM
-    validate = add(
-        "validate",
-        commands.validate,
-        "Say what would be rejected, and why; write nothing.",
+    flags.add_arguments(
+        add(commands.convert, "Convert label maps, and their images.", epilog=_BEAM),
+        writes=True,
     )
-    flags.add_input_arguments(validate)
-    validate.epilog = _BEAM
-    plan = add(
-        "plan", commands.plan, "Say how a conversion would be cut; read headers only."
-    )
-    flags.add_input_arguments(plan)
-    plan.epilog = _BEAM
-    inspect = add("inspect", commands.inspect, "Show what a dataset holds.")
-    inspect.add_argument("directory", metavar="DIR")
-    inspect.add_argument("--split", help="only this one")
-    inspect.add_argument(
+    text = "Say what would be rejected, and why; write nothing."
+    flags.add_arguments(add(commands.validate, text, epilog=_BEAM), writes=False)
+    text = "Say how a conversion would be cut; read headers only."
+    flags.add_arguments(add(commands.plan, text, epilog=_BEAM), writes=False)
+    _add_to_inspect(add(commands.inspect, "Show what a dataset holds."))
+    text = "Hold shards against the manifest, and the graphs against the records."
+    _add_to_verify(add(commands.verify, text))
+    text = "Put the serving model where a model server looks for it."
+    _add_to_export(add(commands.export, text))
+    presets = add(commands.presets, "List the class maps, or print one as YAML.")
+    presets.add_argument("name", nargs="?", metavar="NAME")
+    return parser
+
+
+class _ShowVersion(argparse.Action):
+    """Looks the version up only where it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:
+        super().__init__(option_strings, dest, help="say which this is", **more)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Prints it, and leaves."""
+        from maskbeam import pipeline
+
+        print(f"maskbeam {pipeline.__version__}")
+        parser.exit()
+
+
+def _add_to_inspect(parser: Parser) -> None:
+    parser.add_argument("directory", metavar="DIR")
+    parser.add_argument("--split", help="only this one")
+    parser.add_argument(
         "--limit", type=int, default=3, metavar="N", help="rows to show (default: 3)"
     )
-    verify = add(
-        "verify",
-        commands.verify,
-        "Hold shards against the manifest, and the graphs against the records.",
-    )
-    verify.add_argument("directory", metavar="DIR")
-    verify.add_argument(
+
+
+def _add_to_verify(parser: Parser) -> None:
+    parser.add_argument("directory", metavar="DIR")
+    parser.add_argument(
         "--raw",
         nargs="+",
         action="extend",
@@ -107,32 +129,12 @@ def _parser() -> Parser:
         help="the label maps that it was made of: also hold what the serving model "
         "makes of them, and of their images, against the records",
     )
-    export = add(
-        "export",
-        commands.export,
-        "Put the serving model where a model server looks for it.",
-    )
-    export.add_argument("directory", metavar="DIR")
-    export.add_argument("--to", required=True, metavar="PATH", help="the model's")
-    export.add_argument("--version", required=True, type=int, metavar="N")
-    presets = add(
-        "presets", commands.presets, "List the class maps, or print one as YAML."
-    )
-    presets.add_argument("name", nargs="?", metavar="NAME")
-    return parser
 
 
-_BEAM = (
-    "All other flags go to Apache Beam: --runner (default: FnApiRunner, in this "
-    "process), --direct_num_workers (default: the machine's cores), --temp_location "
-    "and the rest."
-)
-
-
-# -------------------------------------------------------------------------- commands
-
-
-# ---------------------------------------------------------------------------- helpers
+def _add_to_export(parser: Parser) -> None:
+    parser.add_argument("directory", metavar="DIR")
+    parser.add_argument("--to", required=True, metavar="PATH", help="the model's")
+    parser.add_argument("--version", required=True, type=int, metavar="N")
 
 
 if __name__ == "__main__":

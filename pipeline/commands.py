@@ -1,102 +1,73 @@
-"""The commands: what each does with parsed flags, and what it prints."""
+"""The commands: what each does with its flags, and what it prints.
+
+Nothing heavy is imported before it is known what to do: `--help` is for people.
+"""
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from maskbeam.pipeline import arguments as flags
+from maskbeam.pipeline import conversion
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
-from maskbeam.pipeline.runtime import run
 from maskbeam.pipeline.runtime.quiet import quiet
 from maskbeam.transforms import class_files, layout
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from maskbeam.pipeline.options import Options
-
-
-_SHOWN_REJECTIONS = 5
-
 
 def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    """Converts, and shows what was written."""
     beam_options = _beam_options(beam_arguments)
-    options = flags.from_arguments(arguments)
-    from maskbeam.pipeline.dataset import claim
-    from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.printing import print_plan, print_summary
-    from maskbeam.pipeline.runtime import files, runners
+    from maskbeam.pipeline import printing
 
-    directory = options.output
-    assert directory is not None
-    dry_run = runners.is_dry_run(beam_options)
-    graph_place = "" if dry_run else runners.graph_place(beam_options, directory)
-    claim.check_claim(directory, overwrite=options.overwrite)
-    if arguments.classes == flags.AUTO:
-        options = _with_found_classes(options, beam_options)
-    cut = survey(options)
-    print_plan(options, cut)
-    with quiet():
-        from maskbeam.pipeline import flow
-    name = claim.temporary_name()
-    temporary = files.join(directory, name)
-    if not dry_run:
-        claim.claim(options, cut, name)
-    with (
-        # The job may go on when this process is gone.
-        contextlib.nullcontext(files.join(graph_place, name))
-        if graph_place
-        else run.scratch("")
-    ) as scratch:
-        result = run.run(
-            beam_options,
-            cut,
-            lambda root: flow.define_pipeline(root, options, cut, temporary, scratch),
+    try:
+        outcome = conversion.run_conversion(
+            flags.from_arguments(arguments), beam_options, show=True
         )
-    if dry_run:
+    except BadDataError as error:
+        printing.print_rejections(error.files)
+        raise
+    if outcome.status == "dry run":
         print("nothing was started, and nothing written")
-        return DONE
-    if files.exists(files.join(directory, layout.MANIFEST)):
-        print_summary(directory, run.counters(result))
-        return DONE
-    rejected = files.join(directory, layout.REJECTED)
-    if not files.exists(files.join(rejected, layout.VERDICT)):
-        print(f"the job is handed over; at its end {directory} has {layout.MANIFEST}")
-        return DONE
-    verdict = files.read_json(files.join(rejected, layout.VERDICT))
-    found = [file.path for file in files.match(files.join(rejected, "*.jsonl"))]
-    _print_rejections(found)
-    print(
-        f"maskbeam: {verdict['reason']}. No dataset was made. Mend the rows in "
-        f"{rejected}, or allow for them by --max_rejected; --overwrite starts anew",
-        file=sys.stderr,
-    )
-    return BAD_DATA
+    elif outcome.status == "handed over":
+        print(
+            f"the job is handed over; at its end {outcome.directory} has "
+            f"{layout.MANIFEST}"
+        )
+    else:
+        printing.print_summary(outcome.directory, outcome.counters)
+        printing.print_warnings(outcome.warnings)
+    return DONE
 
 
 def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    """Says what would be rejected, and why."""
     beam_options = _beam_options(beam_arguments)
     options = flags.from_arguments(arguments)
     from maskbeam.pipeline.planning.survey import survey
     from maskbeam.pipeline.printing import print_plan
-    from maskbeam.pipeline.runtime import files, runners
+    from maskbeam.pipeline.runtime import files, run, runners
 
-    if arguments.classes == flags.AUTO:
-        options = _with_found_classes(options, beam_options)
+    if flags.finds_classes(options):
+        with quiet():
+            from maskbeam.pipeline import discover
+        options = discover.with_found_classes(options, beam_options, show=True)
         print(class_files.to_yaml(options.class_map), end="")
-    cut = survey(options)
-    print_plan(options, cut)
+    plan = survey(options)
+    print_plan(options, plan)
     with quiet():
         from maskbeam.pipeline import validate
     with run.scratch(runners.shared_place(beam_options)) as scratch:
         run.run(
             beam_options,
-            cut,
-            lambda root: validate.define_pipeline(root, options, cut, scratch),
+            lambda root: validate.define_pipeline(root, options, plan, scratch),
+            records=plan.records,
+            show=True,
         )
         findings = validate.read_findings(scratch)
         unknown_values = False
@@ -114,24 +85,26 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 
 def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    """Says how a conversion would be cut."""
     beam_options = _beam_options(beam_arguments)
     options = flags.from_arguments(arguments)
     from maskbeam.pipeline.planning.survey import survey
     from maskbeam.pipeline.printing import print_plan, print_plan_details
 
-    if arguments.classes == flags.AUTO:
+    if flags.finds_classes(options):
         raise UsageError(
             "plan reads headers only, and --classes auto all label maps: maskbeam "
             "validate --classes auto prints the class map to plan with"
         )
-    cut = survey(options)
-    print_plan(options, cut)
-    print_plan_details(cut, beam_options.get_all_options(drop_default=True))
+    found = survey(options)
+    print_plan(options, found)
+    print_plan_details(found, beam_options.get_all_options(drop_default=True))
     return DONE
 
 
 def inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    _no_more(beam_arguments)
+    """Shows what a dataset holds."""
+    _refuse(beam_arguments)
     with quiet():
         from maskbeam.pipeline import inspect
     with _errors_of_dataset():
@@ -140,7 +113,8 @@ def inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 
 def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    _no_more(beam_arguments)
+    """Holds a dataset against its manifest, its graphs and its raw rows."""
+    _refuse(beam_arguments)
     with quiet():
         from maskbeam.pipeline import verify, verify_sources
 
@@ -163,7 +137,8 @@ def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 
 def export(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    _no_more(beam_arguments)
+    """Puts the serving model where a model server looks for it."""
+    _refuse(beam_arguments)
     if arguments.version < 1:
         raise UsageError(f"--version {arguments.version} must be 1 or more")
     with quiet():
@@ -175,7 +150,8 @@ def export(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 
 def presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    _no_more(beam_arguments)
+    """Lists the class maps that come with the package, or prints one."""
+    _refuse(beam_arguments)
     if arguments.name is None:
         for name in class_files.preset_names():
             print(f"{name:20} {class_files.preset(name).num_classes:4} classes")
@@ -189,6 +165,9 @@ def presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     return DONE
 
 
+# ---------------------------------------------------------------------------- helpers
+
+
 @contextlib.contextmanager
 def _errors_of_dataset() -> Iterator[None]:
     """Where there is no dataset, or not such a one, the command is wrong."""
@@ -198,57 +177,16 @@ def _errors_of_dataset() -> Iterator[None]:
         raise UsageError(str(error)) from error
 
 
-def _no_more(arguments: list[str]) -> None:
+def _refuse(arguments: list[str]) -> None:
+    """Refuses flags that would go to Beam, where no pipeline is run."""
     if arguments:
         raise UsageError(f"unknown argument {arguments[0]}")
 
 
 def _beam_options(arguments: list[str]) -> "PipelineOptions":
-    """Beam's options, and Beam: not before it is needed."""
+    """Loads Beam, and sets it up by its flags."""
     with quiet():
         from maskbeam.pipeline.runtime import runners
-    return runners.options_of(arguments)
-
-
-def _with_found_classes(
-    options: "Options", beam_options: "PipelineOptions"
-) -> "Options":
-    """The options with a class map of what a pass over all label maps finds.
-
-    Raises:
-        BadDataError: there is no map of what it finds.
-    """
-    from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.runtime import runners
-
-    keys = dataclasses.replace(options.record_keys, image="")
-    labels_only = dataclasses.replace(
-        options, images=(), images_only=(), record_keys=keys, limit=None
-    )
-    cut = survey(labels_only)
-    with quiet():
-        from maskbeam.pipeline import discover
-    with run.scratch(runners.shared_place(beam_options)) as scratch:
-        run.run(
-            beam_options,
-            cut,
-            lambda root: discover.define_pipeline(root, labels_only, cut, scratch),
-        )
-        try:
-            found = discover.read_class_map(scratch, flags.AUTO)
-        except ValueError as error:
-            raise BadDataError(f"--classes auto: {error}") from error
-    return dataclasses.replace(options, class_map=found)
-
-
-def _print_rejections(paths: list[str]) -> None:
-    """The first few, for a user who would otherwise have to open a file."""
-    from maskbeam.pipeline.runtime import files
-
-    count = 0
-    for line in (line for path in paths for line in files.lines(path)):
-        count += 1
-        if count <= _SHOWN_REJECTIONS:
-            print(line, file=sys.stderr)
-    if count > _SHOWN_REJECTIONS:
-        print(f"... and {count - _SHOWN_REJECTIONS:,} more", file=sys.stderr)
+    options = runners.parse_options(arguments)
+    runners.set_up(options)
+    return options

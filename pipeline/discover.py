@@ -1,20 +1,24 @@
 """`--classes auto`: a first class map, from the values that a full pass finds."""
 
 import collections
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 import numpy as np
 import tensorflow as tf
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from maskbeam.pipeline.elements import Batch
+from maskbeam.pipeline.errors import BadDataError
 from maskbeam.pipeline.formats import picture_header
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.planning.units import PlanUnits
 from maskbeam.pipeline.rows import read
 from maskbeam.pipeline.rows.run_lengths import runs_of
-from maskbeam.pipeline.runtime import files, progress
+from maskbeam.pipeline.runtime import files, progress, run, runners
 from maskbeam.transforms import classes, decode
 from maskbeam.transforms.classes import ClassMap, LabelClass, color_levels
 from maskbeam.transforms.png_kinds import KINDS, RGB, RGBA, Kind
@@ -26,19 +30,52 @@ _USUAL_IGNORE_LABEL = 255
 Counts = collections.Counter[tuple[bool, int]]  # (is a colour, label value): pixels
 
 
+def with_found_classes(
+    options: Options, beam_options: PipelineOptions, *, show: bool
+) -> Options:
+    """Completes options by a class map of what a pass over all label maps finds.
+
+    Args:
+        options: what is converted, but for the class map.
+        beam_options: how the pass is run.
+        show: whether to print its progress.
+
+    Raises:
+        BadDataError: there is no map of what it finds.
+        RunnerError: the runner failed.
+    """
+    keys = dataclasses.replace(options.record_keys, image="")
+    labels_only = dataclasses.replace(
+        options, images=(), images_only=(), record_keys=keys, limit=None
+    )
+    plan = survey(labels_only)
+    with run.scratch(runners.shared_place(beam_options)) as scratch:
+        run.run(
+            beam_options,
+            lambda root: define_pipeline(root, labels_only, plan, scratch),
+            records=plan.records,
+            show=show,
+        )
+        try:
+            found = read_class_map(scratch, options.class_map.name)
+        except ValueError as error:
+            raise BadDataError(f"--classes auto: {error}") from error
+    return dataclasses.replace(options, class_map=found)
+
+
 def define_pipeline(
-    root: beam.Pipeline, options: Options, cut: Plan, scratch: str
+    root: beam.Pipeline, options: Options, plan: Plan, scratch: str
 ) -> None:
     """Builds a pass over all label maps that counts their values.
 
     Args:
         root: the pipeline.
         options: what is read.
-        cut: how, by `survey`.
+        plan: how, by `survey`.
         scratch: a directory for the result.
     """
-    units = (root | "Plan" >> PlanUnits(options, cut))["units"]
-    read_rows = units | "Read" >> beam.ParDo(read.ReadUnit(options, cut)).with_outputs(
+    units = (root | "Plan" >> PlanUnits(options, plan))["units"]
+    read_rows = units | "Read" >> beam.ParDo(read.ReadUnit(options, plan)).with_outputs(
         read.REJECTED, read.PLACES, main="batches"
     )
     _ = (

@@ -1,5 +1,7 @@
 """What can go wrong, by whose fault it is; each kind has its exit code."""
 
+from collections.abc import Mapping, Sequence
+
 DONE, BAD_DATA, WRONG_COMMAND, RUNNER_FAILED = range(4)
 
 
@@ -8,7 +10,23 @@ class UsageError(Exception):
 
 
 class BadDataError(Exception):
-    """The data is bad: exit code 1."""
+    """The data is bad: exit code 1.
+
+    Args:
+        message: what is wrong with it, and what you can do.
+        rejections: how many rows were rejected, by stage.
+        files: where each of them is named with its reason, a JSON line each.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        rejections: Mapping[str, int] | None = None,
+        files: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.rejections = rejections or {}
+        self.files = files
 
 
 class RunnerError(Exception):

@@ -1,22 +1,26 @@
 """The whole flow on one screen."""
 
+from typing import Any
+
 import apache_beam as beam
 import tensorflow_transform.beam as tft_beam
 
-from maskbeam.pipeline.dataset import analyze, publish, rejections
-from maskbeam.pipeline.dataset.rejections import judge_keys
+from maskbeam.pipeline.dataset.analyze import WriteTransformGraph
+from maskbeam.pipeline.dataset.publish import Publish
+from maskbeam.pipeline.dataset.rejections import WriteRejections, judge_keys
 from maskbeam.pipeline.dataset.shards import WriteShards
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import units
 from maskbeam.pipeline.planning.plan import Plan
-from maskbeam.pipeline.rows import encode, write
+from maskbeam.pipeline.rows import write
+from maskbeam.pipeline.rows.encode import EncodeBatch
 from maskbeam.pipeline.rows.stage import read_and_check
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import layout, summaries
 
 
 def define_pipeline(
-    root: beam.Pipeline, options: Options, cut: Plan, temporary: str, scratch: str
+    root: beam.Pipeline, options: Options, plan: Plan, temporary: str, scratch: str
 ) -> None:
     """Builds a conversion; neither parses flags nor runs anything.
 
@@ -26,46 +30,30 @@ def define_pipeline(
     Args:
         root: the pipeline.
         options: what is converted.
-        cut: how, by `survey`.
+        plan: how, by `survey`.
         temporary: a directory of this run's own, in the output.
         scratch: a directory that TensorFlow and all workers reach.
     """
-    directory = options.output
-    assert directory is not None
-    config, class_map = cut.config, options.class_map
+    assert options.output is not None
     with tft_beam.Context(temp_dir=files.join(scratch, "tft")):
-        names = root | "Plan" >> units.PlanUnits(options, cut)
+        names = root | "Plan" >> units.PlanUnits(options, plan)
 
         # From here to the fragments: one fused stage, so rows are never held.
-        rows = read_and_check(names["units"], options, cut)
-        encoded = rows["checked"] | "Encode" >> beam.ParDo(encode.EncodeBatch(config))
+        rows = read_and_check(names["units"], options, plan)
+        encoded = rows["checked"] | "Encode" >> beam.ParDo(EncodeBatch(plan.config))
         written = encoded | "Write" >> WriteShards(
-            directory,
+            options.output,
             files.join(temporary, "fragments"),
             options.name,
-            cut,
+            plan,
             options.seed,
         )
-        shards = written["shards"]
-
-        # A shard's summary is all that the analyzers need of it.
-        graph_splits = summaries.graph_splits(options.splits)
-        totals = (
-            shards
-            | "GraphSplits" >> beam.Filter(lambda shard: shard[0][0] in graph_splits)
-            | "Summaries" >> beam.Map(lambda shard: shard[1].summary)
-        )
-        graph = totals | "Analyze" >> analyze.WriteTransformGraph(
-            files.join(directory, layout.TRANSFORM_GRAPH),
-            files.join(scratch, layout.TRANSFORM_GRAPH),
-            config,
-            class_map,
-        )
+        graph = _analyze(written["shards"], options, plan, scratch)
 
         rejected = (
             (names[units.REJECTED], *rows["rejected"])
             | "AllRejected" >> beam.Flatten()
-            | "WriteRejections" >> rejections.WriteRejections(directory)
+            | "WriteRejections" >> WriteRejections(options.output)
         )
         duplicates, repeated = judge_keys(rows["places"], names[units.REPEATED])
         _ = (
@@ -73,8 +61,8 @@ def define_pipeline(
             | "Once" >> beam.Create([None], reshuffle=False)
             | "Publish"
             >> beam.ParDo(
-                publish.Publish(options, cut, temporary),
-                shards=beam.pvalue.AsList(shards),
+                Publish(options, plan, temporary),
+                shards=beam.pvalue.AsList(written["shards"]),
                 rejected=beam.pvalue.AsList(rejected),
                 duplicates=beam.pvalue.AsSingleton(duplicates),
                 repeated=beam.pvalue.AsSingleton(repeated),
@@ -82,3 +70,23 @@ def define_pipeline(
                 samples=beam.pvalue.AsSingleton(written[write.SAMPLES]),
             )
         )
+
+
+def _analyze(
+    shards: beam.PCollection, options: Options, plan: Plan, scratch: str
+) -> Any:
+    """Makes the transform graph; a shard's summary is all that its analyzers need."""
+    assert options.output is not None
+    splits = summaries.graph_splits(options.splits)
+    return (
+        shards
+        | "GraphSplits" >> beam.Filter(lambda shard: shard[0][0] in splits)
+        | "Summaries" >> beam.Map(lambda shard: shard[1].summary)
+        | "Analyze"
+        >> WriteTransformGraph(
+            files.join(options.output, layout.TRANSFORM_GRAPH),
+            files.join(scratch, layout.TRANSFORM_GRAPH),
+            plan.config,
+            options.class_map,
+        )
+    )

@@ -1,163 +1,338 @@
-"""Options: what the user asked for, checked."""
+"""Options: what the user asked for, checked.
+
+An option is declared once, as a field of `Options`: its type, its default, what it may
+be, what it does in words. Flags, `--help`, the keyword arguments of `convert`, the
+manifest's entries and the flex template's form are all made of these declarations.
+"""
 
 import dataclasses
 import re
-from typing import Any, Literal
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+from maskbeam.pipeline import values
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.values import DEFAULT_SPLIT, RecordKeys, Source
 from maskbeam.transforms import features
 from maskbeam.transforms.classes import ClassMap
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-DEFAULT_SPLIT = "train"
+_NAME = r"[A-Za-z][A-Za-z0-9_]*"
 
 # `bits` is the smaller in memory and the faster to read, but deflates worse the wider
 # its words are; beyond 16 classes PNGs of the class index are the smaller records.
 _BITS_CLASSES = 16
 
+T = TypeVar("T")
+
+READ, ENCODE = "what to read", "how to encode"
+ACCEPT, WRITE = "what to accept", "where to write"
+
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """Files of one side of one split.
+class Option:
+    """An option, but for its name and its default.
 
     Attributes:
-        split: the split that they are of.
-        pattern: a glob, or a path, on any Beam filesystem; local ones are absolute.
+        group: the heading in `--help`; what stands under `WRITE` is of `convert` alone.
+        label: its name in a form.
+        help: what it does.
+        value: what it may be.
+        many: whether it takes several values.
+        required: whether it has to be given.
+        default_in_words: in `--help`, in place of the default itself.
     """
 
-    split: str
-    pattern: str
+    group: str
+    label: str
+    help: str
+    value: values.Value
+    many: bool = False
+    required: bool = False
+    default_in_words: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class RecordKeys:
-    """Where in a record file a row's parts are: features, columns or extensions.
-
-    None leaves it to the format (`formats.Reader.resolve`).
-
-    Attributes:
-        label: the encoded label map.
-        image: the encoded image; empty for none.
-        key: the row's key; empty to number the rows of each file.
-    """
-
-    label: str | None = None
-    image: str | None = None
-    key: str | None = None
+def _option(
+    default: Any,
+    group: str,
+    label: str,
+    help: str,  # noqa: A002 - as argparse calls it
+    value: values.Value,
+    **more: Any,
+) -> Any:
+    """Declares an option as a field of a dataclass."""
+    declaration = Option(group, label, help, value, **more)
+    return dataclasses.field(default=default, metadata={"option": declaration})
 
 
-@dataclasses.dataclass(frozen=True)
+def declared(cls: type) -> dict[str, Option]:
+    """The options that a dataclass declares, by name."""
+    return {
+        field.name: field.metadata["option"]
+        for field in dataclasses.fields(cls)
+        if "option" in field.metadata
+    }
+
+
+def _with_attributes(cls: type[T]) -> type[T]:
+    """Adds to a class's docstring what its declared options do."""
+    lines = [f"        {name}: {found.help}" for name, found in declared(cls).items()]
+    cls.__doc__ = "\n".join([str(cls.__doc__).rstrip(), *lines])
+    return cls
+
+
+@_with_attributes
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
     """A conversion, checked.
 
-    Attributes:
-        label_maps: where the label maps are.
-        class_map: what their values mean.
-        images: where the images are; none for label maps alone, or where record files
-            and lists of pairs bring both.
-        images_only: images of splits that have no label maps.
-        split_lists: files that list the keys of a split, one a line: of its label maps
-            only those are taken.
-        official_rows: (split, rows) of the dataset as published.
-        notes: what is to be known of it, a line each.
-        output: the dataset's directory; None for commands that write none.
-        name: of the dataset, and the beginning of its shards' names.
-        overwrite: whether an earlier dataset in `output` may go.
-        split_by: (split, share) pairs that add up to 1: rows are dealt to the splits by
-            a hash of their key. Empty where the sources say the split.
-        group_by: a regular expression; rows whose keys give the same match (its first
-            group, or all of it) land in the same split.
-        seed: of all hashes.
-        limit: rows of lowest hash to take from each split; None for all.
-        strip_label_suffix: taken off the end of a label map's key.
-        strip_image_suffix: taken off the end of an image's key.
-        record_keys: feature names in record files.
-        size: (height, width) in pixels to bring rows to, or None.
-        resize: how, as in `features.Config`.
-        tile: (height, width) in pixels of the tiles to cut pictures into, or None.
-        overlap: pixels that neighbouring tiles share.
-        weight_map: as in `features.Config`.
-        presence: likewise.
-        boundary: likewise.
-        normalize: as in `features.Config`.
-        image_storage: as in `features.Config`.
-        mask_encoding: as in `features.Config`, or `auto`: `bits` to 16 classes, `png`
-            beyond.
-        shard_mb: the size of a shard to aim for, in MiB.
-        max_rejected: the share of rows that may be rejected, 0..1.
-        max_pixels: the largest picture that is decoded, in pixels.
+    You give each option as text, as on the command line, or as Python has it:
+    `size="360x480"` or `size=(360, 480)`.
 
     Raises:
-        UsageError: two of them contradict each other, or one is out of range.
+        UsageError: an option is not what it may be, or two contradict each other.
+
+    Attributes:
+        class_map: what the values of label maps mean.
+        official_rows: (split, rows) of the dataset as published.
+        notes: what you should know of that dataset, a line each.
     """
 
-    label_maps: tuple[Source, ...]
     class_map: ClassMap
-    images: tuple[Source, ...] = ()
-    images_only: tuple[Source, ...] = ()
-    split_lists: tuple[Source, ...] = ()
     official_rows: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
-    output: str | None = None
-    name: str = ""
-    overwrite: bool = False
-    split_by: tuple[tuple[str, float], ...] = ()
-    group_by: str | None = None
-    seed: int = 0
-    limit: int | None = None
-    strip_label_suffix: str = ""
-    strip_image_suffix: str = ""
-    record_keys: RecordKeys = RecordKeys()
-    size: tuple[int, int] | None = None
-    resize: features.Resize = "stretch"
-    tile: tuple[int, int] | None = None
-    overlap: int = 0
-    weight_map: features.WeightMap = "none"
-    presence: bool = False
-    boundary: int = 0
-    normalize: features.Normalize = "unit"
-    image_storage: features.ImageStorage = "original"
-    mask_encoding: Literal["auto"] | features.MaskEncoding = "auto"
-    shard_mb: int = 128
-    max_rejected: float = 0.0
-    max_pixels: int = 100_000_000
+
+    label_maps: tuple[Source, ...] = _option(
+        (),
+        READ,
+        "Label maps",
+        "label maps: PNG, .npy, .npz; TFRecord shards of tf.Example, WebDataset tars, "
+        "Parquet; a .txt list of `IMAGE LABEL_MAP` paths; or tfds:NAME, where TFDS has "
+        "prepared it; the split is `train` unless named",
+        values.SOURCES,
+        many=True,
+    )
+    images: tuple[Source, ...] = _option(
+        (),
+        READ,
+        "Images",
+        "their images, PNG or JPEG, paired by key (the path below the glob's fixed "
+        "directory, without extension); record files bring their own",
+        values.SOURCES,
+        many=True,
+    )
+    images_only: tuple[Source, ...] = _option(
+        (),
+        READ,
+        "Images without label maps",
+        "images of a split that has no label maps, such as test",
+        values.SOURCES_OF_A_SPLIT,
+        many=True,
+    )
+    split_list: tuple[Source, ...] = _option(
+        (),
+        READ,
+        "Lists of keys",
+        "take of a split's label maps only the keys in this file, one a line",
+        values.SOURCE_FILES,
+        many=True,
+    )
+    strip_label_suffix: str = _option(
+        "",
+        READ,
+        "Suffix of label maps' keys",
+        "taken off the end of label maps' keys before these and images meet",
+        values.SUFFIX,
+    )
+    strip_image_suffix: str = _option(
+        "",
+        READ,
+        "Suffix of images' keys",
+        "taken off the end of images' keys before label maps and these meet",
+        values.SUFFIX,
+    )
+    record_keys: RecordKeys = _option(
+        RecordKeys(),
+        READ,
+        "Names in record files",
+        "names in record files: features of tf.Example (default: DeepLab's), columns "
+        "of Parquet, extensions in tars; an empty `image=` leaves images out, an empty "
+        "`key=` numbers the rows",
+        values.RECORD_KEYS,
+    )
+    split_by: tuple[tuple[str, float], ...] = _option(
+        (),
+        READ,
+        "Shares of splits",
+        "deal rows to splits by a hash of their key",
+        values.SHARES,
+    )
+    group_by: str | None = _option(
+        None,
+        READ,
+        "Rows that stay together",
+        "with --split_by: keep rows together whose keys give the same match (of the "
+        "expression's first group, or of all of it)",
+        values.REGEX,
+    )
+    seed: int = _option(0, READ, "Seed", "of all hashes", values.whole())
+    limit: int | None = _option(
+        None,
+        READ,
+        "Rows of each split",
+        "only the N rows of lowest hash of each split (record files are read through "
+        "once for their keys)",
+        values.whole(at_least=1),
+    )
+
+    size: tuple[int, int] | None = _option(
+        None,
+        ENCODE,
+        "Size",
+        "resize to this; without it rows keep their sizes",
+        values.size(),
+    )
+    # Nothing of the picture is lost, and nothing is added.
+    resize: features.Resize = _option(
+        "stretch",
+        ENCODE,
+        "Way of resizing",
+        "how to get to --size: stretch both sides; fit in and pad with ignored, black "
+        "pixels; cut the centre out; or cover it and cut",
+        values.choice("stretch", "letterbox", "crop", "short_side"),
+    )
+    tile: tuple[int, int] | None = _option(
+        None,
+        ENCODE,
+        "Size of tiles",
+        "instead of --size: cut pictures into tiles",
+        values.size(),
+    )
+    overlap: int = _option(
+        0,
+        ENCODE,
+        "Overlap of tiles",
+        "pixels that neighbouring tiles share",
+        values.whole(at_least=0),
+    )
+    weight_map: features.WeightMap = _option(
+        "none",
+        ENCODE,
+        "Weight map",
+        "also give `weight`: each pixel's class weight, 0 where ignored",
+        values.choice(*typing.get_args(features.WeightMap)),
+    )
+    presence: bool = _option(
+        False,
+        ENCODE,
+        "Presence",
+        "also give `presence`: 1 for each class that occurs in the row",
+        values.switch(),
+    )
+    boundary: int = _option(
+        0,
+        ENCODE,
+        "Boundary",
+        "also give `boundary`: 1 within N pixels of another class",
+        values.whole(at_least=0),
+    )
+    mask_encoding: str = _option(
+        "auto",
+        ENCODE,
+        "Mask encoding",
+        "how masks lie in the records; all load to the same one-hot tensors",
+        values.choice("auto", *typing.get_args(features.MaskEncoding)),
+        default_in_words="auto, which is bits to 16 classes and png beyond",
+    )
+    # What most models that were trained from nothing take; it needs no statistics.
+    normalize: features.Normalize = _option(
+        "unit",
+        ENCODE,
+        "Normalisation",
+        "images to 0..1, to -1..1, or by the training split's mean and deviation",
+        values.choice(*typing.get_args(features.Normalize)),
+    )
+    # ADE20K's JPEGs take 45 kB; the same pictures as PNGs of 512 x 512 take 420 kB.
+    image_storage: features.ImageStorage = _option(
+        "original",
+        ENCODE,
+        "Image storage",
+        "keep the source's bytes, or the resized picture",
+        values.choice(*typing.get_args(features.ImageStorage)),
+    )
+    # Within the 100 to 200 MB that TensorFlow's guide to performance advises.
+    shard_mb: int = _option(
+        128,
+        ENCODE,
+        "Size of shards",
+        "MiB of a shard to aim for",
+        values.whole(at_least=1, metavar="MIB"),
+    )
+
+    # A row that is lost without a word is what this program is there to end.
+    max_rejected: float = _option(
+        0.0,
+        ACCEPT,
+        "Rejected rows",
+        "share of the rows that may be rejected, 0 to 1",
+        values.share(),
+        default_in_words="0, none",
+    )
+    # 10,000 x 10,000, an aerial picture; decoded with its image it takes 400 MB. Pillow
+    # warns of a bomb at 89 million pixels, and refuses twice as many.
+    max_pixels: int = _option(
+        100_000_000,
+        ACCEPT,
+        "Largest picture",
+        "largest picture to decode",
+        values.whole(at_least=1),
+    )
+
+    output: str | None = _option(
+        None,
+        WRITE,
+        "Output",
+        "directory of the dataset, here or in a store that all workers reach",
+        values.DIRECTORY,
+        required=True,
+    )
+    name: str = _option(
+        "",
+        WRITE,
+        "Name",
+        "of the dataset",
+        values.text(
+            None,
+            _NAME,
+            "must be letters, digits and underscores, beginning with a letter: it "
+            "becomes a part of file names",
+        ),
+        default_in_words="the class map's",
+    )
+    overwrite: bool = _option(
+        False,
+        WRITE,
+        "Overwrite",
+        "replace an earlier dataset, or an unfinished one, in DIR",
+        values.switch(),
+    )
 
     def __post_init__(self) -> None:
         """Refuses what cannot work, before anything starts."""
+        for name, option in declared(Options).items():
+            given = getattr(self, name)
+            if given != Options.__dataclass_fields__[name].default:
+                object.__setattr__(self, name, read(name, option, given))
         if not self.name:
             object.__setattr__(self, "name", _default_name(self.class_map.name))
-        if not _NAME.fullmatch(self.name):
-            raise UsageError(
-                f"--name {self.name!r} must be letters, digits and underscores, "
-                "beginning with a letter: it becomes a part of file names"
-            )
         if self.split_by:
             self._check_split_by()
-        if self.group_by is not None:
-            if not self.split_by:
-                raise UsageError("--group_by moves rows between splits: add --split_by")
-            try:
-                re.compile(self.group_by)
-            except re.error as error:
-                raise UsageError(
-                    f"--group_by {self.group_by!r} is no regular expression: {error}"
-                ) from error
-        if not 0.0 <= self.max_rejected <= 1.0:
-            raise UsageError(
-                f"--max_rejected {self.max_rejected} must be a share, 0 to 1"
-            )
-        for flag in ("limit", "shard_mb", "max_pixels"):
-            value = getattr(self, flag)
-            if value is not None and value < 1:
-                raise UsageError(f"--{flag} {value} must be 1 or more")
+        if self.group_by is not None and not self.split_by:
+            raise UsageError("--group_by moves rows between splits: add --split_by")
         self._check_geometry()
         self._check_sides()
 
     def _check_geometry(self) -> None:
-        for flag in ("size", "tile"):
-            sides = getattr(self, flag)
-            if sides is not None and min(sides) < 1:
-                raise UsageError(f"--{flag} must be at least 1x1")
         if self.tile is not None and self.size is not None:
             raise UsageError(
                 "--tile cuts pictures at their own scale, and --size scales them: use "
@@ -167,29 +342,24 @@ class Options:
             raise UsageError(f"--resize {self.resize} needs a --size")
         if self.overlap and self.tile is None:
             raise UsageError("--overlap is of tiles: add --tile HxW")
-        if self.tile is not None and not 0 <= self.overlap < min(self.tile):
+        if self.tile is not None and not self.overlap < min(self.tile):
             raise UsageError(
-                f"--overlap {self.overlap} must be at least 0 and below the tile's "
-                f"shorter side, {min(self.tile)}"
+                f"--overlap {self.overlap} must be below the tile's shorter side, "
+                f"{min(self.tile)}"
             )
-        if self.boundary < 0:
-            raise UsageError(f"--boundary {self.boundary} must be 0 or more")
 
     def _check_split_by(self) -> None:
-        shares = dict(self.split_by)
-        if len(shares) != len(self.split_by):
-            raise UsageError("--split_by names a split twice")
-        if min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
-            raise UsageError(
-                f"--split_by shares must be above 0 and add up to 1, not to "
-                f"{sum(shares.values()):g}"
-            )
         sources = (*self.label_maps, *self.images)
         named = {source.split for source in sources} - {DEFAULT_SPLIT}
         if named:
             raise UsageError(
                 f"--split_by deals all rows to its splits, but a source names the "
                 f"split {min(named)!r}: use one or the other"
+            )
+        if self.split_list:
+            raise UsageError(
+                "--split_list and --split_by both say which rows a split "
+                "has: use one of them"
             )
 
     def _check_sides(self) -> None:
@@ -202,12 +372,7 @@ class Options:
                 f"--images_only names the split {min(both)!r}, which has label maps: "
                 "images without label maps need a split of their own"
             )
-        listed = {source.split for source in self.split_lists}
-        if listed and self.split_by:
-            raise UsageError(
-                "--split_list and --split_by both say which rows a split "
-                "has: use one of them"
-            )
+        listed = {source.split for source in self.split_list}
         if listed - labels:
             raise UsageError(
                 f"--split_list names the split {min(listed - labels)!r}, which has no "
@@ -236,32 +401,52 @@ class Options:
     def config(self, *, with_images: bool) -> features.Config:
         """What graph, records and reader must agree on."""
         num_classes = self.class_map.num_classes
-        encoding = self.mask_encoding
+        shared = {field.name for field in dataclasses.fields(features.Config)}
+        agreed = {n: getattr(self, n) for n in shared & declared(Options).keys()}
+        if self.mask_encoding == "auto":
+            agreed["mask_encoding"] = "bits" if num_classes <= _BITS_CLASSES else "png"
+        if self.tile is not None:
+            agreed |= {"size": self.tile, "resize": "tile", "image_storage": "png"}
         return features.Config(
-            num_classes=num_classes,
-            mask_encoding=encoding
-            if encoding != "auto"
-            else ("bits" if num_classes <= _BITS_CLASSES else "png"),
-            size=self.tile or self.size,
-            resize="tile" if self.tile else self.resize,
-            overlap=self.overlap,
-            with_images=with_images,
-            normalize=self.normalize,
-            image_storage="png" if self.tile else self.image_storage,
-            weight_map=self.weight_map,
-            presence=self.presence,
-            boundary=self.boundary,
+            num_classes=num_classes, with_images=with_images, **agreed
         )
 
     def to_json(self) -> dict[str, Any]:
         """The options as the manifest keeps them."""
         tree = dataclasses.asdict(self)
-        for name in ("class_map", "overwrite", "output", "notes"):
+        for name in _NOT_OF_THE_DATASET:
             del tree[name]
         return tree
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any], class_map: ClassMap) -> "Options":
+        """The options that a manifest keeps.
+
+        Args:
+            tree: as `to_json` makes it; what this version does not know is left out.
+            class_map: of the dataset.
+        """
+        known = declared(cls).keys() & tree.keys()
+        return cls(class_map=class_map, **{name: tree[name] for name in known})
+
+
+# The class map has a file of its own; the others are of the run.
+_NOT_OF_THE_DATASET = ("class_map", "overwrite", "output", "notes")
+
+
+def read(name: str, option: Option, given: Any) -> Any:
+    """Reads what the user gave for an option.
+
+    Raises:
+        UsageError: it is not what the option may be.
+    """
+    try:
+        return option.value.read(given)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"--{name} {error}") from error
 
 
 def _default_name(class_map_name: str) -> str:
     """A class map's name as the beginning of a file name."""
     name = re.sub(r"[^A-Za-z0-9_]+", "_", class_map_name)
-    return name if _NAME.fullmatch(name) else f"dataset_{name}"
+    return name if re.fullmatch(_NAME, name) else f"dataset_{name}"

@@ -1,7 +1,7 @@
 """What the commands print before and after a run."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maskbeam.pipeline.options import Options
@@ -10,6 +10,7 @@ from maskbeam.pipeline.planning.sizes import UNIT_BYTES
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import layout
 
+_SHOWN_REJECTIONS = 5
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -103,6 +104,27 @@ def print_summary(directory: str, counters: Mapping[str, int]) -> None:
             f"{read:,} rows read; {labels:,} label maps and {images:,} images decoded"
         )
     print(f"{manifest['rejected']:,} rows rejected; written to {directory}")
+
+
+def print_warnings(warnings: Sequence[Mapping[str, str]]) -> None:
+    """Shows what you should know of the data, on the standard error."""
+    for warning in warnings:
+        print(f"maskbeam: {warning['message']}", file=sys.stderr)
+
+
+def print_rejections(paths: Sequence[str]) -> None:
+    """Shows the first few, for you would have to open a file otherwise.
+
+    Args:
+        paths: of the files that name them, a line each.
+    """
+    count = 0
+    for line in (line for path in paths for line in files.lines(path)):
+        count += 1
+        if count <= _SHOWN_REJECTIONS:
+            print(line, file=sys.stderr)
+    if count > _SHOWN_REJECTIONS:
+        print(f"... and {count - _SHOWN_REJECTIONS:,} more", file=sys.stderr)
 
 
 def print_classes(stats: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Every check of a conversion, without the conversion."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import apache_beam as beam
 
@@ -35,18 +35,18 @@ class Findings:
 
 
 def define_pipeline(
-    root: beam.Pipeline, options: Options, cut: Plan, scratch: str
+    root: beam.Pipeline, options: Options, plan: Plan, scratch: str
 ) -> None:
     """Builds a validation: plan, read and check, as `convert` does.
 
     Args:
         root: the pipeline.
         options: what would be converted.
-        cut: how, by `survey`.
+        plan: how, by `survey`.
         scratch: a directory for the findings.
     """
-    names = root | "Plan" >> units.PlanUnits(options, cut)
-    rows = stage.read_and_check(names["units"], options, cut)
+    names = root | "Plan" >> units.PlanUnits(options, plan)
+    rows = stage.read_and_check(names["units"], options, plan)
     accepted = (
         rows["checked"]
         | "Rows" >> beam.Map(lambda batch: len(batch.rows))
@@ -76,19 +76,19 @@ def _write_findings(
     _: None,
     scratch: str,
     accepted: int,
-    rejected: Sequence[tuple[str, int]],
+    rejected: Sequence[tuple[str, Mapping[str, int]]],
     duplicates: tuple[int, list[str]],
 ) -> None:
     tree = {
         "accepted": accepted,
-        "rejected": sum(count for _, count in rejected),
+        "rejected": sum(rejections.add_rejections(rejected).values()),
         "duplicates": duplicates,
     }
     files.write_json(files.join(scratch, _RESULT), tree)
 
 
 def read_findings(scratch: str) -> Findings:
-    """What a validation left in its directory."""
+    """Reads what a validation left in its directory."""
     tree = files.read_json(files.join(scratch, _RESULT))
     found = files.match(files.join(scratch, layout.REJECTED, "*.jsonl"))
     return Findings(

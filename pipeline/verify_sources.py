@@ -1,6 +1,7 @@
 """Raw rows found again, in this process: what a dataset was made of."""
 
 import collections
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,13 @@ from maskbeam.pipeline.dataset import skew
 from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, RawRow, Rejection
 from maskbeam.pipeline.formats import picture_header, record_files, tfrecords
 from maskbeam.pipeline.keys import split_of
-from maskbeam.pipeline.options import Options, RecordKeys, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import listing
 from maskbeam.pipeline.planning.listing import kind_of
 from maskbeam.pipeline.planning.pairing import pair_by_key, pairing_of
 from maskbeam.pipeline.rows import read
 from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.values import Source
 from maskbeam.transforms import (
     class_files,
     features,
@@ -42,20 +44,16 @@ def options_of(
     Raises:
         UsageError: they contradict each other.
     """
-    given = manifest["options"]
+    made = Options.from_json(manifest["options"], class_map)
     splits = {source.split for source in label_maps}
-    images = (Source(**source) for source in given["images"])
-    return Options(
+    return dataclasses.replace(
+        made,
         label_maps=tuple(label_maps),
-        class_map=class_map,
-        images=tuple(source for source in images if source.split in splits),
-        split_by=tuple((split, share) for split, share in given["split_by"]),
-        group_by=given["group_by"],
-        seed=given["seed"],
-        strip_label_suffix=given["strip_label_suffix"],
-        strip_image_suffix=given["strip_image_suffix"],
-        record_keys=RecordKeys(**given["record_keys"]),
-        max_pixels=given["max_pixels"],
+        images=tuple(source for source in made.images if source.split in splits),
+        # Rows that were left out have no record, and are passed over for that.
+        images_only=(),
+        split_list=(),
+        limit=None,
     )
 
 

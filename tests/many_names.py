@@ -119,7 +119,7 @@ def main(count: int) -> dict[str, Any]:
     start = time.monotonic()
     cut = survey(options)
     surveyed = time.monotonic()
-    beam_options = runners.options_of([])
+    beam_options = runners.parse_options([])
     with tempfile.TemporaryDirectory() as directory:
         found = os.path.join(directory, "total")
         with beam.Pipeline(runners.runner_of(beam_options), beam_options) as root:

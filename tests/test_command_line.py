@@ -52,15 +52,14 @@ def test_every_flag_of_the_help_does_something():
     from maskbeam.pipeline import arguments, options
 
     parser = argparse.ArgumentParser()
-    arguments.add_input_arguments(parser)
-    arguments.add_output_arguments(parser)
+    arguments.add_arguments(parser, writes=True)
     declared = {action.dest for action in parser._actions} - {"help"}
     fields = {field.name for field in dataclasses.fields(options.Options)}
     assert declared - fields == {
         *("classes", "num_classes", "ignore_label"),
-        *("dataset", "data_dir", "split_list"),
+        *("dataset", "data_dir"),
     }
-    assert fields - declared == {"class_map", "split_lists", "official_rows", "notes"}
+    assert fields - declared == {"class_map", "official_rows", "notes"}
 
 
 WRONG = {

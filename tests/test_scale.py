@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from maskbeam.pipeline.dataset import publish
+from maskbeam.pipeline.dataset import publish, statistics
 from maskbeam.pipeline.options import Options, Source
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.rows import write
@@ -59,6 +59,6 @@ def test_the_manifest_of_fifty_thousand_shards_is_small():
     manifest = publish.make_manifest(options, plan, {"train": pieces}, 0)
     assert manifest["splits"]["train"]["records"] == 10**8
     assert len(json.dumps(manifest)) < 10_000_000
-    stats = publish.make_stats(options, plan, {"train": pieces}, 0)
+    stats = statistics.make_stats(options, plan, {"train": pieces}, {}, [])
     assert stats["splits"]["train"]["sizes"] == [[1024, 1024, 10**8]]
     assert len(json.dumps(stats)) < 100_000

@@ -11,7 +11,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
 
 from maskbeam.pipeline.__main__ import main
-from maskbeam.pipeline.dataset import publish
+from maskbeam.pipeline.dataset import serving_model
 from maskbeam.transforms import serving, signatures
 from maskbeam.transforms.classes import ClassMap, LabelClass
 from tests import data_generation as data
@@ -525,14 +525,14 @@ def test_skew_fails_the_conversion(rows, tmp_path, monkeypatch, capsys):
         save(path, config, ClassMap("m", turned, class_map.ignore), *more)
 
     compared = []
-    publish_samples = publish.Publish._serving
+    first_difference = serving_model.first_difference
 
-    def count(self, stats, samples):
+    def count(check, samples):
         compared.extend(samples)
-        return publish_samples(self, stats, samples)
+        return first_difference(check, samples)
 
-    monkeypatch.setattr(publish.signatures, "save", save_another)
-    monkeypatch.setattr(publish.Publish, "_serving", count)
+    monkeypatch.setattr(signatures, "save", save_another)
+    monkeypatch.setattr(serving_model, "first_difference", count)
     argv = ["convert", *map(str, _inputs(rows)), "--output", str(tmp_path / "out")]
     assert main(argv) == 1
     printed = capsys.readouterr().err

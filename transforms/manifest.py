@@ -1,5 +1,6 @@
 """What a dataset says of itself: manifest, configuration, statistics."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -7,10 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from maskbeam.transforms import (
-    features,
-    layout,
-)
+from maskbeam.transforms import layout
+from maskbeam.transforms.features import Config
 
 READ_ELSEWHERE = "copy the dataset to a disk, or to gs://, and read it there"
 
@@ -58,23 +57,12 @@ def exists(path: str, advice: str) -> bool:
     return there
 
 
-def read_config(manifest: Mapping[str, Any]) -> features.Config:
-    """What the graph, the records and their reader agree on, by the manifest."""
+def read_config(manifest: Mapping[str, Any]) -> Config:
+    """Reads what the graph, the records and their reader agree on."""
     options = manifest["options"]
-    size = options["size"]
-    return features.Config(
-        num_classes=options["num_classes"],
-        mask_encoding=options["mask_encoding"],
-        size=None if size is None else (size[0], size[1]),
-        with_images=options["with_images"],
-        normalize=options["normalize"],
-        image_storage=options["image_storage"],
-        resize=options["resize"],
-        overlap=options["overlap"],
-        weight_map=options["weight_map"],
-        presence=options["presence"],
-        boundary=options["boundary"],
-    )
+    agreed = {field.name: options[field.name] for field in dataclasses.fields(Config)}
+    size = agreed["size"]  # a list, in JSON
+    return Config(**agreed | {"size": None if size is None else tuple(size)})
 
 
 def read_stats(directory: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Reading a dataset: records to the tensors that the transform graph gives.
 
-    from transforms.records import load
+    from maskbeam.transforms import load
 
     for row in load("dataset", "train", batch_size=8, shuffle=True):
         row["image"], row["mask"], row["label"]
@@ -14,12 +14,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from maskbeam.transforms import (
-    features,
-    masks,
-)
+from maskbeam.transforms import features, masks
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 from maskbeam.transforms.record_columns import (
+    Constants,
     constants_of,
     decode_columns,
     record_parser,
@@ -42,8 +40,11 @@ def load(
     shard: tuple[int, int] | None = None,
     packed: bool = False,
     raw: bool = False,
+    as_supervised: bool = False,
 ) -> tf.data.Dataset:
     """Opens one split of a dataset.
+
+    The dataset knows how many elements it has (`cardinality`), from the manifest.
 
     Args:
         directory: of the dataset, on any filesystem of TensorFlow's.
@@ -55,9 +56,11 @@ def load(
         mask_dtype: of the mask; `tf.bool` too.
         class_axis: -1 for [H W K], -3 for [K H W].
         shard: (index, count): this reader's part, where several read.
-        packed: in place of `label` and `mask` give `index`, a byte or two a pixel, for
-            `transforms.masks.expand` to make both of on the accelerator.
-        raw: the record's columns as they lie there instead.
+        packed: give `index`, a byte or two a pixel, in place of `label` and `mask`, for
+            `expand` to make both of on the accelerator.
+        raw: give the record's columns as they lie there instead.
+        as_supervised: give pairs (`image`, `mask`) in place of dicts, as `model.fit`
+            takes them; with `packed`, (`image`, `index`).
 
     Returns:
         A dataset of dicts: `key` string[], `label` i32[H W] with -1 where ignored,
@@ -75,65 +78,88 @@ def load(
         raise ValueError(f"class_axis {class_axis} must be -1 or -3")
     manifest = read_manifest(directory)
     config = read_config(manifest)
+    if as_supervised and (raw or not config.with_images):
+        why = "raw columns are" if raw else f"the rows of {directory} have no images"
+        raise ValueError(f"as_supervised gives pairs (image, mask), and {why}")
     records = _records(directory, _shards(manifest, split), shuffle, seed, shard)
-    parse = record_parser(config)
-    rows = records.map(parse, tf.data.AUTOTUNE)
+    columns = records.map(record_parser(config), tf.data.AUTOTUNE)
     if raw:
-        return rows if batch_size is None else rows.ragged_batch(batch_size)
+        return columns if batch_size is None else columns.ragged_batch(batch_size)
     constants = constants_of(read_stats(directory), config)
-
-    def decode_row(columns: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        row = decode_columns(columns, config, constants)
-        if packed:
-            row.pop(features.MASK, None)
-            label = row.pop(features.LABEL)
-            row[features.INDEX] = masks.index_from_label(label, config.num_classes)
-        if batch_size is not None and config.size is None:
-            row[features.HEIGHT] = columns[features.IMAGE_HEIGHT]
-            row[features.WIDTH] = columns[features.IMAGE_WIDTH]
-        return row
-
-    rows = rows.map(decode_row, tf.data.AUTOTUNE)
+    rows = columns.map(
+        lambda one: _decoded(one, config, constants, packed, batch_size is not None),
+        tf.data.AUTOTUNE,
+    )
     if batch_size is not None:
-        if config.size is not None:
-            rows = rows.batch(batch_size)
-        else:
-            padding = {name: _padding(name, spec) for name, spec in _spec(rows).items()}
-            rows = rows.padded_batch(batch_size, padding_values=padding)
+        rows = _batches(rows, batch_size, config)
     if not packed:
         # After batching, which would copy each mask once more.
         rows = rows.map(
             lambda row: with_mask(row, config, mask_dtype, class_axis),
             tf.data.AUTOTUNE,
         )
+    if as_supervised:
+        target = features.INDEX if packed else features.MASK
+        rows = rows.map(lambda row: (row[features.IMAGE], row[target]))
     return rows.prefetch(tf.data.AUTOTUNE)
 
 
-def _shards(manifest: Mapping[str, Any], split: str) -> list[str]:
+def _decoded(
+    columns: Mapping[str, tf.Tensor],
+    config: features.Config,
+    constants: Constants,
+    packed: bool,
+    in_batches: bool,
+) -> dict[str, tf.Tensor]:
+    """Decodes a row, but for the mask that is made after batching."""
+    row = decode_columns(columns, config, constants)
+    if packed:
+        row.pop(features.MASK, None)
+        label = row.pop(features.LABEL)
+        row[features.INDEX] = masks.index_from_label(label, config.num_classes)
+    if in_batches and config.size is None:
+        row[features.HEIGHT] = columns[features.IMAGE_HEIGHT]
+        row[features.WIDTH] = columns[features.IMAGE_WIDTH]
+    return row
+
+
+def _batches(
+    rows: tf.data.Dataset, batch_size: int, config: features.Config
+) -> tf.data.Dataset:
+    """Batches rows; those of several sizes are padded to the largest of the batch."""
+    if config.size is not None:
+        return rows.batch(batch_size)
+    padding = {name: _padding(name, spec) for name, spec in _spec(rows).items()}
+    return rows.padded_batch(batch_size, padding_values=padding)
+
+
+def _shards(manifest: Mapping[str, Any], split: str) -> dict[str, int]:
+    """The shards of a split that are not empty: how many records each file has."""
     splits = manifest["splits"]
     if split not in splits:
         raise ValueError(f"no split {split!r}; there are {', '.join(sorted(splits))}")
-    return [shard["file"] for shard in splits[split]["shards"] if shard["records"]]
+    shards = splits[split]["shards"]
+    return {s["file"]: s["records"] for s in shards if s["records"]}
 
 
 def _records(
     directory: str,
-    shards: list[str],
+    shards: Mapping[str, int],
     shuffle: bool,
     seed: int | None,
     shard: tuple[int, int] | None,
 ) -> tf.data.Dataset:
     """Serialized records of the shards, or of a reader's part of them."""
-    paths = [os.path.join(directory, name) for name in shards]
     index, count = shard or (0, 1)
     if not 0 <= index < count:
         raise ValueError(f"shard {shard} must be (index, count), 0 <= index < count")
-    by_file = len(paths) >= count  # else some readers would have nothing
-    files = tf.data.Dataset.from_tensor_slices(
-        tf.constant(paths[index::count] if by_file else paths, tf.string)
-    )
+    by_file = len(shards) >= count  # else some readers would have nothing
+    names = list(shards)[index::count] if by_file else list(shards)
+    size = sum(shards[name] for name in names)
+    paths = [os.path.join(directory, name) for name in names]
+    files = tf.data.Dataset.from_tensor_slices(tf.constant(paths, tf.string))
     if shuffle:
-        files = files.shuffle(max(1, len(paths)), seed=seed)
+        files = files.shuffle(max(1, len(shards)), seed=seed)
         records = files.interleave(
             tf.data.TFRecordDataset, cycle_length=_SHUFFLE_SHARDS
         )
@@ -141,6 +167,9 @@ def _records(
         records = files.flat_map(tf.data.TFRecordDataset)
     if not by_file:
         records = records.shard(count, index)
+        size = len(range(index, size, count))
+    # TensorFlow cannot tell how many records a file has; the manifest can.
+    records = records.apply(tf.data.experimental.assert_cardinality(size))
     return records.shuffle(_SHUFFLE_ROWS, seed=seed) if shuffle else records
 
 

@@ -4,7 +4,6 @@ Templates give each parameter as one `--name=value`. Where maskbeam takes severa
 they are separated by spaces, and quoted as in a shell; a switch is `true` or `false`.
 """
 
-import argparse
 import os
 import shlex
 import sys
@@ -20,22 +19,17 @@ def convert_arguments(parameters: Iterable[str]) -> Iterator[str]:
     Args:
         parameters: `--name=value` each; maskbeam's, and Beam's.
     """
-    parser = argparse.ArgumentParser()
-    arguments.add_input_arguments(parser)
-    arguments.add_output_arguments(parser)
-    flags = {
-        flag: action for action in parser._actions for flag in action.option_strings
-    }
+    declared = arguments.declared()
     for parameter in parameters:
-        name, given, value = parameter.partition("=")
-        action = flags.get(name)
-        if action is None or not given:
+        flag, given, value = parameter.partition("=")
+        option = declared.get(flag.removeprefix("--"))
+        if option is None or not given:
             yield parameter
-        elif action.nargs == 0:
+        elif option.value.is_switch:
             if value.lower() == "true":
-                yield name
-        elif action.nargs == "+":
-            yield from (name, *shlex.split(value))
+                yield flag
+        elif option.many:
+            yield from (flag, *shlex.split(value))
         elif value:  # an empty one was left empty in the form
             yield parameter
 

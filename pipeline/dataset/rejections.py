@@ -1,9 +1,10 @@
 """Rejected rows and repeated keys: written aside, counted, judged."""
 
+import collections
 import dataclasses
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -42,10 +43,13 @@ def judge_keys(
 
 
 class JudgePlaces(beam.DoFn):
-    """Keys and their places to those that are `duplicate`, and `repeated`."""
+    """(key, its places) in; `duplicate` and `repeated` keys in words out.
+
+    A place is the (split, source) of a row that has the key.
+    """
 
     def process(self, element: tuple[str, Iterable[tuple[str, str]]]) -> Iterator[Any]:
-        """Judges one key, by the (split, source) of each row that has it."""
+        """Judges one key."""
         key, places = element
         ordered = sorted(places)
         for (split, first), (next_split, second) in itertools.pairwise(ordered):
@@ -88,18 +92,30 @@ class Few(beam.CombineFn):
 
 def write_rejections(
     directory: str, split: str, rejections: Iterable[Rejection]
-) -> tuple[str, int]:
-    """Writes the rejections of one split, sorted, a line each; gives their number."""
+) -> tuple[str, dict[str, int]]:
+    """Writes the rejections of one split, sorted, a line each.
+
+    Returns:
+        The split, and how many there are by stage.
+    """
     lines = sorted(set(rejections))
     files.make_directory(files.join(directory, layout.REJECTED))
     path = files.join(directory, layout.rejected_file(split))
     files.write(path, "".join(line.to_json() + "\n" for line in lines).encode())
-    return split, len(lines)
+    return split, dict(collections.Counter(line.stage for line in lines))
+
+
+def add_rejections(rejected: Iterable[tuple[str, Mapping[str, int]]]) -> dict[str, int]:
+    """Adds up what `WriteRejections` gives of each split: how many rows, by stage."""
+    total: collections.Counter[str] = collections.Counter()
+    for _, by_stage in rejected:
+        total.update(by_stage)
+    return dict(sorted(total.items()))
 
 
 @dataclasses.dataclass(eq=False)
 class WriteRejections(beam.PTransform):
-    """Rejections to `rejected/`: gives (split, how many).
+    """Rejections to `rejected/`: `Rejection` in, (split, how many by stage) out.
 
     Attributes:
         directory: of the dataset.

@@ -1,5 +1,6 @@
 """The files by which TFDS loads a dataset: `features.json`, `dataset_info.json`."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maskbeam.pipeline.rows.write import WrittenRecords, mask_depth
@@ -13,7 +14,7 @@ _VERSION = "1.0.0"  # of the dataset, as TFDS wants one
 
 
 def make_dataset_info(
-    name: str, splits: dict[str, list[WrittenRecords]]
+    name: str, splits: Mapping[str, Sequence[WrittenRecords]]
 ) -> dict[str, Any]:
     """The content of TFDS's `dataset_info.json`."""
     return {

@@ -112,7 +112,7 @@ def sources_of(options: Options) -> list[tuple[Source, Side]]:
         "label_maps": options.label_maps,
         "images": options.images,
         "images_only": options.images_only,
-        "split_list": options.split_lists,
+        "split_list": options.split_list,
     }
     return [(source, side) for side, many in sides.items() for source in many]
 

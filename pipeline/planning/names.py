@@ -135,7 +135,7 @@ def _noted(
 def _members(options: Options) -> dict[str, set[str]]:
     """The keys that lists leave to a split; a split without a list is not there."""
     members: dict[str, set[str]] = {}
-    for source in options.split_lists:
+    for source in options.split_list:
         found = _matched(source, "split_list")
         keys = (key for key, _ in entries(source, found, options, "split_list"))
         members.setdefault(source.split, set()).update(keys)

@@ -33,7 +33,7 @@ def pairing_of(options: Options, *, with_images: bool) -> Pairing:
     return Pairing(
         with_images,
         options.with_segments,
-        frozenset(source.split for source in options.split_lists),
+        frozenset(source.split for source in options.split_list),
         frozenset(source.split for source in options.images_only),
         options.seed,
     )

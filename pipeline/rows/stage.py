@@ -10,14 +10,14 @@ from maskbeam.pipeline.rows import check, read
 
 
 def read_and_check(
-    units: beam.PCollection, options: Options, cut: Plan
+    units: beam.PCollection, options: Options, plan: Plan
 ) -> dict[str, Any]:
     """Units to checked batches: `checked`, the two `rejected`, and `places`."""
-    raw = units | "Read" >> beam.ParDo(read.ReadUnit(options, cut)).with_outputs(
+    raw = units | "Read" >> beam.ParDo(read.ReadUnit(options, plan)).with_outputs(
         read.REJECTED, read.PLACES, main="batches"
     )
     checked = raw.batches | "Check" >> beam.ParDo(
-        check.CheckBatch(options, cut.config, cut.sample_rank)
+        check.CheckBatch(options, plan.config, plan.sample_rank)
     ).with_outputs(check.REJECTED, main="rows")
     return {
         "checked": checked.rows,

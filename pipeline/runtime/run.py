@@ -5,74 +5,68 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+
+import apache_beam as beam
+from apache_beam.metrics import MetricsFilter
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult
 
 from maskbeam.pipeline.errors import RunnerError
-
-if TYPE_CHECKING:
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-    from apache_beam.runners.runner import PipelineResult
-
-    from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.runtime import files, runners
+from maskbeam.pipeline.runtime.progress import NAMESPACE, ProgressLine
 
 
 def run(
-    beam_options: "PipelineOptions",
-    cut: "Plan",
-    define: Callable[["beam.Pipeline"], None],
-) -> "PipelineResult":
+    beam_options: PipelineOptions,
+    define: Callable[[beam.Pipeline], None],
+    *,
+    records: int,
+    show: bool,
+) -> PipelineResult:
     """Builds and runs a pipeline, and waits for it.
 
+    Args:
+        beam_options: how it is run.
+        define: builds it.
+        records: how many there will be, as far as is known.
+        show: whether to print the progress and what is logged.
+
     Raises:
-        RunnerError: it failed.
+        RunnerError: it failed; the cause is what it raised.
     """
-    import apache_beam as beam
-
-    from maskbeam.pipeline.runtime.progress import ProgressLine
-    from maskbeam.pipeline.runtime.runners import counts_here, runner_of
-
-    logging.basicConfig(
-        level=logging.WARNING, format="maskbeam: %(message)s", force=True
-    )
+    if show:
+        logging.basicConfig(
+            level=logging.WARNING, format="maskbeam: %(message)s", force=True
+        )
+    progress: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if show and runners.counts_here(beam_options):
+        progress = ProgressLine(records)
     try:
-        runner = runner_of(beam_options)
-        shown = counts_here(beam_options)
-        with (
-            ProgressLine(cut.records) if shown else contextlib.nullcontext(),
-            beam.Pipeline(runner, beam_options) as root,
-        ):
+        runner = runners.runner_of(beam_options)
+        with progress, beam.Pipeline(runner, beam_options) as root:
             define(root)
     except Exception as error:
-        # What a runner raises is no mistake of the user's: the trace is for us.
-        logging.exception("the runner failed")
         message = " ".join(str(error).split())
         raise RunnerError(f"{type(error).__name__}: {message}") from error
     return root.result
 
 
-def counters(result: "PipelineResult") -> dict[str, int]:
-    """Our counters of a run, by name."""
-    from apache_beam.metrics import MetricsFilter
-
-    from maskbeam.pipeline.runtime.progress import NAMESPACE
-
+def counters(result: PipelineResult) -> dict[str, int]:
+    """Returns our counters of a run, by name."""
     found = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
     return {c.key.metric.name: c.result for c in found["counters"]}
 
 
 @contextlib.contextmanager
 def scratch(shared: str) -> Iterator[str]:
-    """A directory of this run's own, below a shared one or on this machine."""
+    """Makes a directory of this run's own, below a shared one or on this machine."""
     if not shared:
-        with tempfile.TemporaryDirectory(prefix="maskbeam-") as scratch:
-            yield scratch
+        with tempfile.TemporaryDirectory(prefix="maskbeam-") as directory:
+            yield directory
         return
-    from maskbeam.pipeline.runtime import files
-
-    scratch = files.join(shared, f"maskbeam-{os.urandom(6).hex()}")
-    files.make_directory(scratch)
+    directory = files.join(shared, f"maskbeam-{os.urandom(6).hex()}")
+    files.make_directory(directory)
     try:
-        yield scratch
+        yield directory
     finally:
-        files.remove(scratch)
+        files.remove(directory)

@@ -32,11 +32,11 @@ _FIRST_IMPORT = "maskbeam.pipeline.runtime.workers"
 _TENSORFLOW_SCHEMES = (None, "gs")  # where TensorFlow reads and writes
 
 
-def options_of(arguments: list[str]) -> PipelineOptions:
-    """Beam's options: ours by default, what the user gave before all.
+def parse_options(arguments: list[str]) -> PipelineOptions:
+    """Reads Beam's options; where you leave one open, the default is ours.
 
     Plain `DirectRunner` looks for another engine to download first, and decides by
-    what it finds; the default here does not.
+    what it finds; our default does not.
 
     Args:
         arguments: the command line's, without those that are maskbeam's own.
@@ -44,20 +44,14 @@ def options_of(arguments: list[str]) -> PipelineOptions:
     Raises:
         UsageError: a flag that nobody knows, or a runner that Beam does not have.
     """
-    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for declared in PipelineOptions.__subclasses__():
-        with contextlib.suppress(argparse.ArgumentError):  # declared twice
-            declared._add_argparse_args(known)
+    unknown = _unknown_flags(arguments)
     try:
-        _, unknown = known.parse_known_args(arguments)
         options = PipelineOptions(arguments)
         standard = options.view_as(StandardOptions)
         standard.runner = standard.runner or _DEFAULT
         create_runner(standard.runner)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    except SystemExit as error:  # argparse has printed what it did not like
-        raise UsageError("Beam does not take these flags") from error
     in_process = standard.runner in _IN_PROCESS
     if unknown and (in_process or not unknown[0].startswith("--")):
         raise UsageError(
@@ -72,34 +66,59 @@ def options_of(arguments: list[str]) -> PipelineOptions:
     setup.beam_plugins = [*(setup.beam_plugins or ()), _FIRST_IMPORT]
     if in_process:
         given = {argument.partition("=")[0] for argument in arguments}
-        _set_up_local(options.view_as(DirectOptions), given)
-    FileSystems.set_options(options)  # names are looked at before there is a pipeline
+        direct = options.view_as(DirectOptions)
+        # A thread for each core: what decodes rows lets other threads run. Processes
+        # would each load TensorFlow first, which adds 8 to 15 s.
+        if "--direct_running_mode" not in given:
+            direct.direct_running_mode = "multi_threading"
+        if "--direct_num_workers" not in given:
+            direct.direct_num_workers = os.cpu_count() or 1
     return options
 
 
-def _set_up_local(direct: DirectOptions, given: set[str]) -> None:
-    """Threads for Beam and TensorFlow, and nothing lost between them."""
-    # Beam would send its buffers every second from a thread of their own, and what
-    # another thread writes in that moment is cut in two or lost.
-    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-    if "--direct_running_mode" not in given:
-        direct.direct_running_mode = "multi_threading"
-    cores = os.cpu_count() or 1
-    if "--direct_num_workers" not in given:
-        direct.direct_num_workers = cores
-    # More of TensorFlow's threads than cores only wait for one another; it reads this
-    # when it is imported.
-    threads = max(1, cores // (direct.direct_num_workers or cores))
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
+def _unknown_flags(arguments: list[str]) -> list[str]:
+    """Returns what no options class of Beam's declares.
+
+    Raises:
+        UsageError: Beam does not take a flag's value.
+    """
+    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for declared in PipelineOptions.__subclasses__():
+        with contextlib.suppress(argparse.ArgumentError):  # declared twice
+            declared._add_argparse_args(known)
+    try:
+        return known.parse_known_args(arguments)[1]
+    except SystemExit as error:  # argparse has printed what it did not like
+        raise UsageError("Beam does not take these flags") from error
+
+
+def set_up(options: PipelineOptions) -> None:
+    """Sets this process up for a run, before names are listed or TensorFlow is loaded.
+
+    Args:
+        options: Beam's.
+    """
+    FileSystems.set_options(options)  # names are looked at before there is a pipeline
+    if options.view_as(StandardOptions).runner in _IN_PROCESS:
+        # More of TensorFlow's threads than cores only wait for one another; it reads
+        # this when it is imported.
+        cores = os.cpu_count() or 1
+        workers = options.view_as(DirectOptions).direct_num_workers or cores
+        threads = str(max(1, cores // workers))
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
 
 
 def runner_of(options: PipelineOptions) -> PipelineRunner:
-    """The runner that the options name.
+    """Makes the runner that the options name.
 
     Beam's own way to the default one tells its worker processes none of the options,
     such as the endpoint and the keys of an object store.
     """
     name = options.view_as(StandardOptions).runner
+    if name in _IN_PROCESS:
+        # Beam would send its buffers every second from a thread of their own, and what
+        # another thread writes in that moment is cut in two or lost.
+        worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
     if name != _DEFAULT:
         return create_runner(name)
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from maskbeam.pipeline.arguments import Parser, add_input_arguments, from_arguments
+from maskbeam.pipeline.arguments import Parser, add_arguments, from_arguments
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.planning import listing, published
 from maskbeam.pipeline.planning.survey import survey
@@ -114,7 +114,7 @@ def make_tree(name, root):
 
 def options_of(*arguments):
     parser = Parser()
-    add_input_arguments(parser)
+    add_arguments(parser, writes=False)
     return from_arguments(parser.parse_args([str(a) for a in arguments]))
 
 

@@ -18,7 +18,9 @@ from maskbeam.transforms import class_files, classes, features, summaries
 from tests import data_generation as data
 
 CONFIG = features.Config(3, "bits")
-OPTIONS = Options((Source("train", "/d/*"),), classes.numbered(3, [255]))
+OPTIONS = Options(
+    label_maps=(Source("train", "/d/*"),), class_map=classes.numbered(3, [255])
+)
 
 
 def _raw(key, ids):

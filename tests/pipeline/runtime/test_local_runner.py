@@ -23,7 +23,7 @@ class _Slow:
 
 def test_no_element_is_cut_or_lost_on_its_way():
     """Beam's timed flush, of 1 s, would come in the middle of one."""
-    options = runners.options_of([])
+    options = runners.parse_options([])
     with beam.Pipeline(runners.runner_of(options), options) as root:
         sums = (
             root

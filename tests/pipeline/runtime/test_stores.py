@@ -165,7 +165,7 @@ def test_rows_of_a_store_are_fetched_ahead_and_come_in_order(monkeypatch):
     ],
 )
 def test_where_the_graph_is_made(flags, output_place, expected):
-    options = runners.options_of(flags)
+    options = runners.parse_options(flags)
     if expected is not None:
         assert runners.graph_place(options, output_place) == expected
         return
@@ -175,4 +175,4 @@ def test_where_the_graph_is_made(flags, output_place, expected):
 
 def test_a_dry_run_is_dataflows():
     with pytest.raises(UsageError, match="maskbeam plan"):
-        runners.options_of(["--dry_run=True"])
+        runners.parse_options(["--dry_run=True"])

@@ -55,7 +55,7 @@ sys.exit("; ".join(errors) or 0)
 
 @pytest.mark.engines
 def test_many_bundles_in_many_fresh_processes():
-    options = runners.options_of(["--runner=PortableRunner"])
+    options = runners.parse_options(["--runner=PortableRunner"])
     plugins = ",".join(options.get_all_options()["beam_plugins"])
     for _ in range(_PROCESSES):
         done = subprocess.run(

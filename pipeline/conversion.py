@@ -1,0 +1,175 @@
+"""A conversion from Python: from options to a dataset, or to why there is none.
+
+check the output → survey the names → claim the output → run → what it came to
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Literal
+
+from maskbeam.pipeline.errors import BadDataError, UsageError
+from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.transforms import layout
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from maskbeam.pipeline.options import Options
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a conversion came to.
+
+    Attributes:
+        directory: where the dataset lies.
+        status: `done`; `handed over`, where the job goes on without this process and
+            the dataset is there when its manifest is; or `dry run`, where nothing was
+            started.
+        records: how many there are, by split.
+        rejections: how many rows were left out, by the stage that rejected them; why
+            each was stands in `rejected/`.
+        warnings: what you should know of the data, as in `stats.json`: `name`, `split`
+            (empty for several) and `message` of each.
+        counters: how many `rows` were read, `label_maps` and `images` decoded and
+            `records` written; where a runner tried work again, that too is in it.
+    """
+
+    directory: str
+    status: Literal["done", "handed over", "dry run"]
+    records: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    rejections: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    warnings: Sequence[Mapping[str, str]] = ()
+    counters: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+def convert(
+    *, beam_options: Sequence[str] = (), show: bool = False, **options: Any
+) -> Outcome:
+    """Converts label maps, and their images, as `maskbeam convert` does.
+
+        outcome = convert(
+            label_maps={"train": "maps/train/*.png", "val": "maps/val/*.png"},
+            classes="camvid11",
+            size=(360, 480),
+            output="dataset",
+        )
+
+    Args:
+        beam_options: Beam's own flags, as the command line has them:
+            `["--direct_num_workers=4"]`.
+        show: whether to print the plan, the progress and the result.
+        **options: those of the command, by name, as text or as Python has them.
+            `classes` may be a `ClassMap`. What each does, `maskbeam convert --help`
+            says.
+
+    Returns:
+        What it came to.
+
+    Raises:
+        UsageError: there is no such option, an option is not what it may be, nothing is
+            found, or the output is not free.
+        BadDataError: too many rows were rejected; no dataset was made.
+        RunnerError: the runner failed; its own error is the cause.
+    """
+    with quiet():  # it loads Beam
+        from maskbeam.pipeline import arguments
+        from maskbeam.pipeline.runtime import runners
+
+    given = runners.parse_options(list(beam_options))
+    runners.set_up(given)
+    return run_conversion(arguments.from_given(options), given, show=show)
+
+
+def run_conversion(
+    options: "Options", beam_options: "PipelineOptions", *, show: bool
+) -> Outcome:
+    """Converts; what Beam needs has to be set up.
+
+    Args:
+        options: what is converted.
+        beam_options: how it is run.
+        show: whether to print the plan, the progress and the result.
+
+    Raises:
+        UsageError: nothing is found, or the output is not free.
+        BadDataError: too many rows were rejected.
+        RunnerError: the runner failed.
+    """
+    from maskbeam.pipeline import arguments
+    from maskbeam.pipeline.dataset import claim
+    from maskbeam.pipeline.planning.survey import survey
+    from maskbeam.pipeline.printing import print_plan
+    from maskbeam.pipeline.runtime import files, run, runners
+
+    directory = options.output
+    if directory is None:
+        raise UsageError("say where the dataset goes, by --output")
+    dry_run = runners.is_dry_run(beam_options)
+    graph_place = "" if dry_run else runners.graph_place(beam_options, directory)
+    claim.check_claim(directory, overwrite=options.overwrite)
+    with quiet():  # it loads TensorFlow
+        from maskbeam.pipeline import discover, flow
+    if arguments.finds_classes(options):
+        options = discover.with_found_classes(options, beam_options, show=show)
+    plan = survey(options)
+    if show:
+        print_plan(options, plan)
+    name = claim.temporary_name()
+    if not dry_run:
+        claim.claim(options, plan, name)
+    with _scratch(graph_place, name) as scratch:
+        temporary = files.join(directory, name)
+        result = run.run(
+            beam_options,
+            lambda root: flow.define_pipeline(root, options, plan, temporary, scratch),
+            records=plan.records,
+            show=show,
+        )
+    if dry_run:
+        return Outcome(directory, "dry run")
+    return _outcome(directory, run.counters(result))
+
+
+def _scratch(graph_place: str, name: str) -> AbstractContextManager[str]:
+    """A directory for the graph: of this machine, or where all workers reach it."""
+    from maskbeam.pipeline.runtime import files, run
+
+    if not graph_place:
+        return run.scratch("")
+    # It stays, for the job may go on when this process is gone.
+    return contextlib.nullcontext(files.join(graph_place, name))
+
+
+def _outcome(directory: str, counters: Mapping[str, int]) -> Outcome:
+    """Reads what the last step of the pipeline has left: a manifest, or a verdict.
+
+    Raises:
+        BadDataError: it is a verdict.
+    """
+    from maskbeam.pipeline.runtime import files
+
+    manifest = files.join(directory, layout.MANIFEST)
+    if files.exists(manifest):
+        stats = files.read_json(files.join(directory, layout.STATS))
+        splits = files.read_json(manifest)["splits"]
+        return Outcome(
+            directory,
+            "done",
+            {split: found["records"] for split, found in splits.items()},
+            stats["rejections"],
+            tuple(stats["warnings"]),
+            counters,
+        )
+    rejected = files.join(directory, layout.REJECTED)
+    if not files.exists(files.join(rejected, layout.VERDICT)):
+        return Outcome(directory, "handed over")
+    verdict = files.read_json(files.join(rejected, layout.VERDICT))
+    raise BadDataError(
+        f"{verdict['reason']}. No dataset was made. Mend the rows in {rejected}, or "
+        "allow for them by --max_rejected; --overwrite starts anew",
+        verdict["rejections"],
+        [file.path for file in files.match(files.join(rejected, "*.jsonl"))],
+    )

@@ -1,0 +1,97 @@
+"""What `stats.json` says: counts, weights, moments, sizes, rejections, warnings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.rows.write import WrittenRecords, add_sizes
+from maskbeam.transforms import features, summaries
+
+Warnings = Sequence[Mapping[str, str]]
+
+
+def repeated_keys(repeated: tuple[int, list[str]]) -> Warnings:
+    """Warns of keys that are in several splits.
+
+    Args:
+        repeated: how many there are, and the first few in words.
+    """
+    count, shown = repeated
+    if not count:
+        return []
+    message = f"{count} keys are in more than one split: {shown[0]}"
+    return [{"name": "repeated_keys", "split": "", "message": message}]
+
+
+def make_stats(
+    options: Options,
+    plan: Plan,
+    splits: Mapping[str, Sequence[WrittenRecords]],
+    rejections: Mapping[str, int],
+    warnings: Warnings,
+) -> dict[str, Any]:
+    """Makes the content of `stats.json`.
+
+    Args:
+        options: what was converted.
+        plan: how it was cut.
+        splits: the shards of each.
+        rejections: how many rows were rejected, by stage.
+        warnings: `name`, `split` (empty for several) and `message` of each.
+    """
+    config = plan.config
+    totals = {
+        split: summaries.add(
+            (shard.summary for shard in shards), config.num_classes, config.with_images
+        )
+        for split, shards in splits.items()
+    }
+    train = summaries.add(
+        (totals[split] for split in summaries.graph_splits(totals)),
+        config.num_classes,
+        config.with_images,
+    )
+    return {
+        "classes": options.class_map.names,
+        "rejected": sum(rejections.values()),
+        "rejections": dict(rejections),
+        "warnings": list(warnings),
+        "splits": {
+            split: _of_split(shards, totals[split]) for split, shards in splits.items()
+        },
+        **_derived(train),
+    }
+
+
+def _of_split(
+    shards: Sequence[WrittenRecords], total: summaries.Summary
+) -> dict[str, Any]:
+    """Counts of one split."""
+    sizes = add_sizes(shard.sizes for shard in shards)
+    return {
+        "records": sum(shard.records for shard in shards),
+        features.CLASS_PIXELS: total[features.CLASS_PIXELS].tolist(),
+        features.IGNORED_PIXELS: int(total[features.IGNORED_PIXELS][0]),
+        features.CLASS_IMAGES: total[features.CLASS_IMAGES].tolist(),
+        features.PRESENCE_PIXELS: total[features.PRESENCE_PIXELS].tolist(),
+        "sizes": [[height, width, count] for (height, width), count in sizes.items()],
+    }
+
+
+def _derived(train: summaries.Summary) -> dict[str, Any]:
+    """Weights, and moments where there are images; None for a class without pixels."""
+    derived = {
+        name: values.numpy().tolist()
+        for name, values in summaries.statistics(train).items()
+    }
+    weights = {
+        name: [
+            weight if pixels else None
+            for weight, pixels in zip(
+                derived.pop(name), train[features.CLASS_PIXELS], strict=True
+            )
+        ]
+        for name in summaries.CLASS_WEIGHTS
+    }
+    return {"class_weights": weights, **derived}
