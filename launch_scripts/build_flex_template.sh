@@ -32,4 +32,4 @@ command -v gcloud >/dev/null || {
 }
 TARGET=template bash "$root/launch_scripts/build_image.sh" "$2"
 gcloud dataflow flex-template build "$1" --image "$2" --sdk-language PYTHON \
-  --metadata-file "$root/launch_scripts/flex-template/metadata.json"
+  --metadata-file "$root/launch_scripts/flex_template/metadata.json"

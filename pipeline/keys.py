@@ -9,7 +9,8 @@ import os
 import re
 
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.runtime import files
+
+_WILDCARD = re.compile(r"[*?\[]")
 
 
 def _hash(seed: int, purpose: bytes, text: str) -> int:
@@ -54,5 +55,17 @@ def key_of(path: str, pattern: str, suffix: str, place: str = "") -> str:
         suffix: stripped off the end, where it is there.
         place: `arrays.Place.suffix`.
     """
-    stem = os.path.splitext(files.below(path, pattern))[0]
+    stem = os.path.splitext(_below(path, pattern))[0]
     return (stem + place).removesuffix(suffix)
+
+
+def _below(path: str, pattern: str) -> str:
+    """A matched path relative to the glob's fixed directory.
+
+    That is the last directory before the first wildcard: `aachen/x.png` for
+    `/data/*/*.png`.
+    """
+    wildcard = _WILDCARD.search(pattern)
+    fixed = pattern[: wildcard.start()] if wildcard else pattern
+    directory = fixed.rpartition("/")[0]
+    return path[len(directory) :].lstrip("/") if path.startswith(directory) else path

@@ -173,7 +173,7 @@ def test_a_dry_run_leaves_everything_as_it_is(dataflow, arguments, tmp_path):
 
 def test_a_template_writes_a_job_that_nobody_runs_yet(dataflow, arguments, tmp_path):
     """What the launcher of a flex template does."""
-    launcher = _ROOT / "launch_scripts/flex-template/launcher.py"
+    launcher = _ROOT / "launch_scripts/flex_template/launcher.py"
     _, train, val, _, images, _, classes, *flags = arguments
     done = subprocess.run(
         [

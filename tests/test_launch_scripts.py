@@ -150,8 +150,8 @@ def test_a_flex_template(recorded):
 
 def test_the_template_has_every_option_of_convert():
     """The file is what the declarations make; `make_metadata.py` writes it anew."""
-    text = (_SCRIPTS / "flex-template/metadata.json").read_text()
-    metadata = _module("flex-template/make_metadata").make_metadata()
+    text = (_SCRIPTS / "flex_template/metadata.json").read_text()
+    metadata = _module("flex_template/make_metadata").make_metadata()
     assert json.loads(text) == metadata
     parameters = {found["name"]: found for found in metadata["parameters"]}
     parser = argparse.ArgumentParser(add_help=False)
@@ -184,7 +184,7 @@ def test_the_template_has_every_option_of_convert():
     ],
 )
 def test_the_template_checks_values(name, good, bad):
-    metadata = json.loads((_SCRIPTS / "flex-template/metadata.json").read_text())
+    metadata = json.loads((_SCRIPTS / "flex_template/metadata.json").read_text())
     parameters = {found["name"]: found for found in metadata["parameters"]}
     (regex,) = parameters[name]["regexes"]
     assert re.fullmatch(regex, good)
@@ -192,7 +192,7 @@ def test_the_template_checks_values(name, good, bad):
 
 
 def test_the_template_hands_values_on():
-    launcher = _module("flex-template/launcher")
+    launcher = _module("flex_template/launcher")
     given = [
         "--label_maps=train=gs://b/*.png 'val=gs://b/with space/*.png'",
         "--overwrite=true",

@@ -121,18 +121,6 @@ def is_empty(directory: str) -> bool:
     return next(_below(directory), None) is None
 
 
-def below(path: str, pattern: str) -> str:
-    """A matched path relative to the glob's fixed directory.
-
-    That is the last directory before the first wildcard: `aachen/x.png` for
-    `/data/*/*.png`.
-    """
-    wildcard = _WILDCARD.search(pattern)
-    fixed = pattern[: wildcard.start()] if wildcard else pattern
-    directory = fixed.rpartition("/")[0]
-    return path[len(directory) :].lstrip("/") if path.startswith(directory) else path
-
-
 def open_raw(path: str) -> IO[bytes]:
     """Opens a file to be read as it is, compressed or not.
 

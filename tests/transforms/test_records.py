@@ -377,3 +377,19 @@ def test_packed_rows_expand_to_what_plain_ones_hold(folder, batch_size, request)
         for name, found in (small | {"label": label, "mask": mask}).items():
             assert found.dtype == row[name].dtype
             np.testing.assert_array_equal(found, row[name])
+
+
+def test_the_number_of_elements_is_known(sharded):
+    rows = sum(SHARD_ROWS)
+    for options, expected in (
+        ({}, rows),
+        ({"batch_size": 4}, -(-rows // 4)),
+        ({"batch_size": 4, "shuffle": True, "packed": True}, -(-rows // 4)),
+        ({"batch_size": 4, "raw": True}, -(-rows // 4)),
+        ({"shard": (1, 2)}, None),
+        ({"shard": (3, 9)}, None),
+    ):
+        found = records.load(str(sharded), "train", **options)
+        read = sum(1 for _ in found)
+        assert found.cardinality().numpy() == read
+        assert expected in (None, read)

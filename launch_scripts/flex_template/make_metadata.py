@@ -1,6 +1,6 @@
 """Writes metadata.json: the form of the flex template, from the options' declarations.
 
-    python launch_scripts/flex-template/make_metadata.py
+    python launch_scripts/flex_template/make_metadata.py
 
 A template's launcher has no files of this machine, so what is a path is of a store.
 """

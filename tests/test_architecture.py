@@ -1,0 +1,88 @@
+"""What must never import what; docs/architecture.md says why."""
+
+import pytest
+
+from tests import house
+
+_PIPELINE, _TRANSFORMS = house.PACKAGES
+_ROOMS = ("planning", "formats", "rows", "dataset", "runtime")
+_CONTRACTS = ("elements", "errors", "options", "values", "keys")
+
+# (who, whom): with all below them.
+NEVER = [
+    *((_TRANSFORMS, whom) for whom in (_PIPELINE, "apache_beam")),
+    *(
+        (f"{_PIPELINE}.{contract}", f"{_PIPELINE}.{room}")
+        for contract in _CONTRACTS
+        for room in _ROOMS
+    ),
+    *(
+        (f"{_PIPELINE}.{who}", f"{_PIPELINE}.{whom}")
+        for who, whoms in {
+            "runtime": ("planning", "formats", "rows", "dataset"),
+            "formats": ("planning", "rows", "dataset"),
+            "planning": ("rows", "dataset"),
+            "rows": ("dataset",),
+        }.items()
+        for whom in whoms
+    ),
+]
+
+
+@pytest.mark.parametrize(("who", "whom"), NEVER, ids=lambda name: name)
+def test_what_must_never_import_what(who, whom):
+    graph = house.graph(*house.PACKAGES)
+    assert who in graph.modules
+    assert graph.find_modules_that_directly_import("apache_beam")  # it is looked at
+    importers = {who} | graph.find_descendants(who)
+    imported = {whom} | (graph.find_descendants(whom) if "." in whom else set())
+    faults = [
+        f"{importer} imports {module}"
+        for importer in sorted(importers)
+        for module in graph.find_modules_directly_imported_by(importer) & imported
+    ]
+    assert not faults
+
+
+def test_nothing_but_the_command_line_imports_commands():
+    graph = house.graph(*house.PACKAGES)
+    commands = f"{_PIPELINE}.commands"
+    assert graph.find_modules_that_directly_import(commands) == {
+        f"{_PIPELINE}.__main__"
+    }
+    assert not graph.find_modules_that_directly_import(f"{_PIPELINE}.__main__")
+
+
+def test_no_circles():
+    assert house.circle({"a": {"b"}, "b": {"a"}})
+    assert house.circle(house.arrows(*house.PACKAGES)) == []
+
+
+def test_no_long_functions():
+    folders = map(house.folder, house.PACKAGES)
+    assert not [found for one in folders for found in house.long_functions(one)]
+
+
+# What looks at names and headers runs before TensorFlow is loaded, and beside it.
+LIGHT = [
+    *(f"{_PIPELINE}.{name}" for name in (*_CONTRACTS, "arguments", "commands")),
+    *(f"{_PIPELINE}.{name}" for name in ("conversion", "printing", "runtime.run")),
+    f"{_PIPELINE}.planning",
+    *(
+        f"{_TRANSFORMS}.{name}"
+        for name in ("classes", "class_files", "features", "layout", "png", "png_kinds")
+    ),
+    *(f"{_TRANSFORMS}.{name}" for name in ("lazy", "stored_masks", "tiles")),
+]
+
+
+def test_what_comes_before_tensorflow_loads_none(run_python):
+    graph = house.graph(*house.PACKAGES)
+    modules = {m for name in LIGHT for m in (name, *graph.find_descendants(name))}
+    run_python(
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    importlib.import_module(name)\n"
+        "    assert 'tensorflow' not in sys.modules, name\n",
+        *sorted(modules),
+    )
