@@ -29,6 +29,7 @@ base_requires = [
     "pyarrow>=16,<26",
     "PyYAML>=6.0,<7",
     "tensorflow>=2.21,<2.22",
+    "tensorflow-serving-api>=2.19,<3",  # which tfx-bsl brings along
     "tensorflow-transform>=1.21,<1.22",
     "tfx-bsl>=1.21,<1.22",
 ]

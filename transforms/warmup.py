@@ -1,17 +1,14 @@
 """Warm-up requests, which TensorFlow Serving sends to a model when it loads it.
 
-They are a TFRecord file of tensorflow.serving.PredictionLog. Its package on PyPI pins
-a TensorFlow of its own; what is needed of it are four nested messages of text and
-bytes, written here in protobuf's wire format. Source: tensorflow/serving,
-tensorflow_serving/apis (prediction_log.proto, predict.proto, model.proto).
+They are a TFRecord file of PredictionLogs. Source: TensorFlow Serving's guide,
+"SavedModel Warmup".
 """
 
 import os
 from collections.abc import Mapping
 
 import tensorflow as tf
-
-from maskbeam.transforms.protobuf_wire import field
+from tensorflow_serving.apis import prediction_log_pb2
 
 _FILE = "assets.extra/tf_serving_warmup_requests"
 
@@ -27,14 +24,15 @@ def save(model: str, requests: Mapping[str, Mapping[str, tf.Tensor]]) -> None:
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.TFRecordWriter(path) as writer:
         for signature, inputs in requests.items():
-            writer.write(_prediction_log(signature, inputs))
+            writer.write(_prediction_log(signature, inputs).SerializeToString())
 
 
-def _prediction_log(signature: str, inputs: Mapping[str, tf.Tensor]) -> bytes:
-    model_spec = field(3, signature.encode())  # signature_name
-    request = field(1, model_spec)
-    for name, value in inputs.items():  # of a map field: key and value
-        tensor = tf.make_tensor_proto(value).SerializeToString()
-        request += field(2, field(1, name.encode()) + field(2, tensor))
-    predict_log = field(1, request)
-    return field(6, predict_log)
+def _prediction_log(
+    signature: str, inputs: Mapping[str, tf.Tensor]
+) -> prediction_log_pb2.PredictionLog:
+    log = prediction_log_pb2.PredictionLog()
+    request = log.predict_log.request
+    request.model_spec.signature_name = signature
+    for name, value in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    return log
