@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 import apache_beam
 import pytest
 
-from tests import servers
+from tests import data_generation, servers
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _BOOT = "github.com/apache/beam/sdks/v2/python/container"
@@ -34,9 +34,8 @@ def go_install(package: str, directory: pathlib.Path) -> None:
     )
 
 
-def make(directory: pathlib.Path) -> pathlib.Path:
-    """Makes such a worker; gives the program that starts it."""
-    directory.mkdir()
+def locked_venv(directory: pathlib.Path) -> pathlib.Path:
+    """Makes a virtual environment of the locked requirements; gives its directory."""
     venv = directory / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     # The packages are seen from there, but no .pth files: nor, then, this project.
@@ -51,6 +50,14 @@ def make(directory: pathlib.Path) -> pathlib.Path:
         check=False,
     )
     assert "No module named 'maskbeam'" in found.stderr, found.stderr
+    return venv
+
+
+def make(directory: pathlib.Path) -> pathlib.Path:
+    """Makes such a worker; gives the program that starts it."""
+    directory.mkdir()
+    venv = locked_venv(directory)
+    data_generation.write_user_files(directory)
     return _boot(directory, venv)
 
 

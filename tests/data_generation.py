@@ -80,6 +80,16 @@ def write_tree(directory: pathlib.Path, contents: Mapping[str, bytes]) -> pathli
     return directory
 
 
+def write_user_files(directory: pathlib.Path) -> None:
+    """Writes what users have beside them: torchvision's `transforms.py`, TFX's folder.
+
+    They raise what tells them from ours, when they are imported.
+    """
+    cry = b"raise RuntimeError('a file of the user was imported')\n"
+    names = ("transforms.py", "pipeline/__init__.py", "pipeline/__main__.py")
+    write_tree(directory, dict.fromkeys(names, cry))
+
+
 def label_tree(
     directory: pathlib.Path,
     count: int,

@@ -10,7 +10,14 @@ import time
 
 import pytest
 
-from tests import clean_worker, flink_cluster, reading, sample_rows, servers
+from tests import (
+    clean_worker,
+    data_generation,
+    flink_cluster,
+    reading,
+    sample_rows,
+    servers,
+)
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 _ROOT = pathlib.Path(__file__).parent.parent
@@ -49,14 +56,15 @@ def assert_is_expected(rows, expected):
 
 @pytest.fixture
 def run(arguments, assert_is_expected, run_maskbeam, tmp_path):
-    """Converts on another engine, from another directory; compares."""
+    """Converts on another engine, from a directory of a user's; compares."""
+    data_generation.write_user_files(tmp_path)
 
-    def convert_there(*flags, **environment):
+    def convert_there(*flags):
         out = tmp_path / "out"
         done = run_maskbeam(
             *("convert", *arguments, "--output", out, *flags),
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(_ROOT), **environment},
+            env={**os.environ, "PYTHONPATH": "."},
         )
         assert done.returncode == 0, done.stderr
         assert_is_expected(out)
@@ -92,9 +100,9 @@ def test_fresh_worker_processes(attempt, run, job_service, tmp_path):
     module = "apache_beam.runners.worker.worker_pool_main"
     command = [sys.executable, "-m", module, f"--service_port={port}"]
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(_ROOT)}
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": "."}
     log = tmp_path / "log"
-    with servers.serving(command, port, log, env=environment):
+    with servers.serving(command, port, log, env=environment, cwd=tmp_path):
         run(
             *job_service,
             *("--environment_type=EXTERNAL", f"--environment_config=localhost:{port}"),
@@ -149,13 +157,14 @@ def _job_server(engine, log, **environment):
 def test_flink_and_spark(engine, arguments, assert_is_expected, tmp_path):
     _needs_java()
     log, out = tmp_path / "log", tmp_path / "out"
+    data_generation.write_user_files(tmp_path)
     with _job_server(engine, log) as environment:
         done = subprocess.run(
             [
                 *("bash", _ROOT / f"launch_scripts/run_{engine}.sh"),
                 *(*arguments, "--output", out),
             ],
-            env=environment,
+            env={**environment, "PYTHONPATH": "."},
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -176,7 +185,7 @@ def test_a_worker_that_dies_in_mid_run(killed, camvid, convert, tmp_path):
     module = "apache_beam.runners.worker.worker_pool_main"
     workers = [sys.executable, "-m", module, f"--service_port={port}"]
     path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(_ROOT)}
+    environment = {**os.environ, "PATH": path}
     (tmp_path / "conf").mkdir()
     with (
         flink_cluster.Cluster(tmp_path / "conf") as cluster,
