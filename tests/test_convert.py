@@ -223,15 +223,19 @@ def test_shards_do_not_depend_on_workers_or_listing(
     arguments = [*_sources(directory), "--split_by", "train=0.7,val=0.3"]
     alone = convert(tmp_path / "one", *arguments, "--direct_num_workers=1")
     four = convert(tmp_path / "four", *arguments, "--direct_num_workers=4")
-    real = files.match
+    real, listed = files.matches, []
 
     def shuffled(pattern):
-        found = real(pattern)
+        found = list(real(pattern))
         random.Random(1).shuffle(found)
-        return found
+        listed.append([file.path for file in found])
+        return iter(found)
 
-    monkeypatch.setattr(files, "match", shuffled)
+    monkeypatch.setattr(files, "matches", shuffled)
     other = convert(tmp_path / "shuffled", *arguments)
+    # By the client and by a worker, each side, and in another order than before.
+    assert len(listed) == 4
+    assert all(paths != sorted(paths) for paths in listed)
     assert len(reading.checksums(alone)) == 2
     assert reading.checksums(alone) == reading.checksums(four)
     assert reading.checksums(alone) == reading.checksums(other)

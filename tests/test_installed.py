@@ -18,7 +18,8 @@ _NOT_COPIED = ("*.pyc", "__pycache__", ".*", "sample", "build", "dist", "*.egg-i
 _LOAD = """
 import sys
 from maskbeam.transforms import load
-print(sorted(row["key"].decode() for row in load(sys.argv[1], "train").as_numpy_iterator()))
+rows = load(sys.argv[1], "train").as_numpy_iterator()
+print(sorted(row["key"].decode() for row in rows))
 """
 
 
@@ -60,12 +61,8 @@ def test_the_sdist_has_all_of_the_checkout(built, checkout):
     with tarfile.open(built[0]) as sdist:
         files = [member.name for member in sdist.getmembers() if member.isfile()]
     found = {name.partition("/")[2] for name in files}
-    expected = {
-        str(path.relative_to(checkout))
-        for path in checkout.rglob("*")
-        if path.is_file()
-    }
-    expected = {name for name in expected if not name.startswith("maskbeam.egg-info")}
+    expected = {str(p.relative_to(checkout)) for p in checkout.rglob("*.*")}
+    expected = {n for n in expected if (checkout / n).is_file() and ".egg" not in n}
     assert expected <= found
 
 
