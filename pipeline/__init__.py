@@ -4,7 +4,6 @@ What you import from here: `convert`, `Options`, `UsageError`, `__version__`.
 """
 
 import importlib
-import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 if __name__ != "maskbeam.pipeline":
@@ -28,7 +27,9 @@ __all__ = ["Options", "UsageError", "__version__", "convert"]
 def __getattr__(name: str) -> Any:
     """Finds a public name when it is asked for."""
     if name == "__version__":
-        return importlib.metadata.version("maskbeam")
+        from importlib import metadata  # which loads much
+
+        return metadata.version("maskbeam")
     if name in _PLACES:
         return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

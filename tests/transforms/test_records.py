@@ -393,3 +393,35 @@ def test_the_number_of_elements_is_known(sharded):
         read = sum(1 for _ in found)
         assert found.cardinality().numpy() == read
         assert expected in (None, read)
+
+
+def test_pairs_are_the_same_rows(native):
+    plain = records.load(str(native), "train", batch_size=6)
+    pairs = records.load(str(native), "train", batch_size=6, as_supervised=True)
+    packed = records.load(
+        str(native), "train", batch_size=6, as_supervised=True, packed=True
+    )
+    for row, (image, mask), (_, index) in zip(plain, pairs, packed, strict=True):
+        np.testing.assert_array_equal(image, row["image"])
+        np.testing.assert_array_equal(mask, row["mask"])
+        np.testing.assert_array_equal(masks.expand(index, 3)[1], row["mask"])
+
+
+def test_keras_fits_and_knows_the_steps(native):
+    import keras
+
+    model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(3, 1)])
+    model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    train = records.load(
+        str(native), "train", batch_size=6, shuffle=True, as_supervised=True
+    )
+    history = model.fit(train, epochs=2, verbose=0)
+    assert history.params["steps"] == -(-ROWS // 6)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+def test_what_has_no_pairs_is_told(fixed, native):
+    with pytest.raises(ValueError, match="have no images"):
+        records.load(str(fixed), "train", as_supervised=True)
+    with pytest.raises(ValueError, match="raw columns are"):
+        records.load(str(native), "train", raw=True, as_supervised=True)
