@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import DEFAULT_SPLIT, Options, RecordKeys, Source
-from maskbeam.transforms import class_files, classes
+from maskbeam.transforms import class_files, classes, stored_masks
 from maskbeam.transforms.classes import ClassMap
 
 AUTO = "auto"  # of --classes: the map is made from what a first pass finds
@@ -169,7 +169,7 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--mask_encoding",
         default="auto",
-        choices=["auto", "bits", "png", "uint8", "float32"],
+        choices=[stored_masks.AUTO, *stored_masks.ENCODINGS],
         help="how masks lie in the records; all load to the same one-hot tensors "
         "(default: auto, which is bits to 16 classes and png beyond)",
     )

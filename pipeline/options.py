@@ -2,18 +2,14 @@
 
 import dataclasses
 import re
-from typing import Any, Literal
+from typing import Any
 
 from maskbeam.pipeline.errors import UsageError
-from maskbeam.transforms import features
+from maskbeam.transforms import features, stored_masks
 from maskbeam.transforms.classes import ClassMap
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 DEFAULT_SPLIT = "train"
-
-# `bits` is the smaller in memory and the faster to read, but deflates worse the wider
-# its words are; beyond 16 classes PNGs of the class index are the smaller records.
-_BITS_CLASSES = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +77,8 @@ class Options:
         boundary: likewise.
         normalize: as in `features.Config`.
         image_storage: as in `features.Config`.
-        mask_encoding: as in `features.Config`, or `auto`: `bits` to 16 classes, `png`
-            beyond.
+        mask_encoding: as in `features.Config`, or `auto`, as `stored_masks.choose` has
+            it.
         shard_mb: the size of a shard to aim for, in MiB.
         max_rejected: the share of rows that may be rejected, 0..1.
         max_pixels: the largest picture that is decoded, in pixels.
@@ -117,7 +113,7 @@ class Options:
     boundary: int = 0
     normalize: features.Normalize = "unit"
     image_storage: features.ImageStorage = "original"
-    mask_encoding: Literal["auto"] | features.MaskEncoding = "auto"
+    mask_encoding: str = stored_masks.AUTO
     shard_mb: int = 128
     max_rejected: float = 0.0
     max_pixels: int = 100_000_000
@@ -236,12 +232,9 @@ class Options:
     def config(self, *, with_images: bool) -> features.Config:
         """What graph, records and reader must agree on."""
         num_classes = self.class_map.num_classes
-        encoding = self.mask_encoding
         return features.Config(
             num_classes=num_classes,
-            mask_encoding=encoding
-            if encoding != "auto"
-            else ("bits" if num_classes <= _BITS_CLASSES else "png"),
+            mask_encoding=stored_masks.choose(self.mask_encoding, num_classes),
             size=self.tile or self.size,
             resize="tile" if self.tile else self.resize,
             overlap=self.overlap,
