@@ -126,8 +126,8 @@ def _of_argparse(name: str, option: Option) -> dict[str, Any]:
         return found | {"action": "store_true"}
     if option.many:
         found |= {"nargs": "+", "action": "extend"}
-    if option.value.choices:
-        return found | {"choices": option.value.choices}
+    if choices := option.value.choices():
+        return found | {"choices": choices}
     return found | {"metavar": option.value.metavar}
 
 

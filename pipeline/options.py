@@ -14,14 +14,10 @@ from typing import Any, TypeVar
 from maskbeam.pipeline import values
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.values import DEFAULT_SPLIT, RecordKeys, Source
-from maskbeam.transforms import features
+from maskbeam.transforms import features, stored_masks
 from maskbeam.transforms.classes import ClassMap
 
 _NAME = r"[A-Za-z][A-Za-z0-9_]*"
-
-# `bits` is the smaller in memory and the faster to read, but deflates worse the wider
-# its words are; beyond 16 classes PNGs of the class index are the smaller records.
-_BITS_CLASSES = 16
 
 T = TypeVar("T")
 
@@ -237,12 +233,12 @@ class Options:
         values.whole(at_least=0),
     )
     mask_encoding: str = _option(
-        "auto",
+        stored_masks.AUTO,
         ENCODE,
         "Mask encoding",
         "how masks lie in the records; all load to the same one-hot tensors",
-        values.choice("auto", *typing.get_args(features.MaskEncoding)),
-        default_in_words="auto, which is bits to 16 classes and png beyond",
+        values.choice_of(lambda: (stored_masks.AUTO, *stored_masks.ENCODINGS)),
+        default_in_words=f"auto, which is {stored_masks.AUTO_IN_WORDS}",
     )
     # What most models that were trained from nothing take; it needs no statistics.
     normalize: features.Normalize = _option(
@@ -403,8 +399,7 @@ class Options:
         num_classes = self.class_map.num_classes
         shared = {field.name for field in dataclasses.fields(features.Config)}
         agreed = {n: getattr(self, n) for n in shared & declared(Options).keys()}
-        if self.mask_encoding == "auto":
-            agreed["mask_encoding"] = "bits" if num_classes <= _BITS_CLASSES else "png"
+        agreed["mask_encoding"] = stored_masks.choose(self.mask_encoding, num_classes)
         if self.tile is not None:
             agreed |= {"size": self.tile, "resize": "tile", "image_storage": "png"}
         return features.Config(

@@ -56,14 +56,14 @@ class Value:
         read: from what the user gave to the value.
         pattern: a regular expression that its text matches, for forms.
         metavar: what stands for it in `--help`.
-        choices: all that it may be; empty where there are too many to list.
+        choices: gives all that it may be; nothing where there are too many to list.
         is_switch: whether it is true or false; a flag then has no value.
     """
 
     read: Callable[[Any], Any]
     pattern: str
     metavar: str | None = None
-    choices: tuple[str, ...] = ()
+    choices: Callable[[], tuple[str, ...]] = tuple
     is_switch: bool = False
 
 
@@ -122,13 +122,18 @@ def switch() -> Value:
 
 def choice(*names: str) -> Value:
     """One of some names."""
+    return choice_of(lambda: names)
+
+
+def choice_of(names: Callable[[], tuple[str, ...]]) -> Value:
+    """One of the names that there are when it is given."""
 
     def read(given: Any) -> str:
-        if given not in names:
-            raise ValueError(f"{given!r} must be one of {', '.join(names)}")
+        if given not in names():
+            raise ValueError(f"{given!r} must be one of {', '.join(names())}")
         return str(given)
 
-    return Value(read, "|".join(names), choices=names)
+    return Value(read, "|".join(names()), choices=names)
 
 
 def text(

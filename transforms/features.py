@@ -50,7 +50,6 @@ MASK_PREFIX = "mask/"  # + the mask encoding
 VALUE_SUFFIX = "/value"  # at varying sizes a mask column is stored as two
 SHAPE_SUFFIX = "/shape"
 
-MaskEncoding = Literal["bits", "png", "uint8", "float32"]
 Normalize = Literal["unit", "symmetric", "zscore"]
 Resize = Literal["stretch", "letterbox", "crop", "short_side", "tile"]
 ImageStorage = Literal["original", "png"]
@@ -63,7 +62,7 @@ class Config:
 
     Attributes:
         num_classes: K, the depth of the one-hot axis.
-        mask_encoding: how a mask lies in the record.
+        mask_encoding: how a mask lies in the record, of `stored_masks.ENCODINGS`.
         size: (height, width) in pixels of every row, or None where rows keep their own
             sizes.
         resize: how a row gets to that size, as `geometry.fit_label` has it; `tile`
@@ -81,7 +80,7 @@ class Config:
     """
 
     num_classes: int
-    mask_encoding: MaskEncoding
+    mask_encoding: str
     size: tuple[int, int] | None = None
     with_images: bool = False
     normalize: Normalize = "unit"
@@ -91,8 +90,3 @@ class Config:
     weight_map: WeightMap = "none"
     presence: bool = False
     boundary: int = 0
-
-    @property
-    def mask_column(self) -> str:
-        """The record column of the mask, without the suffixes of varying sizes."""
-        return MASK_PREFIX + self.mask_encoding

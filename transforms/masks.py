@@ -6,15 +6,15 @@ ignored pixel is 0.
     label  0  1      mask  [1 0 0] [0 1 0]      words  1 2      (u8, K = 3)
            2 -1            [0 0 1] [0 0 0]             4 0
 
-`one_hot` stands alone: it needs nothing else of this package, and no files.
+`one_hot` stands alone: it needs no dataset, no class map and no files.
 """
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-_WORD_DTYPES = ((8, tf.uint8), (16, tf.uint16), (32, tf.int32), (64, tf.int64))
-_LONG = 64  # bits of the words that are several to a pixel
+from maskbeam.transforms import mask_dtypes
+from maskbeam.transforms.mask_dtypes import LONG_BITS, words_per_pixel
 
 
 def one_hot(
@@ -64,24 +64,13 @@ def one_hot(
 
 
 def index_dtype(num_classes: int) -> tf.DType:
-    """The dtype of class indices as stored: u8 to 255 classes, then u16.
-
-    The dtype's largest value is the ignored pixel.
-    """
-    return tf.uint8 if num_classes <= tf.uint8.max else tf.uint16
+    """`mask_dtypes.index_dtype` as TensorFlow has it."""
+    return tf.as_dtype(mask_dtypes.index_dtype(num_classes))
 
 
 def word_dtype(num_classes: int) -> tf.DType:
-    """The smallest word with a bit for each class; i64 where one is not enough."""
-    for bits, dtype in _WORD_DTYPES:
-        if num_classes <= bits:
-            return dtype
-    return tf.int64
-
-
-def words_per_pixel(num_classes: int) -> int:
-    """How many words of `word_dtype` a pixel's one-hot vector takes."""
-    return -(-num_classes // _LONG)
+    """`mask_dtypes.word_dtype` as TensorFlow has it."""
+    return tf.as_dtype(mask_dtypes.word_dtype(num_classes))
 
 
 def pack(index: tf.Tensor, num_classes: int) -> tf.Tensor:
@@ -111,7 +100,8 @@ def _long_words(num_classes: int) -> npt.NDArray[np.int64]:
     """The words of every class, and of an ignored pixel: i64[K+1 n]."""
     words = np.zeros([num_classes + 1, words_per_pixel(num_classes)], np.uint64)
     index = np.arange(num_classes)
-    words[index, index // _LONG] = np.uint64(1) << (index % _LONG).astype(np.uint64)
+    word, bit = np.divmod(index, LONG_BITS)
+    words[index, word] = np.uint64(1) << bit.astype(np.uint64)
     return words.view(np.int64)
 
 
@@ -133,7 +123,7 @@ def unpack(words: tf.Tensor, num_classes: int) -> tf.Tensor:
     occupied = words != 0
     if words_per_pixel(num_classes) == 1:
         return tf.where(occupied, index, -1)
-    base = _LONG * tf.range(words_per_pixel(num_classes))
+    base = LONG_BITS * tf.range(words_per_pixel(num_classes))
     return tf.reduce_max(tf.where(occupied, base + index, -1), axis=-1)
 
 

@@ -1,9 +1,8 @@
-"""The two functions that make tensors.
+"""TF Transform's preprocessing function: encoded bytes in, model-ready tensors out.
 
-`make_encode_fn` is what every row goes through, once, on its way to the records.
-`make_preprocessing_fn` is TF Transform's, what training and serving reuse: encoded
-bytes in, model-ready tensors out. Both stand on the same row-local code of this
-package, and neither ever sees the other's columns.
+Training and serving reuse it. Rows on their way to the records go through
+`stored_masks` instead; both stand on the same row-local code of this package, and
+neither ever sees the other's columns.
 """
 
 import functools

@@ -1,41 +1,19 @@
 """A record's columns to tensors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from maskbeam.transforms import decode, extras, features, geometry, masks, summaries
-
-
-def make_encode_fn(config: features.Config) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The function from class indices to encoded masks.
-
-    Example, K = 3 and `bits`: the indices 0 1 2, and 255, which is ignored, become
-    the words 1 2 4 0.
-
-    Nothing in it can fail, whatever the indices are: all checks come before it.
-
-    Args:
-        config: the number of classes and the mask encoding.
-
-    Returns:
-        A function of `masks.index_dtype`[N] that gives for each pixel: of `bits`
-        `masks.pack`'s words, [N] or [N n]; of `png` the index as it is, [N]; of
-        `uint8` and `float32` the one-hot vector, [N K].
-    """
-
-    def encode_fn(index: tf.Tensor) -> tf.Tensor:
-        if config.mask_encoding == "bits":
-            return masks.pack(index, config.num_classes)
-        if config.mask_encoding == "png":
-            return tf.identity(index)
-        dtype = tf.uint8 if config.mask_encoding == "uint8" else tf.float32
-        if index.dtype == tf.uint16:  # which tf.one_hot does not take
-            index = tf.cast(index, tf.int32)
-        return masks.of_label(index, config.num_classes, dtype)
-
-    return encode_fn
+from maskbeam.transforms import (
+    decode,
+    extras,
+    features,
+    geometry,
+    masks,
+    stored_masks,
+    summaries,
+)
 
 
 class Constants(NamedTuple):
@@ -56,29 +34,12 @@ def feature_spec(config: features.Config) -> dict[str, Any]:
     """The record columns, as `tf.io.parse_example` takes them."""
     text = tf.io.FixedLenFeature([], tf.string)
     number = tf.io.FixedLenFeature([], tf.int64)
-    spec = {
+    spec: dict[str, Any] = {
         features.KEY: text,
         features.IMAGE_HEIGHT: number,
         features.IMAGE_WIDTH: number,
+        **stored_masks.of(config).feature_spec(),
     }
-    column, depth = config.mask_column, config.num_classes
-    if config.mask_encoding == "png":
-        spec[column] = text
-    elif config.size is not None:
-        spec[column] = (
-            tf.io.FixedLenFeature([*config.size, depth], tf.float32)
-            if config.mask_encoding == "float32"
-            else text
-        )
-    else:
-        spec[column + features.VALUE_SUFFIX] = (
-            tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True)
-            if config.mask_encoding == "float32"
-            else text
-        )
-        spec[column + features.SHAPE_SUFFIX] = tf.io.FixedLenSequenceFeature(
-            [], tf.int64, allow_missing=True
-        )
     if config.with_images:
         spec |= {features.IMAGE_ENCODED: text, features.IMAGE_FORMAT: text}
     return spec
@@ -148,10 +109,10 @@ def decode_columns(
         constants: of the training split.
 
     Returns:
-        `key`, `label`, the other columns of the configuration, and `mask` of `uint8`
-        and `float32` as it is stored.
+        `key`, `label`, the other columns of the configuration, and `mask` where it is
+        stored as such, of the dtype that it is stored in.
     """
-    label, mask = _decode_mask(columns, config)
+    label, mask = stored_masks.of(config).read(columns)
     row = {features.KEY: columns[features.KEY], features.LABEL: label}
     if mask is not None:
         row[features.MASK] = mask
@@ -163,37 +124,6 @@ def decode_columns(
             levels, constants.scale, constants.offset
         )
     return row
-
-
-def _decode_mask(
-    columns: Mapping[str, tf.Tensor], config: features.Config
-) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """The label i32[H W], and the mask [H W K] where it is stored as such."""
-    classes = config.num_classes
-    column = config.mask_column
-    height, width = config.size or (
-        columns[features.IMAGE_HEIGHT],
-        columns[features.IMAGE_WIDTH],
-    )
-    static = config.size or (None, None)
-    if config.mask_encoding == "png":
-        index = decode.grey_ids(columns[column], masks.index_dtype(classes))
-        return masks.label_from_index(tf.ensure_shape(index, static)), None
-    stored = columns[column if config.size else column + features.VALUE_SUFFIX]
-    if config.mask_encoding == "bits":
-        words = tf.io.decode_raw(
-            tf.io.decode_compressed(stored, "ZLIB"), masks.word_dtype(classes)
-        )
-        several = masks.words_per_pixel(classes)
-        shape = [height, width] if several == 1 else [height, width, several]
-        label = masks.unpack(tf.reshape(words, shape), classes)
-        return tf.ensure_shape(label, static), None
-    if config.mask_encoding == "uint8":
-        stored = tf.io.decode_raw(tf.io.decode_compressed(stored, "ZLIB"), tf.uint8)
-    mask = tf.ensure_shape(
-        tf.reshape(stored, [height, width, classes]), [*static, classes]
-    )
-    return masks.label_from_mask(mask), mask
 
 
 def constants_of(stats: Mapping[str, Any], config: features.Config) -> Constants:

@@ -1,6 +1,5 @@
 """Whether serving gives, of a row's raw bytes, what training reads from its record."""
 
-import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -8,10 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from maskbeam.transforms import features, masks, record_columns, serving, signatures
-from maskbeam.transforms.record_columns import make_encode_fn
+from maskbeam.transforms import (
+    features,
+    masks,
+    record_columns,
+    serving,
+    signatures,
+    stored_masks,
+)
 
-_MASK_BYTES = 256_000_000  # larger ones are compared packed only
+_MASK_BYTES = 256_000_000  # larger ones are compared as they are stored only
 _ENCODED_PIXELS = 1 << 20  # at once
 
 
@@ -33,31 +38,33 @@ class SkewCheck:
         self._transform = transform
         self._config = config
         self._parse = record_columns.record_parser(config)
-        self._load = tf.function(
+        self._read = tf.function(
             lambda columns: record_columns.decode_columns(columns, config, constants)
         )
-        self._encode = make_encode_fn(config)
-        text = tf.TensorSpec([None], tf.string)
-        # What is not asked for is not computed: a mask may be larger than memory.
-        self._packed = tf.function(
-            lambda encoded: self._label_map(encoded, with_mask=False), [text]
-        )
-        self._whole = tf.function(
-            lambda encoded: self._label_map(encoded, with_mask=True), [text]
+        self._stored = stored_masks.of(config)
+        self._without_mask = tf.function(
+            self._label_map_without_mask,
+            [tf.TensorSpec([None], tf.string)],
+            autograph=False,
         )
 
-    def _label_map(self, encoded: tf.Tensor, *, with_mask: bool) -> signatures.Tensors:
+    def _label_map_without_mask(self, encoded: tf.Tensor) -> signatures.Tensors:
+        """What serving gives of label maps but for the mask, which is not computed.
+
+        Called by itself, the serving model computes all of its outputs. Called while a
+        function is traced, it becomes a part of that function's graph, of which
+        TensorFlow runs no more than the function's own outputs need.
+        """
         row = self._transform(label_bytes=encoded)
-        if not with_mask:
-            del row[features.MASK]
-        return row
+        return {name: row[name] for name in row if name != features.MASK}
 
     def differences(
         self, label_bytes: bytes | None, image_bytes: bytes | None, record: bytes
     ) -> Iterator[str]:
         """Compares one row, bit for bit; gives what differs, a line each.
 
-        `label` and the packed mask always, `mask` below 256 MB, and what else there is.
+        `label` and the mask as it is stored always, `mask` as the model gets it below
+        256 MB, and what else there is.
 
         Args:
             label_bytes: the encoded label map, or None.
@@ -68,14 +75,18 @@ class SkewCheck:
         height, width = columns[features.IMAGE_HEIGHT], columns[features.IMAGE_WIDTH]
         pixels = int(height) * int(width)
         small = 4 * pixels * self._config.num_classes < _MASK_BYTES
-        expected = self._load(columns)
+        expected = self._read(columns)
         if small:
             expected = record_columns.with_mask(expected, self._config)
         found: signatures.Tensors = {}
         try:
             if label_bytes is not None:
-                label_map = self._whole if small else self._packed
-                found |= label_map(tf.constant([label_bytes]))
+                encoded = tf.constant([label_bytes])
+                found |= (
+                    self._transform(label_bytes=encoded)
+                    if small
+                    else self._without_mask(encoded)
+                )
             if image_bytes is not None:
                 found |= self._transform(image_bytes=tf.constant([image_bytes]))
         except tf.errors.InvalidArgumentError as error:
@@ -90,35 +101,19 @@ class SkewCheck:
                 found[features.LABEL], self._config.num_classes
             )
             if not self._holds(columns, tf.reshape(index, [-1])):
-                yield f"{self._config.mask_column} does not hold serving's label"
+                yield f"{self._stored.column} does not hold serving's label"
 
     def _holds(self, columns: Mapping[str, tf.Tensor], index: tf.Tensor) -> bool:
         """Whether the record's mask is the encoded index."""
-        stored, at = self._stored(columns), 0
+        stored, at = np.asarray(self._stored.pixels(columns)).ravel(), 0
         # By parts: packed words of many classes are far larger than their index.
         for start in range(0, index.shape[0], _ENCODED_PIXELS):
-            part = self._encode(index[start : start + _ENCODED_PIXELS]).numpy().ravel()
-            if not np.array_equal(stored[at : at + part.size], part):
+            part = self._stored.encode(index[start : start + _ENCODED_PIXELS])
+            values = part.numpy().ravel()
+            if not np.array_equal(stored[at : at + values.size], values):
                 return False
-            at += part.size
+            at += values.size
         return at == stored.size
-
-    def _stored(self, columns: Mapping[str, tf.Tensor]) -> npt.NDArray[Any]:
-        """The mask as it lies in the record, flat."""
-        config = self._config
-        name = config.mask_column
-        if config.size is None and config.mask_encoding != "png":
-            name += features.VALUE_SUFFIX
-        value = columns[name]
-        if config.mask_encoding == "png":
-            dtype = masks.index_dtype(config.num_classes)
-            return tf.io.decode_png(value, 1, dtype).numpy().ravel()
-        if config.mask_encoding == "float32":
-            return value.numpy().ravel()
-        dtype = tf.uint8
-        if config.mask_encoding == "bits":
-            dtype = masks.word_dtype(config.num_classes)
-        return np.frombuffer(zlib.decompress(value.numpy()), dtype.as_numpy_dtype)
 
 
 def _difference(

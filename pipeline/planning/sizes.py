@@ -1,9 +1,8 @@
 """What a row takes: in memory, exactly; in its record, about."""
 
 import dataclasses
-import math
 
-from maskbeam.transforms import features
+from maskbeam.transforms import features, stored_masks
 
 # What a unit's rows take in memory once decoded and encoded. A unit is one call of
 # the encode function; several are under way at once, one for each worker thread.
@@ -12,11 +11,6 @@ _UNIT_ROWS = 512
 
 # Label maps in PNG take about this much, for sources that are not compressed.
 PNG_BYTES_PER_PIXEL = 0.035
-# What a mask takes in a record against its PNG, measured on street scenes; above 64
-# classes it is by the number of words.
-_BITS_GROWTH = ((8, 1.4), (16, 1.8), (32, 2.4), (64, 3.5))
-_WORD_GROWTH = 2.0
-_PNG_GROWTH, _UINT8_GROWTH = 1.3, 4.0
 _IMAGE_PNG_BYTES_PER_PIXEL = 1.6
 _RECORD_OVERHEAD_BYTES = 200
 
@@ -48,7 +42,8 @@ def unit_bytes(config: features.Config, height: int, width: int) -> int:
     """
     stored_height, stored_width = stored_size(config, height, width)
     image = 3 * height * width if config.with_images else 0
-    return stored_height * stored_width * mask_bytes_per_pixel(config) + image
+    mask = stored_masks.of(config).bytes_per_pixel
+    return stored_height * stored_width * mask + image
 
 
 def stored_size(config: features.Config, height: int, width: int) -> tuple[int, int]:
@@ -56,19 +51,6 @@ def stored_size(config: features.Config, height: int, width: int) -> tuple[int, 
     if config.size is None or config.resize == "tile":
         return height, width
     return config.size
-
-
-def mask_bytes_per_pixel(config: features.Config) -> int:
-    """What a pixel's encoded mask takes before it is deflated."""
-    classes = config.num_classes
-    if config.mask_encoding == "png":
-        return 1 if classes <= 255 else 2
-    if config.mask_encoding == "bits":
-        return next(
-            (bits // 8 for bits in (8, 16, 32, 64) if classes <= bits),
-            8 * math.ceil(classes / 64),
-        )
-    return classes * (4 if config.mask_encoding == "float32" else 1)
 
 
 def rows_per_unit(samples: list[Sample], config: features.Config) -> int:
@@ -90,17 +72,7 @@ def _record_bytes(sample: Sample, config: features.Config) -> float:
     height, width = stored_size(config, sample.height, sample.width)
     pixels = height * width
     label = sample.label_bytes * pixels / (sample.height * sample.width)
-    classes = config.num_classes
-    if config.mask_encoding == "float32":
-        mask = 4.0 * classes * pixels
-    elif config.mask_encoding == "bits":
-        words = math.ceil(classes / 64)
-        mask = label * next(
-            (growth for bits, growth in _BITS_GROWTH if classes <= bits),
-            _WORD_GROWTH * words,
-        )
-    else:
-        mask = label * (_PNG_GROWTH if config.mask_encoding == "png" else _UINT8_GROWTH)
+    mask = stored_masks.of(config).estimated_bytes(label, pixels)
     image = float(sample.image_bytes)
     if config.with_images and config.image_storage == "png":
         image = _IMAGE_PNG_BYTES_PER_PIXEL * pixels

@@ -29,6 +29,7 @@ from maskbeam.transforms import (
     masks,
     orientation,
     png,
+    stored_masks,
     summaries,
     tiles,
 )
@@ -235,15 +236,16 @@ class RowCheck:
 
     def _check_record_size(self, height: int, width: int) -> None:
         height, width = self._config.size or (height, width)
-        if self._config.mask_encoding == "float32":
-            record = height * width * sizes.mask_bytes_per_pixel(self._config)
-            if record > _PROTOBUF_BYTES:
-                raise RejectedError(
-                    "size",
-                    f"the float32 mask [{height} {width} {self._config.num_classes}] "
-                    f"takes {record} bytes, and a record holds {_PROTOBUF_BYTES}: use "
-                    "another --mask_encoding, or --size",
-                )
+        stored = stored_masks.of(self._config)
+        least = stored.least_bytes(height * width)
+        if least > _PROTOBUF_BYTES:
+            shape = " ".join(map(str, (height, width, *stored.depth)))
+            raise RejectedError(
+                "size",
+                f"the {stored.encoding} mask [{shape}] takes {least} bytes, and a "
+                f"record holds {_PROTOBUF_BYTES}: use another --mask_encoding, or "
+                "--size",
+            )
 
     def _header(self, data: bytes, what: str) -> picture_header.Header:
         try:

@@ -16,8 +16,7 @@ import tensorflow as tf
 
 from maskbeam.pipeline.rows.check import CheckedBatch, CheckedRow
 from maskbeam.pipeline.runtime.coders import SizedCoder
-from maskbeam.transforms import features, masks
-from maskbeam.transforms.record_columns import make_encode_fn
+from maskbeam.transforms import features, masks, stored_masks
 
 
 class EncodedBatch(NamedTuple):
@@ -28,7 +27,8 @@ class EncodedBatch(NamedTuple):
         shard: the number of the shard.
         part: sorts the shard's batches.
         rows: as they were checked.
-        masks: of each row, for its runs: [R] or [R n], as `make_encode_fn` gives them.
+        masks: of each row, for its runs: [R] or [R n], as `StoredMask.encode` gives
+            them.
     """
 
     split: str
@@ -60,7 +60,7 @@ class EncodeBatch(beam.DoFn):
         """Traces the encode function, once a worker."""
         index = tf.TensorSpec([None], masks.index_dtype(self.config.num_classes))
         self._encode = tf.function(
-            make_encode_fn(self.config), [index], autograph=False
+            stored_masks.of(self.config).encode, [index], autograph=False
         ).get_concrete_function()
 
     def process(self, batch: CheckedBatch) -> Iterator[EncodedBatch]:

@@ -14,9 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import numpy.typing as npt
-from isal import isal_zlib
 
 from maskbeam.pipeline.elements import SkewSample
 from maskbeam.pipeline.formats import tf_examples, tfrecords
@@ -24,11 +22,9 @@ from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.rows.check import CheckedRow
 from maskbeam.pipeline.rows.encode import EncodedBatch
 from maskbeam.pipeline.runtime import files, progress
-from maskbeam.transforms import features, masks, png, summaries
+from maskbeam.transforms import features, stored_masks, summaries
 
 _RECORDS = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
-
-_LEVEL = 1  # isal's levels 0 to 2 are fast, 3 is not
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,64 +55,25 @@ SAMPLES = "samples"
 
 
 def make_record(
-    row: CheckedRow, mask: npt.NDArray[Any], config: features.Config
+    row: CheckedRow, mask: npt.NDArray[Any], stored: stored_masks.StoredMask
 ) -> bytes:
     """A row as a serialized tf.Example.
 
     Args:
         row: the row.
         mask: for its runs, as `EncodedBatch` has it.
-        config: the encoding.
+        stored: how it is written.
     """
     columns: dict[str, tf_examples.Value] = {
         features.KEY: row.key,
         features.IMAGE_HEIGHT: row.height,
         features.IMAGE_WIDTH: row.width,
-        **mask_columns(row.runs.repeat(mask), row.height, row.width, config),
+        **stored.write(row.runs.repeat(mask), row.height, row.width),
     }
     if row.image_bytes is not None:
         columns[features.IMAGE_ENCODED] = row.image_bytes
         columns[features.IMAGE_FORMAT] = row.image_format
     return tf_examples.serialize(columns)
-
-
-def mask_columns(
-    mask: npt.NDArray[Any], height: int, width: int, config: features.Config
-) -> dict[str, tf_examples.Value]:
-    """A mask as it lies in the record.
-
-    Args:
-        mask: [pixels] or [pixels n], as the encode function gives it.
-        height: of the mask, in pixels.
-        width: likewise.
-        config: the encoding.
-
-    Returns:
-        One column where all rows have one size, value and shape where they do not.
-    """
-    column = config.mask_column
-    if config.mask_encoding == "png":
-        return {column: png.encode_png(mask.reshape(height, width))}
-    value: tf_examples.Value
-    if config.mask_encoding == "float32":
-        value = mask.ravel()
-    else:
-        value = isal_zlib.compress(mask, _LEVEL)
-    if config.size is not None:
-        return {column: value}
-    shape = [height, width, *mask_depth(config)]
-    return {
-        column + features.VALUE_SUFFIX: value,
-        column + features.SHAPE_SUFFIX: np.array(shape, np.int64),
-    }
-
-
-def mask_depth(config: features.Config) -> list[int]:
-    """What follows height and width in the shape of a stored mask."""
-    if config.mask_encoding == "bits":
-        words = masks.words_per_pixel(config.num_classes)
-        return [words] if words > 1 else []
-    return [config.num_classes]
 
 
 @dataclasses.dataclass(eq=False)
@@ -136,6 +93,7 @@ class WriteFragment(beam.DoFn):
     def setup(self) -> None:
         """Makes the directory, once a worker."""
         files.make_directory(self.directory)
+        self._stored = stored_masks.of(self.config)
 
     def process(self, batch: EncodedBatch) -> Iterator[Any]:
         """Writes one fragment."""
@@ -146,7 +104,7 @@ class WriteFragment(beam.DoFn):
         size = 0
         with files.open_new(path) as file:
             for row, mask in zip(batch.rows, batch.masks, strict=True):
-                record = make_record(row, mask, self.config)
+                record = make_record(row, mask, self._stored)
                 if row.raw is not None:
                     raw_path = files.join(self.directory, uuid.uuid4().hex)
                     raw = row.raw.label_bytes, row.raw.image_bytes

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from maskbeam.transforms import masks
+from maskbeam.transforms import mask_dtypes, masks
 
 # Each side of every border between words, and of that between u8 and u16 indices.
 DEPTHS = [1, 2, 8, 9, 16, 17, 32, 33, 64, 65, 150, 255, 256, 1000]
@@ -187,7 +187,7 @@ def test_words_keep_the_shape_of_the_map(num_classes, shape):
 )
 def test_words_are_as_the_format_says(num_classes, word, words):
     assert masks.word_dtype(num_classes) == word
-    assert masks.words_per_pixel(num_classes) == words
+    assert mask_dtypes.words_per_pixel(num_classes) == words
 
 
 @pytest.mark.parametrize(("num_classes", "dtype"), [(255, tf.uint8), (256, tf.uint16)])

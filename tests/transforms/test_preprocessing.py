@@ -7,9 +7,8 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-from maskbeam.transforms import classes, features, masks, summaries
+from maskbeam.transforms import classes, features, masks, stored_masks, summaries
 from maskbeam.transforms.preprocessing import make_preprocessing_fn
-from maskbeam.transforms.record_columns import make_encode_fn
 from tests import data_generation as data
 
 DEPTHS = [1, 2, 8, 9, 16, 17, 32, 33, 64, 65, 150, 255, 256, 301, 1000]
@@ -22,7 +21,7 @@ def test_encoded_masks_are_numpys_one_hot(encoding, num_classes):
     rng = np.random.default_rng(0)
     index = rng.integers(0, num_classes, 91).astype(dtype.as_numpy_dtype)
     index[::3] = dtype.max
-    encode_fn = make_encode_fn(features.Config(num_classes, encoding))
+    encode_fn = stored_masks.of(features.Config(num_classes, encoding)).encode
     encoded = encode_fn(tf.constant(index)).numpy()
     if encoding == "png":
         assert encoded.dtype == index.dtype
@@ -46,7 +45,7 @@ def test_encoded_masks_are_numpys_one_hot(encoding, num_classes):
 @pytest.mark.parametrize("num_classes", [1, 8, 9, 65, 256])
 def test_no_index_at_all_makes_the_encode_function_fail(encoding, num_classes):
     dtype = masks.index_dtype(num_classes)
-    encode_fn = make_encode_fn(features.Config(num_classes, encoding))
+    encode_fn = stored_masks.of(features.Config(num_classes, encoding)).encode
     every = np.arange(dtype.max + 1, dtype=dtype.as_numpy_dtype)
     assert len(encode_fn(tf.constant(every))) == dtype.max + 1
     assert len(encode_fn(tf.zeros([0], dtype))) == 0
@@ -101,7 +100,7 @@ def traced(tmp_path_factory):
 @pytest.mark.parametrize("encoding", ["bits", "uint8", "float32"])
 def test_both_functions_make_the_same_mask(traced, encoding):
     labels, outputs = traced
-    encode_fn = make_encode_fn(features.Config(3, encoding))
+    encode_fn = stored_masks.of(features.Config(3, encoding)).encode
     for number, label in enumerate(labels):
         np.testing.assert_array_equal(outputs["label"][number].to_tensor(), label)
         index = np.where(label < 0, 255, label).astype(np.uint8).ravel()

@@ -1,0 +1,49 @@
+"""The skew check by itself; `test_serving` has it find what differs."""
+
+import sys
+
+import pytest
+
+_LARGER_THAN_MEMORY = """
+import resource, tempfile
+import numpy as np
+import tensorflow as tf
+from maskbeam.pipeline.dataset import skew
+from maskbeam.pipeline.formats import tf_examples
+from maskbeam.transforms import classes, features, serving, signatures, stored_masks
+from maskbeam.transforms.record_columns import Constants
+from tests import data_generation as data
+
+K, SIDE = 5_000, 2_400  # of float32 that is a mask of 115 GB
+resource.setrlimit(resource.RLIMIT_AS, (64 << 30, 64 << 30))
+config = features.Config(K, "png")
+with tempfile.TemporaryDirectory() as model:
+    keys = signatures.ExampleKeys()
+    signatures.save(model, config, classes.numbered(K), Constants(), keys)
+    transform = serving.Transform(model)
+
+ids = np.zeros((SIDE, SIDE), np.uint16)
+ids[1:, 5] = K - 1
+label_map = data.png(ids)
+columns = stored_masks.of(config).write(ids.ravel(), SIDE, SIDE)
+columns |= {"key": "k", "image/height": SIDE, "image/width": SIDE}
+record = tf_examples.serialize(columns)
+
+check = skew.SkewCheck(transform, config, Constants())
+assert list(check.differences(label_map, None, record)) == []
+ids[0, 0] = 1
+changed = list(check.differences(data.png(ids), None, record))
+assert len(changed) == 2, changed
+assert "column label differs in 1 of" in changed[0], changed
+assert "mask/png does not hold serving's label" in changed[1], changed
+
+try:
+    transform(label_bytes=tf.constant([label_map]))
+except tf.errors.ResourceExhaustedError:
+    print("the mask by itself does not fit")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other limits address space")
+def test_a_mask_larger_than_memory_is_never_made(run_python):
+    assert "does not fit" in run_python(_LARGER_THAN_MEMORY)
