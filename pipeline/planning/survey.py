@@ -23,7 +23,6 @@ from maskbeam.pipeline.formats import (
     picture_header,
     record_files,
 )
-from maskbeam.pipeline.formats.record_files import SPAN_BYTES
 from maskbeam.pipeline.keys import rank_of, split_of
 from maskbeam.pipeline.options import Options, RecordKeys, Source
 from maskbeam.pipeline.planning import names, sizes
@@ -151,7 +150,7 @@ def _survey_split(
     lowest = found.lowest[split]
     named = lowest.ordered()
     listings = _of_split(found.labels, split, options)
-    record_files = sorted({file for listing in listings for file in listing.records})
+    in_files = sorted({file for listing in listings for file in listing.records})
     image_bytes = _mean_image_bytes(split, options, found)
     samples = [
         sample
@@ -159,24 +158,24 @@ def _survey_split(
         if (sample := _sample(entry, image_bytes)) is not None
         and sample.height * sample.width <= options.max_pixels
     ]
-    record_samples, in_records = _sample_records(record_files, options)
+    record_samples, in_records = _sample_records(in_files, options)
     in_records = round(in_records * dict(options.split_by).get(split, 1.0))
     limit_rank, kept = None, 1.0
     if options.limit is not None:
         ranks = [rank for rank, _ in named]
-        limit_rank = _limit_rank(ranks, record_files, split, options)
+        limit_rank = _limit_rank(ranks, in_files, split, options)
         kept = min(1.0, options.limit / max(1, lowest.count + in_records))
     named_bytes = kept * lowest.count * sizes.mean_record_bytes(samples, config)
     record_bytes = kept * in_records * sizes.mean_record_bytes(record_samples, config)
     shards = max(1, math.ceil(named_bytes / (options.shard_mb << 20)))
-    large = [file for file in record_files if file.size > SPAN_BYTES]
+    large = [file for file in in_files if file.size > record_files.SPAN_BYTES]
     # Files of a split are written alike, and to open each may take long.
     are_cut = bool(large) and _can_cut(large[0].path)
-    more_units = sum(file.size // SPAN_BYTES for file in large if are_cut)
+    more_units = sum(file.size // record_files.SPAN_BYTES for file in large if are_cut)
     return SplitPlan(
         rows=round(kept * (lowest.count + in_records)),
-        record_files=tuple(file.path for file in record_files),
-        record_units=len(record_files) + more_units,
+        record_files=tuple(file.path for file in in_files),
+        record_units=len(in_files) + more_units,
         uncut_files=() if are_cut else tuple(file.path for file in large),
         named_shards=shards if lowest.count else 0,
         rows_per_unit=sizes.rows_per_unit(samples, config),
@@ -191,7 +190,7 @@ def _survey_split(
 
 def _can_cut(path: str) -> bool:
     try:
-        return record_files.can_cut(path)
+        return record_files.reader_of(path).can_cut(path)
     except (OSError, BeamIOError):  # reading it will say why
         return False
 

@@ -123,7 +123,8 @@ def record_units(options: Options, plan: Plan) -> list[Unit]:
 def cut_record_file(unit: Unit) -> Iterator[Unit]:
     """Cuts a record file into units, where it can be."""
     try:
-        spans = list(record_files.spans(unit.record_file))
+        reader = record_files.reader_of(unit.record_file)
+        spans = list(reader.spans(unit.record_file, record_files.SPAN_BYTES))
     except (OSError, BeamIOError):
         spans = [WHOLE]  # reading it will say why
     for part, span in enumerate(spans):

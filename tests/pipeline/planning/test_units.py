@@ -13,7 +13,7 @@ from maskbeam.pipeline import keys
 from maskbeam.pipeline.elements import Entry, Rejection, Row, Segment
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import Options, Source
-from maskbeam.pipeline.planning import listing, sizes, units
+from maskbeam.pipeline.planning import listing, pairing, sizes, units
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import classes, features
@@ -107,8 +107,8 @@ def _entry(path, *, role="label", split="train", **more):
     return Entry(role, split, path, **more)
 
 
-def _pair(entries, **pairing):
-    return list(pairing.pair_by_key("a", entries, pairing.Pairing(**pairing)))
+def _pair(entries, **needed):
+    return list(pairing.pair_by_key("a", entries, pairing.Pairing(**needed)))
 
 
 def test_pairs_meet_by_split_and_key():
