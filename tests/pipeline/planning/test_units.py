@@ -242,8 +242,8 @@ def test_units_keep_their_ceiling(num_classes, encoding):
     config = features.Config(num_classes, encoding, with_images=True)
     for side in (1, 100, 1024, 4096):
         one = sizes.unit_bytes(config, side, side)
-        sample = sizes.Sample(side, side, 100.0, 100)
-        rows = sizes.rows_per_unit([sample], config)
+        size = sizes.RowSize(side, side, 100.0, 100)
+        rows = sizes.rows_per_unit([size], config)
         assert rows == 1 or rows * one <= sizes.UNIT_BYTES
 
 
