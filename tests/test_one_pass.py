@@ -5,7 +5,7 @@ import re
 import pytest
 import tensorflow as tf
 
-from maskbeam.pipeline.rows import check, read
+from maskbeam.pipeline.rows import images, label_maps, read
 from tests import data_generation as data
 
 _ROWS = 9
@@ -26,8 +26,8 @@ def calls(monkeypatch):
 
         monkeypatch.setattr(owner, name, counting)
 
-    count(check.decode, "ids")
-    count(check.decode, "unturned_levels")
+    count(label_maps.decode, "ids")
+    count(images.decode, "unturned_levels")
     count(read, "_read_file")
     return counts
 

@@ -7,6 +7,7 @@ number of such arrays.
 import contextlib
 import dataclasses
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -34,7 +35,7 @@ def places(path: str) -> list[Place]:
         OSError: it cannot be read.
     """
     found = []
-    with files.open_raw(path) as file:
+    with files.open_raw(path) as file, _damage_as_value_error():
         for member, array in _members(path, file):
             layout = _read_layout(array)
             if len(layout.shape) == 3:
@@ -44,6 +45,17 @@ def places(path: str) -> list[Place]:
     if not found:
         raise ValueError("the file holds no array")
     return found
+
+
+def shape_of(path: str, place: Place) -> tuple[int, int]:
+    """The height and width of one label map in pixels, from its header alone.
+
+    Raises:
+        ValueError: the header is damaged, or the array is none of a label map's.
+        OSError: the file cannot be read.
+    """
+    with _open_array(path, place) as array:
+        return _map_shape(_read_layout(array), place.index)
 
 
 def read(path: str, place: Place) -> npt.NDArray[np.generic]:
@@ -56,11 +68,19 @@ def read(path: str, place: Place) -> npt.NDArray[np.generic]:
         ValueError: the file is damaged, or the array is none of a label map's.
         OSError: it cannot be read.
     """
-    with files.open_raw(path) as file:
+    with _open_array(path, place) as array:
+        return _read_map(array, place.index)
+
+
+@contextlib.contextmanager
+def _open_array(path: str, place: Place) -> Iterator[IO[bytes]]:
+    """The array that a place is in, open at its header."""
+    with files.open_raw(path) as file, _damage_as_value_error():
         for member, array in _members(path, file):
             if member == place.member:
-                return _read_map(array, place.index)
-    raise ValueError(f"the file has no array {place.member!r}")
+                yield array
+                return
+        raise ValueError(f"the file has no array {place.member!r}")
 
 
 def _members(path: str, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
@@ -68,7 +88,7 @@ def _members(path: str, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
     if path.lower().endswith(_ENDING):
         yield "", file
         return
-    with _damage_as_value_error(), zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(file) as archive:
         for name in sorted(archive.namelist()):
             with archive.open(name) as array:
                 yield name.removesuffix(_ENDING), array
@@ -76,9 +96,11 @@ def _members(path: str, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
 
 @contextlib.contextmanager
 def _damage_as_value_error() -> Iterator[None]:
+    """Turns what a damaged archive makes Python's zipfile raise into a ValueError."""
     try:
         yield
-    except (zipfile.BadZipFile, EOFError) as error:
+    # RuntimeError: damage that looks like encryption, or like another compression.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ValueError(f"the .npz file is damaged: {error}") from error
 
 
@@ -94,8 +116,8 @@ def _read_layout(array: IO[bytes]) -> _Layout:
     return _Layout(*read_header(array))
 
 
-def _read_map(array: IO[bytes], index: int) -> npt.NDArray[np.generic]:
-    layout = _read_layout(array)
+def _map_shape(layout: _Layout, index: int) -> tuple[int, int]:
+    """The height and width of a label map; refuses arrays that are none."""
     if layout.dtype.kind not in "biu":
         raise ValueError(
             f"the array is of {layout.dtype}; label maps are of whole numbers"
@@ -111,12 +133,19 @@ def _read_map(array: IO[bytes], index: int) -> npt.NDArray[np.generic]:
             "the stack is in Fortran order, in which no single map can be read: save "
             "it by numpy.ascontiguousarray"
         )
-    size = layout.dtype.itemsize * height_width[0] * height_width[1]
+    height, width = height_width
+    return height, width
+
+
+def _read_map(array: IO[bytes], index: int) -> npt.NDArray[np.generic]:
+    layout = _read_layout(array)
+    height, width = _map_shape(layout, index)
+    size = layout.dtype.itemsize * height * width
     array.seek(size * max(index, 0), 1)
     data = array.read(size)
     if len(data) != size:
         raise ValueError(f"the array ends early: {len(data)} of {size} bytes are there")
     values = np.frombuffer(data, layout.dtype)
     if layout.fortran_order:
-        return values.reshape(height_width[::-1]).T
-    return values.reshape(height_width)
+        return values.reshape(width, height).T
+    return values.reshape(height, width)

@@ -8,7 +8,16 @@ from typing import IO, TYPE_CHECKING, Any
 
 from apache_beam.io.filesystem import BeamIOError
 
-from maskbeam.pipeline.elements import BadRow, DamagedError, RawRow, numbered_key
+from maskbeam.pipeline.elements import (
+    WHOLE,
+    BadRow,
+    DamagedError,
+    RawRow,
+    Span,
+    numbered_key,
+)
+from maskbeam.pipeline.formats.uncut import can_cut as can_cut
+from maskbeam.pipeline.formats.uncut import spans as spans
 from maskbeam.pipeline.options import RecordKeys
 from maskbeam.pipeline.runtime import files
 
@@ -72,18 +81,20 @@ def resolve(path: str, keys: RecordKeys) -> RecordKeys:
     return named
 
 
-def rows(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
+def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | BadRow]:
     """Reads the rows of a Parquet file, a few at a time.
 
     Args:
         path: of the file.
         keys: the columns, all named.
+        span: all of it; a Parquet file is not cut.
 
     Raises:
         DamagedError: after the rows that stand before the damage, but for the last
             few: they are read together.
         OSError: the file cannot be read.
     """
+    assert span == WHOLE, span
     with files.open_raw(path) as file:
         parquet = _open(file)
         fault = _fault(parquet.schema_arrow, keys)

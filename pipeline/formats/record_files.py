@@ -1,14 +1,20 @@
-"""The kinds of files that hold many rows: one small reader each, and this table.
+"""The formats of files that hold many rows: one small reader each, and this table.
 
-A reader is a module with two functions:
+A reader is a module with four functions:
 
     resolve(path, keys) -> RecordKeys
         names what the user left to the format, by the first rows of a file; `image`
         becomes empty where rows have no images
-    rows(path, keys) -> iterator of RawRow | BadRow
-        reads a file from beginning to end; raises DamagedError where it cannot go on
+    can_cut(path) -> bool
+        whether parts of a file can be read each by itself; opens it, and reads no row
+    spans(path, size) -> iterator of Span
+        the parts of a file, in order, of about `size` bytes each; `WHOLE` alone where
+        it cannot be cut, or is no larger than one part
+    rows(path, keys, span) -> iterator of RawRow | BadRow
+        reads a part from beginning to end; raises DamagedError where it cannot go on
 
-To add another, write the module and give it a line here.
+To add another, write the module and give it a line here. One whose files cannot be cut
+takes `can_cut` and `spans` from `uncut`.
 """
 
 import dataclasses
@@ -16,8 +22,8 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-from maskbeam.pipeline.elements import WHOLE, BadRow, RawRow, Span
-from maskbeam.pipeline.formats import parquets, tars, tf_examples, tfrecords
+from maskbeam.pipeline.elements import BadRow, RawRow, Span
+from maskbeam.pipeline.formats import parquets, tars, tf_examples
 from maskbeam.pipeline.options import RecordKeys
 
 SPAN_BYTES = 128 << 20  # of a file, that one worker reads in one go
@@ -30,14 +36,24 @@ class Reader(Protocol):
         """Names what the user left to the format."""
         ...
 
-    def rows(self, path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
-        """Reads a file from beginning to end."""
+    def can_cut(self, path: str) -> bool:
+        """Whether parts of a file can be read each by itself."""
+        ...
+
+    def spans(self, path: str, size: int) -> Iterator[Span]:
+        """The parts of a file, in order."""
+        ...
+
+    def rows(
+        self, path: str, keys: RecordKeys, span: Span = ...
+    ) -> Iterator[RawRow | BadRow]:
+        """Reads a part of a file; by default all of it."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """A kind of file that holds many rows.
+    """A format of files that hold many rows.
 
     Attributes:
         name: for messages.
@@ -61,35 +77,14 @@ FORMATS = (
 )
 
 
-def reader_of(path: str) -> Reader:
-    """The reader of a file that is known to be of a format."""
-    found = format_of(path)
-    assert found is not None, path
-    return found.reader
-
-
 def format_of(path: str) -> Format | None:
     """The format of a file that holds many rows, by its name; None for another."""
     name = path.rpartition("/")[2].lower()
     return next((f for f in FORMATS if f.file_name.search(name)), None)
 
 
-def can_cut(path: str) -> bool:
-    """Whether parts of a file can be read each by itself: of plain TFRecord files.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    return reader_of(path) is tf_examples and not tfrecords.is_gzip(path)
-
-
-def spans(path: str) -> Iterator[Span]:
-    """The parts of a file, of about `SPAN_BYTES` each where it can be cut.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    if can_cut(path):
-        yield from tfrecords.spans(path, SPAN_BYTES)
-    else:
-        yield WHOLE
+def reader_of(path: str) -> Reader:
+    """The reader of a file that is known to be of a format."""
+    found = format_of(path)
+    assert found is not None, path
+    return found.reader

@@ -20,7 +20,16 @@ from typing import IO
 
 from apache_beam.io.filesystem import BeamIOError
 
-from maskbeam.pipeline.elements import BadRow, DamagedError, RawRow, numbered_key
+from maskbeam.pipeline.elements import (
+    WHOLE,
+    BadRow,
+    DamagedError,
+    RawRow,
+    Span,
+    numbered_key,
+)
+from maskbeam.pipeline.formats.uncut import can_cut as can_cut
+from maskbeam.pipeline.formats.uncut import spans as spans
 from maskbeam.pipeline.options import RecordKeys
 from maskbeam.pipeline.runtime import files
 
@@ -119,18 +128,20 @@ def _extensions(path: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def rows(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
+def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | BadRow]:
     """Reads the samples of a tar file, plain or GZIP.
 
     Args:
         path: of the file.
         keys: the extensions, all named; the key may be `__key__`, the sample's name.
+        span: all of it; a tar file is not cut.
 
     Raises:
         DamagedError: after the samples that stand before the damage. The one that it
             cuts is a row only if all that a row needs of it was read.
         OSError: the file cannot be read.
     """
+    assert span == WHOLE, span
     assert keys.label is not None
     key = "" if keys.key == SAMPLE_NAME else keys.key
     wanted = [extension for extension in (keys.label, keys.image, key) if extension]

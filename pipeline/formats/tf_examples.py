@@ -65,6 +65,27 @@ def _features(record: bytes) -> Mapping[str, Any]:
     return features
 
 
+def can_cut(path: str) -> bool:
+    """Whether parts of a file can be read each by itself: not in a GZIP file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return not tfrecords.is_gzip(path)
+
+
+def spans(path: str, size: int) -> Iterator[Span]:
+    """The parts of a file, in order, of about `size` bytes each; one of a GZIP file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if can_cut(path):
+        yield from tfrecords.spans(path, size)
+    else:
+        yield WHOLE
+
+
 def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | BadRow]:
     """Reads the tf.Examples of a TFRecord file, plain or GZIP.
 

@@ -12,11 +12,11 @@ from maskbeam.pipeline.keys import key_of, split_of
 from maskbeam.pipeline.options import Options, Source
 from maskbeam.pipeline.runtime import files
 
-Kind = Literal["picture", "array", "list", "records"]
+FileKind = Literal["picture", "array", "list", "records"]
 
 Side = Literal["label_maps", "images", "images_only", "split_list"]
 
-_KINDS: dict[str, Kind] = {
+_FILE_KINDS: dict[str, FileKind] = {  # by extension
     ".png": "picture",
     ".jpg": "picture",
     ".jpeg": "picture",
@@ -26,13 +26,13 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-def kind_of(path: str) -> Kind:
+def kind_of(path: str) -> FileKind:
     """How a file is read, by its name.
 
     Raises:
         UsageError: the name does not say.
     """
-    kind = _KINDS.get(os.path.splitext(path.lower())[1])
+    kind = _FILE_KINDS.get(os.path.splitext(path.lower())[1])
     if kind is not None:
         return kind
     if record_files.format_of(path) is not None:
@@ -56,6 +56,14 @@ def entries(
         options: suffixes and splits.
         side: which option named the source.
     """
+    for file in found:
+        yield from file_entries(source, file, options, side)
+
+
+def file_entries(
+    source: Source, file: files.File, options: Options, side: Side
+) -> Iterator[tuple[str, Entry]]:
+    """What one file of a source says of which keys; see `entries`."""
     suffix = options.strip_label_suffix
     if side in ("images", "images_only"):
         suffix = options.strip_image_suffix
@@ -65,23 +73,22 @@ def entries(
         split = split_of(key, options) if dealt else source.split
         return key, Entry(role, split, path, **more)
 
-    role: Role = "label" if side == "label_maps" else "image"
-    for file in found:
-        if side == "split_list":
-            for key in lists.keys(file.path, suffix):
-                yield entry(key, "listed", file.path)
-            continue
-        kind = kind_of(file.path)
-        if kind == "list":
-            for key, image, label in lists.pairs(file.path):
-                yield entry(key, "label", label)
-                if image is not None:
-                    yield entry(key, "image", image)
-        elif kind != "records":
-            for place in _places(file.path) if kind == "array" else [None]:
-                at = place.suffix if place else ""
-                key = key_of(file.path, source.pattern, suffix, at)
-                yield entry(key, role, file.path, place=place)
+    if side == "split_list":
+        for key in lists.keys(file.path, suffix):
+            yield entry(key, "listed", file.path)
+        return
+    kind = kind_of(file.path)
+    if kind == "list":
+        for key, image, label in lists.pairs(file.path):
+            yield entry(key, "label", label)
+            if image is not None:
+                yield entry(key, "image", image)
+    elif kind != "records":
+        role: Role = "label" if side == "label_maps" else "image"
+        for place in _places(file.path) if kind == "array" else [None]:
+            at = place.suffix if place else ""
+            key = key_of(file.path, source.pattern, suffix, at)
+            yield entry(key, role, file.path, place=place)
 
 
 def segment_entries(

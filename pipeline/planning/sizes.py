@@ -16,12 +16,12 @@ _RECORD_OVERHEAD_BYTES = 200
 
 
 @dataclasses.dataclass(frozen=True)
-class Sample:
-    """What is known of a row before it is decoded.
+class RowSize:
+    """How large a row is, as far as is known before it is decoded.
 
     Attributes:
         height: of the label map, in pixels.
-        width: likewise.
+        width: of the label map, in pixels.
         label_bytes: of the label map as a PNG.
         image_bytes: of the encoded image; 0 where there is none.
     """
@@ -38,7 +38,7 @@ def unit_bytes(config: features.Config, height: int, width: int) -> int:
     Args:
         config: the encoding.
         height: of the source, in pixels.
-        width: likewise.
+        width: of the source, in pixels.
     """
     stored_height, stored_width = stored_size(config, height, width)
     image = 3 * height * width if config.with_images else 0
@@ -53,22 +53,22 @@ def stored_size(config: features.Config, height: int, width: int) -> tuple[int, 
     return config.size
 
 
-def rows_per_unit(samples: list[Sample], config: features.Config) -> int:
+def rows_per_unit(sampled: list[RowSize], config: features.Config) -> int:
     """How many rows make a unit, by the largest of a sample."""
-    if not samples:
+    if not sampled:
         return 1
-    largest = max(unit_bytes(config, s.height, s.width) for s in samples)
+    largest = max(unit_bytes(config, row.height, row.width) for row in sampled)
     return max(1, min(_UNIT_ROWS, UNIT_BYTES // largest))
 
 
-def mean_record_bytes(samples: list[Sample], config: features.Config) -> float:
+def mean_record_bytes(sampled: list[RowSize], config: features.Config) -> float:
     """What a row will take in its record, by a sample."""
-    if not samples:
+    if not sampled:
         return 0.0
-    return sum(_record_bytes(sample, config) for sample in samples) / len(samples)
+    return sum(_record_bytes(row, config) for row in sampled) / len(sampled)
 
 
-def _record_bytes(sample: Sample, config: features.Config) -> float:
+def _record_bytes(sample: RowSize, config: features.Config) -> float:
     height, width = stored_size(config, sample.height, sample.width)
     pixels = height * width
     label = sample.label_bytes * pixels / (sample.height * sample.width)

@@ -1,67 +1,65 @@
 """The client's look at the names, before anything runs.
 
 Does every glob match, how many rows are there, how large are they, and hence how many
-shards and units. Of a file no more is opened than its header, and of most not that.
+shards and units. Of pictures a few are opened, for their headers; of NumPy files all,
+for theirs: they say how many rows there are. Lists are read. Of record files the first
+rows are read, and with `--limit` all of them, for their keys.
 """
 
-import contextlib
 import dataclasses
 import heapq
 import importlib
 import itertools
 import math
-import os
 from collections.abc import Iterator, Mapping
 
 from apache_beam.io.filesystem import BeamIOError
 
-from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, RawRow
+from maskbeam.pipeline.elements import RawRow
 from maskbeam.pipeline.errors import UsageError
-from maskbeam.pipeline.formats import (
-    arrays,
-    panoptic_json,
-    picture_header,
-    record_files,
-)
-from maskbeam.pipeline.formats.record_files import SPAN_BYTES
+from maskbeam.pipeline.formats import panoptic_json, record_files
 from maskbeam.pipeline.keys import rank_of, split_of
 from maskbeam.pipeline.options import Options, RecordKeys, Source
-from maskbeam.pipeline.planning import names, sizes
+from maskbeam.pipeline.planning import sampling, sizes
+from maskbeam.pipeline.planning.counting import (
+    SAMPLE_ROWS,
+    NameCounts,
+    SourceCounts,
+    count_names,
+)
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
-from maskbeam.pipeline.planning.sizes import Sample
+from maskbeam.pipeline.planning.sizes import RowSize
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.runtime.quiet import quiet
 from maskbeam.transforms import features
 
-_ROW_OVERHEAD_BYTES = 200  # what a record file adds to a row, about
-
 
 def survey(options: Options) -> Plan:
-    """Looks at all names, and at the headers of a sample.
+    """Counts all names, and looks at a few of the files.
 
     Raises:
         UsageError: a glob matches nothing, or files that are not read here.
     """
-    found = names.look(options)
+    counts = count_names(options)
     if options.with_segments:
-        _check_annotations(found)
-    options = _with_record_keys(options, found)
-    with_images = bool(found.images or found.listed_images or options.record_keys.image)
-    _check_images(options, with_images, found)
-    config = options.config(with_images=with_images)
-    return Plan(
-        config,
-        options.record_keys,
-        {
-            split: _survey_split(split, options, config, found)
-            for split in options.splits
-        },
+        _check_annotations(counts)
+    options = _with_record_keys(options, counts)
+    with_images = bool(
+        counts.images or counts.listed_images or options.record_keys.image
     )
+    _check_images(options, with_images, counts)
+    config = options.config(with_images=with_images)
+    splits = {
+        split: _survey_split(split, options, config, counts) for split in options.splits
+    }
+    return Plan(config, options.record_keys, splits)
 
 
-def _check_annotations(found: names.Names) -> None:
+def _check_annotations(counts: NameCounts) -> None:
     """Refuses panoptic PNGs that have no JSON beside their directory."""
-    paths = set().union(*(listing.annotations for listing in found.labels.values()))
+    paths = set[str]().union(
+        *(found.panoptic_jsons for found in counts.label_maps.values())
+    )
     for path in sorted(paths):
         if not files.exists(path):
             raise UsageError(
@@ -74,19 +72,19 @@ def _check_annotations(found: names.Names) -> None:
             raise UsageError(str(error)) from error
 
 
-def _with_record_keys(options: Options, names_found: names.Names) -> Options:
+def _with_record_keys(options: Options, counts: NameCounts) -> Options:
     """Names what the user left to the format of the record files."""
-    listings = names_found.labels.values()
-    paths = [file.path for listing in listings for file in listing.records]
+    sources = counts.label_maps.values()
+    paths = [file.path for source in sources for file in source.record_files]
     if not paths:
         return options
-    kinds = {
+    formats = {
         found.name: path for path in paths if (found := record_files.format_of(path))
     }
-    if len(kinds) > 1:
+    if len(formats) > 1:
         raise UsageError(
-            f"record files must be of one format in one run: {kinds.popitem()[1]} and "
-            f"{kinds.popitem()[1]} are of two"
+            "record files must be of one format in one run: "
+            f"{formats.popitem()[1]} and {formats.popitem()[1]} are of two"
         )
     with quiet():  # parsing records loads TensorFlow
         importlib.import_module("tensorflow.core.example.example_pb2")
@@ -97,23 +95,25 @@ def _with_record_keys(options: Options, names_found: names.Names) -> Options:
     return dataclasses.replace(options, record_keys=keys)
 
 
-def _check_images(options: Options, with_images: bool, found: names.Names) -> None:
+def _check_images(options: Options, with_images: bool, counts: NameCounts) -> None:
     """Refuses sources of label maps that have no images where others have."""
     if not with_images:
         return
     with_records = {
-        s: listing for s, listing in found.labels.items() if listing.records
+        source: found.record_files
+        for source, found in counts.label_maps.items()
+        if found.record_files
     }
     if with_records and not options.record_keys.image:
-        first = next(iter(with_records.values())).records[0]
+        first, *_ = next(iter(with_records.values()))
         raise UsageError(
             f"{first.path} has no images, and other rows have: record files bring "
             "their own images, which --record_keys image=... names; --images is for "
             "label maps in files"
         )
     with_their_own = {
-        *(source.split for source in (*found.images, *with_records)),
-        *found.listed_images,
+        *(source.split for source in (*counts.images, *with_records)),
+        *counts.listed_images,
     }
     for source in options.label_maps:
         if not options.split_by and source.split not in with_their_own:
@@ -124,146 +124,140 @@ def _check_images(options: Options, with_images: bool, found: names.Names) -> No
 
 
 def _of_split(
-    found: Mapping[Source, names.Listing], split: str, options: Options
-) -> list[names.Listing]:
+    found: Mapping[Source, SourceCounts], split: str, options: Options
+) -> list[SourceCounts]:
     """What a split has; every split, where rows are dealt to splits."""
     dealt = {split for split, _ in options.split_by}
     return [
-        listing
-        for source, listing in found.items()
+        counts
+        for source, counts in found.items()
         if source.split == split or (split in dealt and source.split not in dealt)
     ]
 
 
-def _mean_image_bytes(split: str, options: Options, found: names.Names) -> int:
-    """The mean size of a split's images; of a sample, where lists bring them."""
-    listings = _of_split(found.images, split, options)
-    count = sum(listing.count for listing in listings)
-    if count:
-        return sum(listing.size for listing in listings) // count
-    some = found.listed_images.get(split, [])
-    return sum(file.size for file in some) // max(1, len(some))
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """The rows of a split that have names, or those that are in record files.
+
+    Attributes:
+        count: how many; of those in record files an estimate.
+        sampled: how large a few of them are.
+    """
+
+    count: int
+    sampled: list[RowSize]
+
+    def stored_bytes(self, share: float, config: features.Config) -> float:
+        """Estimate of what a share of them will take in records."""
+        return share * self.count * sizes.mean_record_bytes(self.sampled, config)
 
 
 def _survey_split(
-    split: str, options: Options, config: features.Config, found: names.Names
+    split: str, options: Options, config: features.Config, counts: NameCounts
 ) -> SplitPlan:
-    lowest = found.lowest[split]
-    named = lowest.ordered()
-    listings = _of_split(found.labels, split, options)
-    record_files = sorted({file for listing in listings for file in listing.records})
-    image_bytes = _mean_image_bytes(split, options, found)
-    samples = [
-        sample
-        for _, entry in named[: names.SAMPLE_ROWS]
-        if (sample := _sample(entry, image_bytes)) is not None
-        and sample.height * sample.width <= options.max_pixels
-    ]
-    record_samples, in_records = _sample_records(record_files, options)
-    in_records = round(in_records * dict(options.split_by).get(split, 1.0))
-    limit_rank, kept = None, 1.0
+    named = _named_rows(split, options, counts)
+    in_files = _record_files(split, options, counts)
+    recorded = _recorded_rows(split, options, in_files)
+    units, uncut = _units_of(in_files)
+    rows = named.count + recorded.count
+    share = 1.0
     if options.limit is not None:
-        ranks = [rank for rank, _ in named]
-        limit_rank = _limit_rank(ranks, record_files, split, options)
-        kept = min(1.0, options.limit / max(1, lowest.count + in_records))
-    named_bytes = kept * lowest.count * sizes.mean_record_bytes(samples, config)
-    record_bytes = kept * in_records * sizes.mean_record_bytes(record_samples, config)
-    shards = max(1, math.ceil(named_bytes / (options.shard_mb << 20)))
-    large = [file for file in record_files if file.size > SPAN_BYTES]
-    # Files of a split are written alike, and to open each may take long.
-    are_cut = bool(large) and _can_cut(large[0].path)
-    more_units = sum(file.size // SPAN_BYTES for file in large if are_cut)
+        share = min(1.0, options.limit / max(1, rows))
+    named_bytes = named.stored_bytes(share, config)
     return SplitPlan(
-        rows=round(kept * (lowest.count + in_records)),
-        record_files=tuple(file.path for file in record_files),
-        record_units=len(record_files) + more_units,
-        uncut_files=() if are_cut else tuple(file.path for file in large),
-        named_shards=shards if lowest.count else 0,
-        rows_per_unit=sizes.rows_per_unit(samples, config),
+        rows=round(share * rows),
+        record_files=tuple(file.path for file in in_files),
+        record_units=units,
+        uncut_files=tuple(file.path for file in uncut),
+        named_shards=_shards(named_bytes, options) if named.count else 0,
+        rows_per_unit=sizes.rows_per_unit(named.sampled, config),
         sizes=tuple(
-            sizes.stored_size(config, sample.height, sample.width)
-            for sample in (*samples, *record_samples)
+            sizes.stored_size(config, row.height, row.width)
+            for row in (*named.sampled, *recorded.sampled)
         ),
-        stored_bytes=round(named_bytes + record_bytes),
-        limit_rank=limit_rank,
+        stored_bytes=round(named_bytes + recorded.stored_bytes(share, config)),
+        limit_rank=_limit_rank(split, options, counts, in_files),
     )
+
+
+def _named_rows(split: str, options: Options, counts: NameCounts) -> _Rows:
+    found = counts.named_rows[split]
+    image_bytes = _mean_image_bytes(split, options, counts)
+    looked_at = (
+        sampling.size_of_named(entry, image_bytes)
+        for _, entry in found.lowest()[:SAMPLE_ROWS]
+    )
+    sampled = [
+        size
+        for size in looked_at
+        if size is not None and size.height * size.width <= options.max_pixels
+    ]
+    return _Rows(found.count, sampled)
+
+
+def _mean_image_bytes(split: str, options: Options, counts: NameCounts) -> int:
+    """The mean size of a split's images; of a sample, where lists bring them."""
+    found = _of_split(counts.images, split, options)
+    count = sum(of_source.count for of_source in found)
+    if count:
+        return sum(of_source.size for of_source in found) // count
+    some = counts.listed_images.get(split, [])
+    return sum(file.size for file in some) // max(1, len(some))
+
+
+def _record_files(split: str, options: Options, counts: NameCounts) -> list[files.File]:
+    found = _of_split(counts.label_maps, split, options)
+    return sorted({file for of_source in found for file in of_source.record_files})
+
+
+def _recorded_rows(split: str, options: Options, in_files: list[files.File]) -> _Rows:
+    sampled, count = sampling.sizes_in_records(
+        in_files, options.record_keys, SAMPLE_ROWS
+    )
+    share = dict(options.split_by).get(split, 1.0)
+    return _Rows(round(count * share), sampled)
+
+
+def _units_of(in_files: list[files.File]) -> tuple[int, list[files.File]]:
+    """How many units record files are read in, and large ones that are one each."""
+    size = record_files.SPAN_BYTES
+    large = [file for file in in_files if file.size > size]
+    # Files of a split are written alike, and to open each may take long.
+    if large and not _can_cut(large[0].path):
+        return len(in_files), large
+    return len(in_files) + sum(file.size // size for file in large), []
 
 
 def _can_cut(path: str) -> bool:
     try:
-        return record_files.can_cut(path)
+        return record_files.reader_of(path).can_cut(path)
     except (OSError, BeamIOError):  # reading it will say why
         return False
 
 
+def _shards(stored_bytes: float, options: Options) -> int:
+    return max(1, math.ceil(stored_bytes / (options.shard_mb << 20)))
+
+
 def _limit_rank(
-    ranks: list[int], record_files: list[files.File], split: str, options: Options
-) -> int:
-    """The rank of the last row that `--limit` lets in."""
-    assert options.limit is not None
-    in_records = (
+    split: str, options: Options, counts: NameCounts, in_files: list[files.File]
+) -> int | None:
+    """The rank of the last row that `--limit` lets in; None without a limit."""
+    if options.limit is None:
+        return None
+    named = (rank for rank, _ in counts.named_rows[split].lowest())
+    recorded = (
         rank_of(key, options.seed)
-        for file in record_files
+        for file in in_files
         for key in _keys_in(file.path, options.record_keys)
         if not options.split_by or split_of(key, options) == split
     )
-    lowest = heapq.nsmallest(options.limit, itertools.chain(ranks, in_records))
+    lowest = heapq.nsmallest(options.limit, itertools.chain(named, recorded))
     return max(lowest, default=0)
 
 
 def _keys_in(path: str, keys: RecordKeys) -> Iterator[str]:
     """The keys of a record file, up to where it is damaged."""
-    for row in _readable(path, keys):
+    for row in sampling.readable_rows(path, keys):
         if isinstance(row, RawRow):  # the pipeline rejects others, with the reason
             yield row.key
-
-
-def _readable(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
-    """The rows of a record file before its damage, which the pipeline reports."""
-    with contextlib.suppress(DamagedError, OSError, BeamIOError):
-        yield from record_files.reader_of(path).rows(path, keys)
-
-
-def _sample(entry: Entry, image_bytes: int) -> Sample | None:
-    """Looks at one header; None for a file that will be rejected."""
-    try:
-        if entry.place is not None:
-            height, width = arrays.read(entry.path, entry.place).shape
-            pixels = height * width
-            label_bytes = sizes.PNG_BYTES_PER_PIXEL * pixels
-            return Sample(height, width, label_bytes, image_bytes) if pixels else None
-        with files.open_raw(entry.path) as file:
-            found = picture_header.read_header(file.read(picture_header.ENOUGH_BYTES))
-            label_bytes = file.seek(0, os.SEEK_END)
-        if entry.role == "image":  # a mask that is all ignored deflates to nothing
-            return Sample(found.height, found.width, 0, image_bytes)
-        return Sample(found.height, found.width, label_bytes, image_bytes)
-    except (ValueError, OSError):
-        return None
-
-
-def _sample_records(
-    record_files: list[files.File], options: Options
-) -> tuple[list[Sample], int]:
-    """Samples of record files, and an estimate of how many rows they have."""
-    samples: list[Sample] = []
-    sampled_bytes = 0
-    for file in record_files:
-        if len(samples) >= names.SAMPLE_ROWS:
-            break
-        rows = _readable(file.path, options.record_keys)
-        for row in itertools.islice(rows, names.SAMPLE_ROWS - len(samples)):
-            if isinstance(row, BadRow) or row.label_bytes is None:
-                continue
-            image_bytes = len(row.image_bytes or b"")
-            sampled_bytes += len(row.label_bytes) + image_bytes + _ROW_OVERHEAD_BYTES
-            try:
-                found = picture_header.read_header(row.label_bytes)
-            except ValueError:
-                continue
-            samples.append(
-                Sample(found.height, found.width, len(row.label_bytes), image_bytes)
-            )
-    total = sum(file.size for file in record_files)
-    rows_found = math.ceil(total * len(samples) / sampled_bytes) if sampled_bytes else 0
-    return samples, rows_found

@@ -1,14 +1,14 @@
 """Names to pairs, pairs to units: the pipeline's own look at the names.
 
 It is the only place where label maps and images meet. Only names move here, so they
-may be grouped and shuffled as is convenient; rows never are.
+may be grouped and shuffled as is convenient; rows never are. Every step takes packed
+names in and gives packed names out.
 """
 
 import collections
 import dataclasses
 import itertools
 import math
-import pickle
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -20,11 +20,8 @@ from maskbeam.pipeline.elements import WHOLE, Entry, Rejection, Row, Unit
 from maskbeam.pipeline.formats import record_files
 from maskbeam.pipeline.keys import shard_of
 from maskbeam.pipeline.options import Options, Source
-from maskbeam.pipeline.planning.listing import (
-    Side,
-    listed,
-    sources_of,
-)
+from maskbeam.pipeline.planning.listing import Side, listed, sources_of
+from maskbeam.pipeline.planning.packing import Packed, pack, unpack, unpack_all
 from maskbeam.pipeline.planning.pairing import pair_by_key, pairing_of, repeated_key
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.runtime import progress
@@ -36,47 +33,49 @@ _GROUP_ROWS = 16384  # keys that one worker pairs at once
 _WAITING_NAMES = 65536  # names of a listing that wait to be packed
 
 
-def list_names(
-    element: tuple[Source, Side], options: Options, plan: Plan, groups: int
-) -> Iterator[tuple[int, bytes]]:
-    """What a source says, as (group, packed (key, entry) pairs).
+class ListNames(beam.DoFn):
+    """(Source, Side) -> (group, packed list of (key, Entry)).
 
-    All that is known of a key comes to one group.
+    All that is known of a key comes to one group, of which there are `groups`.
     """
-    known = (
-        (key, entry)
-        for key, entry in listed(element, options)
-        if plan.splits[entry.split].takes(key, options.seed)
-    )
-    while some := list(itertools.islice(known, _WAITING_NAMES)):
-        by_group: dict[int, list[tuple[str, Entry]]] = collections.defaultdict(list)
-        for key, entry in some:
-            by_group[zlib.crc32(key.encode()) % groups].append((key, entry))
-        yield from ((group, _pack(pairs)) for group, pairs in by_group.items())
 
+    def __init__(self, options: Options, plan: Plan, groups: int) -> None:
+        self._options = options
+        self._plan = plan
+        self._groups = groups
 
-def _pack(names: Any) -> bytes:
-    """Names as few bytes: a runner holds all of them, and copies them at each hop."""
-    return zlib.compress(pickle.dumps(names), level=1)
-
-
-def _unpack(packed: bytes) -> Any:
-    return pickle.loads(zlib.decompress(packed))
+    def process(self, element: tuple[Source, Side]) -> Iterator[tuple[int, Packed]]:
+        """Lists one source."""
+        known = (
+            (key, entry)
+            for key, entry in listed(element, self._options)
+            if self._plan.splits[entry.split].takes(key, self._options.seed)
+        )
+        while some := list(itertools.islice(known, _WAITING_NAMES)):
+            by_group: dict[int, list[tuple[str, Entry]]] = collections.defaultdict(list)
+            for key, entry in some:
+                group = zlib.crc32(key.encode()) % self._groups
+                by_group[group].append((key, entry))
+            yield from ((group, pack(names)) for group, names in by_group.items())
 
 
 class PairNames(beam.DoFn):
-    """Groups of `list_names` to ((split, shard), packed rows)."""
+    """(group, packed lists of (key, Entry)) -> ((split, shard), packed list of Row).
+
+    Also `rejected`: Rejection; and `repeated`: a key that is in several splits, in
+    words.
+    """
 
     def __init__(self, options: Options, plan: Plan) -> None:
         self._options = options
         self._plan = plan
         self._pairing = pairing_of(options, with_images=plan.config.with_images)
 
-    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
-        """Gives rows, and rejections, and keys that are in several splits."""
+    def process(self, element: tuple[int, Iterable[Packed]]) -> Iterator[Any]:
+        """Pairs one group."""
         _, packed = element
         by_key: dict[str, list[Entry]] = collections.defaultdict(list)
-        for key, entry in itertools.chain.from_iterable(map(_unpack, packed)):
+        for key, entry in unpack_all(packed):
             by_key[key].append(entry)
         by_shard: dict[tuple[str, int], list[Row]] = collections.defaultdict(list)
         for key, found in by_key.items():
@@ -94,7 +93,26 @@ class PairNames(beam.DoFn):
             if len(splits) > 1:
                 text = repeated_key(key, splits)
                 yield beam.pvalue.TaggedOutput(REPEATED, text)
-        yield from ((place, _pack(rows)) for place, rows in by_shard.items())
+        yield from ((place, pack(rows)) for place, rows in by_shard.items())
+
+
+@dataclasses.dataclass(eq=False)
+class CutShard(beam.DoFn):
+    """((split, shard), packed lists of Row) -> packed Unit.
+
+    Attributes:
+        plan: how many rows make a unit.
+    """
+
+    plan: Plan
+
+    def process(
+        self, element: tuple[tuple[str, int], Iterable[Packed]]
+    ) -> Iterator[Packed]:
+        """Cuts one shard."""
+        (split, shard), packed = element
+        rows_per_unit = self.plan.splits[split].rows_per_unit
+        yield from map(pack, cut_units(split, shard, unpack_all(packed), rows_per_unit))
 
 
 def cut_units(
@@ -120,14 +138,19 @@ def record_units(options: Options, plan: Plan) -> list[Unit]:
     ]
 
 
-def cut_record_file(unit: Unit) -> Iterator[Unit]:
-    """Cuts a record file into units, where it can be."""
-    try:
-        spans = list(record_files.spans(unit.record_file))
-    except (OSError, BeamIOError):
-        spans = [WHOLE]  # reading it will say why
-    for part, span in enumerate(spans):
-        yield unit._replace(part=part, span=span)
+class CutRecordFile(beam.DoFn):
+    """Packed Unit of a whole record file -> packed Unit of each of its spans."""
+
+    def process(self, packed: Packed) -> Iterator[Packed]:
+        """Cuts one file, where it can be cut."""
+        unit: Unit = unpack(packed)
+        reader = record_files.reader_of(unit.record_file)
+        try:
+            spans = list(reader.spans(unit.record_file, record_files.SPAN_BYTES))
+        except (OSError, BeamIOError):
+            spans = [WHOLE]  # reading it will say why
+        for part, span in enumerate(spans):
+            yield pack(unit._replace(part=part, span=span))
 
 
 @dataclasses.dataclass(eq=False)
@@ -143,51 +166,46 @@ class PlanUnits(beam.PTransform):
     plan: Plan
 
     def expand(self, root: beam.Pipeline) -> Any:
-        """Gives `units`, the `rejected`, and keys `repeated` in several splits."""
-        options, plan = self.options, self.plan
-        groups = math.ceil(max(plan.rows, 1) / _GROUP_ROWS)
-        paired = (
-            root
-            | "Sources" >> beam.Create(sources_of(options))  # any worker may list one
-            | "ListNames" >> beam.FlatMap(list_names, options, plan, groups)
-            | "Group" >> beam.GroupByKey()
-            | "Pair"
-            >> beam.ParDo(PairNames(options, plan)).with_outputs(
-                REJECTED, REPEATED, main="rows"
-            )
-        )
+        """The root -> `units`: Unit; `rejected` and `repeated`, as of `PairNames`."""
+        paired = self._pair_names(root)
         named = (
             paired.rows
             | "GroupByShard" >> beam.GroupByKey()
-            | "CutUnits"
-            >> beam.FlatMapTuple(
-                lambda at, packed: cut_units(
-                    at[0],
-                    at[1],
-                    itertools.chain.from_iterable(map(_unpack, packed)),
-                    plan.splits[at[0]].rows_per_unit,
-                )
-            )
-            | "Pack" >> beam.Map(_pack)
-        )
-        records = (
-            root
-            | "RecordFiles"
-            >> beam.Create(map(_pack, record_units(options, plan)), reshuffle=False)
-            # To cut a file is to walk along it.
-            | "SpreadFiles" >> beam.Reshuffle()
-            | "CutFiles"
-            >> beam.FlatMap(lambda packed: map(_pack, cut_record_file(_unpack(packed))))
+            | "CutShards" >> beam.ParDo(CutShard(self.plan))
         )
         units = (
-            (named, records)
-            | "AllUnits" >> beam.Flatten()
+            (named, self._cut_record_files(root))
+            | "MergeUnits" >> beam.Flatten()
             # Any worker may take any unit, whatever the number of shards.
             | "SpreadUnits" >> beam.Reshuffle()
-            | "Unpack" >> beam.Map(_unpack)
+            | "UnpackUnits" >> beam.Map(unpack)
         )
         return {
             "units": units,
             REJECTED: paired[REJECTED],
             REPEATED: paired[REPEATED],
         }
+
+    def _pair_names(self, root: beam.Pipeline) -> Any:
+        groups = math.ceil(max(self.plan.rows, 1) / _GROUP_ROWS)
+        return (
+            root
+            # Any worker may list one.
+            | "CreateSources" >> beam.Create(sources_of(self.options))
+            | "ListNames" >> beam.ParDo(ListNames(self.options, self.plan, groups))
+            | "GroupByHash" >> beam.GroupByKey()
+            | "PairNames"
+            >> beam.ParDo(PairNames(self.options, self.plan)).with_outputs(
+                REJECTED, REPEATED, main="rows"
+            )
+        )
+
+    def _cut_record_files(self, root: beam.Pipeline) -> Any:
+        whole = [pack(unit) for unit in record_units(self.options, self.plan)]
+        return (
+            root
+            | "CreateRecordFiles" >> beam.Create(whole, reshuffle=False)
+            # To cut a file is to walk along it.
+            | "SpreadRecordFiles" >> beam.Reshuffle()
+            | "CutRecordFiles" >> beam.ParDo(CutRecordFile())
+        )

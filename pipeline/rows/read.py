@@ -18,7 +18,6 @@ import numpy.typing as npt
 from apache_beam.io.filesystem import BeamIOError
 
 from maskbeam.pipeline.elements import (
-    WHOLE,
     BadRow,
     Batch,
     DamagedError,
@@ -30,7 +29,7 @@ from maskbeam.pipeline.elements import (
     Segment,
     Unit,
 )
-from maskbeam.pipeline.formats import arrays, panoptic_png, record_files, tf_examples
+from maskbeam.pipeline.formats import arrays, panoptic_png, record_files
 from maskbeam.pipeline.keys import split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
@@ -107,12 +106,7 @@ class ReadUnit(beam.DoFn):
         path, keys = unit.record_file, self._plan.record_keys
         read = 0
         try:
-            rows = (
-                record_files.reader_of(path).rows(path, keys)
-                if unit.span == WHOLE
-                else tf_examples.rows(path, keys, unit.span)
-            )
-            for row in rows:
+            for row in record_files.reader_of(path).rows(path, keys, unit.span):
                 read += 1
                 if isinstance(row, BadRow):
                     yield unit.split, _rejection(unit, row.number, row.reason)

@@ -4,6 +4,7 @@ Beam makes a client for each file. One of boto3's takes 0.4 s of work to make, a
 of Google's a new encrypted connection; a label map is read in less.
 """
 
+import copy
 import functools
 import threading
 from collections.abc import Callable
@@ -21,16 +22,52 @@ def mend(scheme: str) -> None:
         from apache_beam.io.aws import s3io
         from apache_beam.io.aws.clients.s3 import boto3_client
 
-        boto3_client.Client = _Copied(_Kept(boto3_client.Client))
+        boto3_client.Client = _copies_of_one(boto3_client.Client)
         s3io.S3Uploader.finish = _with_a_part(s3io.S3Uploader.finish)
     elif scheme == "gs":
         from apache_beam.io.gcp import gcsio
 
-        gcsio.create_storage_client = _KeptByThread(gcsio.create_storage_client)
+        gcsio.create_storage_client = _one_a_thread(gcsio.create_storage_client)
+
+
+def _copies_of_one(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """S3: all files share one client of boto3's, which any thread may use.
+
+    Beam wraps a client together with the stream of the file that is being read, so
+    each file gets a wrapper of its own: a copy of one that is never read from.
+    """
+    make_once = _one_for_same_options(make)
+    return lambda options: copy.copy(make_once(options))
+
+
+def _one_a_thread(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Google: the files of a thread share a client, which no other thread may use."""
+    thread = threading.local()
+
+    def make_once(options: Any) -> Any:
+        if not hasattr(thread, "make_once"):
+            thread.make_once = _one_for_same_options(make)
+        return thread.make_once(options)
+
+    return make_once
+
+
+def _one_for_same_options(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`make`, called again only when the options are others than the last time."""
+    last: tuple[Any, Any] | None = None  # options, and what was made of them
+
+    def make_once(options: Any) -> Any:
+        nonlocal last
+        known = last  # another thread may replace it
+        if known is None or known[0] is not options:
+            last = known = (options, make(options))
+        return known[1]
+
+    return make_once
 
 
 def _with_a_part(finish: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Beam sends an empty file in no parts, which S3 refuses; in an empty one then."""
+    """S3: sends an empty file in one empty part; Beam sends none, which S3 refuses."""
 
     def finish_upload(uploader: Any) -> None:
         if not uploader.parts and not uploader.buffer:
@@ -38,40 +75,3 @@ def _with_a_part(finish: Callable[[Any], None]) -> Callable[[Any], None]:
         finish(uploader)
 
     return finish_upload
-
-
-class _Kept:
-    """A function of options that makes anew only where these are others."""
-
-    def __init__(self, make: Callable[..., Any]) -> None:
-        self._make = make
-        self._made: tuple[Any, Any] | None = None  # options, and what is made of them
-
-    def __call__(self, options: Any) -> Any:
-        made = self._made
-        if made is None or made[0] is not options:
-            self._made = made = (options, self._make(options))
-        return made[1]
-
-
-class _KeptByThread(threading.local):
-    """Likewise, for what only one thread may use."""
-
-    def __init__(self, make: Callable[..., Any]) -> None:
-        self._kept = _Kept(make)  # of this thread: `local` does this once in each
-
-    def __call__(self, options: Any) -> Any:
-        return self._kept(options)
-
-
-class _Copied:
-    """Beam's wrappers, each with a stream of its own, around one client of boto3's."""
-
-    def __init__(self, first: Callable[..., Any]) -> None:
-        self._first = first
-
-    def __call__(self, options: Any) -> Any:
-        template = self._first(options)  # never used itself, so without a stream
-        wrapper = object.__new__(type(template))
-        vars(wrapper).update(vars(template))
-        return wrapper

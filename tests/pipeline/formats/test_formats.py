@@ -122,6 +122,8 @@ def test_arrays_are_numpys(tmp_path, dtype, order):
         for number in (2, 0, 1):
             found = arrays.read(path, Place("many", number))
             np.testing.assert_array_equal(found, stack[number])
+        for place in arrays.places(path):
+            assert arrays.shape_of(path, place) == (5, 7)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +137,9 @@ def test_arrays_are_numpys(tmp_path, dtype, order):
 )
 def test_arrays_that_are_no_label_maps(tmp_path, array, place, words):
     np.save(tmp_path / "x.npy", array)
-    with pytest.raises(ValueError, match=re.escape(words)):
-        arrays.read(str(tmp_path / "x.npy"), place)
+    for look in (arrays.read, arrays.shape_of):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            look(str(tmp_path / "x.npy"), place)
 
 
 def test_damaged_arrays(tmp_path):
@@ -145,10 +148,26 @@ def test_damaged_arrays(tmp_path):
     (tmp_path / "x.npy").write_bytes(content[:-1])
     with pytest.raises(ValueError, match="ends early: 80 of 81"):
         arrays.read(str(tmp_path / "x.npy"), Place())
+    assert arrays.shape_of(str(tmp_path / "x.npy"), Place()) == (9, 9)  # by the header
     for name, words in {"y.npy": "magic", "y.npz": "not a zip file"}.items():
         (tmp_path / name).write_bytes(b"text" * 30)
         with pytest.raises(ValueError, match=words):
             arrays.places(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_any_flipped_byte_of_an_archive_is_damage_or_harmless(save, tmp_path):
+    array = np.random.default_rng(0).integers(0, 9, (4, 5)).astype(np.uint8)
+    save(tmp_path / "whole.npz", a=array)
+    content = (tmp_path / "whole.npz").read_bytes()
+    path = str(tmp_path / "x.npz")
+    for at, flipped in itertools.product(range(len(content)), (0x01, 0x10)):
+        damaged = bytearray(content)
+        damaged[at] ^= flipped
+        (tmp_path / "x.npz").write_bytes(damaged)
+        with contextlib.suppress(ValueError, OSError):
+            arrays.places(path)
+            np.testing.assert_array_equal(arrays.read(path, Place("a")), array)
 
 
 # --------------------------------------------------------------------------- TFRecord

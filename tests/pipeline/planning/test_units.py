@@ -13,7 +13,7 @@ from maskbeam.pipeline import keys
 from maskbeam.pipeline.elements import Entry, Rejection, Row, Segment
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import Options, Source
-from maskbeam.pipeline.planning import listing, sizes, units
+from maskbeam.pipeline.planning import listing, pairing, sizes, units
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import classes, features
@@ -107,8 +107,8 @@ def _entry(path, *, role="label", split="train", **more):
     return Entry(role, split, path, **more)
 
 
-def _pair(entries, **pairing):
-    return list(pairing.pair_by_key("a", entries, pairing.Pairing(**pairing)))
+def _pair(entries, **needed):
+    return list(pairing.pair_by_key("a", entries, pairing.Pairing(**needed)))
 
 
 def test_pairs_meet_by_split_and_key():
@@ -242,8 +242,8 @@ def test_units_keep_their_ceiling(num_classes, encoding):
     config = features.Config(num_classes, encoding, with_images=True)
     for side in (1, 100, 1024, 4096):
         one = sizes.unit_bytes(config, side, side)
-        sample = sizes.Sample(side, side, 100.0, 100)
-        rows = sizes.rows_per_unit([sample], config)
+        size = sizes.RowSize(side, side, 100.0, 100)
+        rows = sizes.rows_per_unit([size], config)
         assert rows == 1 or rows * one <= sizes.UNIT_BYTES
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent import futures
 
 import pytest
 from apache_beam.io.filesystems import FileSystems
@@ -11,7 +12,7 @@ from maskbeam.pipeline.dataset import claim
 from maskbeam.pipeline.elements import Entry, Row
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.rows import read
-from maskbeam.pipeline.runtime import files, runners
+from maskbeam.pipeline.runtime import files, runners, stores
 
 
 @pytest.fixture
@@ -112,6 +113,35 @@ def test_one_client_for_all_files(bucket, monkeypatch):
     FileSystems.set_options(PipelineOptions(["--s3_region_name=eu-west-1"]))
     files.read("s3://bucket/x")
     assert made == [1]  # other options, another client
+
+
+class _Wrapper:
+    """As Beam's: a client, and the stream of one file."""
+
+    def __init__(self, options):
+        self.client = object()
+        self.stream = None
+
+
+def test_wrappers_share_a_client_and_no_stream():
+    make = stores._copies_of_one(_Wrapper)
+    options = object()
+    one, other = make(options), make(options)
+    one.stream = "of one file"
+    assert one.client is other.client
+    assert other.stream is make(options).stream is None
+    assert make(object()).client is not one.client
+
+
+def test_each_thread_has_a_client_of_its_own():
+    make = stores._one_a_thread(_Wrapper)
+    options = object()
+    with futures.ThreadPoolExecutor(1) as thread:
+        ours = [make(options) for _ in range(2)]
+        theirs = [thread.submit(make, options).result() for _ in range(2)]
+    assert ours[0] is ours[1]
+    assert theirs[0] is theirs[1]
+    assert ours[0] is not theirs[0]
 
 
 def test_somebody_elses_directory_is_not_claimed(bucket):

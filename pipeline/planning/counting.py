@@ -1,0 +1,162 @@
+"""The client's one pass over all names: it counts them, keeps a few, holds no list."""
+
+import dataclasses
+import heapq
+from collections.abc import Iterator, Mapping
+
+from apache_beam.io.filesystem import BeamIOError
+
+from maskbeam.pipeline.elements import Entry
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.formats import panoptic_json
+from maskbeam.pipeline.keys import rank_of
+from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.planning.listing import Side, entries, file_entries, kind_of
+from maskbeam.pipeline.runtime import files
+
+SAMPLE_ROWS = 64
+
+
+@dataclasses.dataclass
+class SourceCounts:
+    """What the files of a source come to.
+
+    Attributes:
+        count: how many there are.
+        size: of all of them, in bytes.
+        record_files: those that hold many rows, sorted.
+        panoptic_jsons: the paths of the JSONs that its label maps need.
+    """
+
+    count: int = 0
+    size: int = 0
+    record_files: list[files.File] = dataclasses.field(default_factory=list)
+    panoptic_jsons: set[str] = dataclasses.field(default_factory=set)
+
+    def add(self, file: files.File, side: Side, options: Options) -> None:
+        """Counts one file.
+
+        Raises:
+            UsageError: it is of no format that is read here, or of none that may be
+                named by this option.
+        """
+        self.count += 1
+        self.size += file.size
+        kind = kind_of(file.path)
+        if side != "label_maps" and kind != "picture":
+            raise UsageError(
+                f"--{side} {file.path} is no picture; record files and lists bring "
+                "their own images, and are named by --label_maps alone"
+            )
+        if kind == "records":
+            self.record_files.append(file)
+        elif options.with_segments and side == "label_maps":
+            self.panoptic_jsons.add(panoptic_json.json_of(file.path))
+
+
+@dataclasses.dataclass
+class NamedRows:
+    """The rows of a split that have names: how many, and those of lowest rank.
+
+    Attributes:
+        keep: of how many rows the entries are kept.
+        count: of all rows.
+        kept: a heap of (-rank, source, entry).
+    """
+
+    keep: int
+    count: int = 0
+    kept: list[tuple[int, str, Entry]] = dataclasses.field(default_factory=list)
+
+    def add(self, rank: int, entry: Entry) -> None:
+        """Counts one row."""
+        self.count += 1
+        # The largest stands first; paths decide between equal ranks.
+        if len(self.kept) < self.keep:
+            heapq.heappush(self.kept, (-rank, entry.source, entry))
+        elif -rank >= self.kept[0][0]:
+            heapq.heappushpop(self.kept, (-rank, entry.source, entry))
+
+    def lowest(self) -> list[tuple[int, Entry]]:
+        """(rank, label map or lone image) of the kept rows, lowest rank first."""
+        return [(-rank, entry) for rank, _, entry in sorted(self.kept)[::-1]]
+
+
+@dataclasses.dataclass(frozen=True)
+class NameCounts:
+    """What all names come to.
+
+    Attributes:
+        label_maps: by source.
+        images: by source; those of splits without label maps too.
+        named_rows: by split.
+        listed_images: a sample of the images that lists bring, by split.
+    """
+
+    label_maps: Mapping[Source, SourceCounts]
+    images: Mapping[Source, SourceCounts]
+    named_rows: Mapping[str, NamedRows]
+    listed_images: Mapping[str, list[files.File]]
+
+
+def count_names(options: Options) -> NameCounts:
+    """Lists all sources once, and counts.
+
+    Raises:
+        UsageError: a glob matches nothing, or files that are not read here.
+    """
+    keep = max(SAMPLE_ROWS, options.limit or 0)
+    named_rows = {split: NamedRows(keep) for split in options.splits}
+    listed_images: dict[str, list[files.File]] = {}
+    members = _members(options)
+
+    def count(source: Source, side: Side) -> SourceCounts:
+        counts = SourceCounts()
+        for file in _matched(source, side):
+            counts.add(file, side, options)
+            if side == "images":  # the rows are their label maps'
+                continue
+            for key, entry in file_entries(source, file, options, side):
+                if entry.split in members and key not in members[entry.split]:
+                    continue
+                if side == "label_maps" and entry.role == "image":  # from a list
+                    some = listed_images.setdefault(entry.split, [])
+                    if len(some) < SAMPLE_ROWS:
+                        some += files.match(entry.path)
+                else:
+                    named_rows[entry.split].add(rank_of(key, options.seed), entry)
+        counts.record_files.sort()
+        return counts
+
+    label_maps = {source: count(source, "label_maps") for source in options.label_maps}
+    images = {source: count(source, "images") for source in options.images}
+    images |= {source: count(source, "images_only") for source in options.images_only}
+    return NameCounts(label_maps, images, named_rows, listed_images)
+
+
+def _members(options: Options) -> dict[str, set[str]]:
+    """The keys that lists leave to a split; a split without a list is not there."""
+    members: dict[str, set[str]] = {}
+    for source in options.split_list:
+        found = _matched(source, "split_list")
+        keys = (key for key, _ in entries(source, found, options, "split_list"))
+        members.setdefault(source.split, set()).update(keys)
+    return members
+
+
+def _matched(source: Source, side: Side) -> Iterator[files.File]:
+    """The files of a source, of which there must be one."""
+    empty = True
+    try:
+        for file in files.matches(source.pattern):
+            empty = False
+            yield file
+    except (BeamIOError, ValueError) as error:  # ValueError: a scheme Beam lacks
+        raise UsageError(
+            f"--{side} {source.pattern} cannot be listed: {error}"
+        ) from error
+    if empty:
+        raise UsageError(
+            f"--{side} {source.pattern} matches no file (split {source.split!r}): "
+            "check the path, and quote the glob so that the shell leaves it alone"
+        )

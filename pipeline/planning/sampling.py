@@ -1,0 +1,92 @@
+"""How large rows are, by a look at a few of them.
+
+A named file is opened for its header alone. A record file has to be read, but no
+further than the rows that are wanted of it.
+"""
+
+import contextlib
+import itertools
+import math
+import os
+from collections.abc import Iterator, Sequence
+
+from apache_beam.io.filesystem import BeamIOError
+
+from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, Place, RawRow
+from maskbeam.pipeline.formats import arrays, picture_header, record_files
+from maskbeam.pipeline.options import RecordKeys
+from maskbeam.pipeline.planning import sizes
+from maskbeam.pipeline.planning.sizes import RowSize
+from maskbeam.pipeline.runtime import files
+
+_ROW_OVERHEAD_BYTES = 200  # what a record file adds to a row, about
+
+
+def size_of_named(entry: Entry, image_bytes: int) -> RowSize | None:
+    """The size of a row that has a name; None if its file will be rejected.
+
+    Args:
+        entry: of the label map, or of an image without one.
+        image_bytes: what the row's image takes, about.
+    """
+    try:
+        if entry.place is not None:
+            return _size_of_array(entry.path, entry.place, image_bytes)
+        with files.open_raw(entry.path) as file:
+            found = picture_header.read_header(file.read(picture_header.ENOUGH_BYTES))
+            label_bytes = file.seek(0, os.SEEK_END)
+    except (ValueError, OSError):
+        return None
+    if entry.role == "image":  # a mask that is all ignored deflates to nothing
+        label_bytes = 0
+    return RowSize(found.height, found.width, label_bytes, image_bytes)
+
+
+def _size_of_array(path: str, place: Place, image_bytes: int) -> RowSize | None:
+    height, width = arrays.shape_of(path, place)
+    pixels = height * width
+    label_bytes = sizes.PNG_BYTES_PER_PIXEL * pixels
+    return RowSize(height, width, label_bytes, image_bytes) if pixels else None
+
+
+def sizes_in_records(
+    found: Sequence[files.File], keys: RecordKeys, wanted: int
+) -> tuple[list[RowSize], int]:
+    """The sizes of the first rows of record files.
+
+    Args:
+        found: the files.
+        keys: the features of a row, all named.
+        wanted: how many rows to look at.
+
+    Returns:
+        The sizes, and an estimate of how many rows all of the files have.
+    """
+    sampled: list[RowSize] = []
+    sampled_bytes = 0
+    for file in found:
+        if len(sampled) >= wanted:
+            break
+        rows = readable_rows(file.path, keys)
+        for row in itertools.islice(rows, wanted - len(sampled)):
+            if isinstance(row, BadRow) or row.label_bytes is None:
+                continue
+            sampled_bytes += row.nbytes + _ROW_OVERHEAD_BYTES
+            with contextlib.suppress(ValueError):  # it will be rejected
+                sampled.append(_size_of_read(row.label_bytes, row.image_bytes))
+    total = sum(file.size for file in found)
+    rows_in_all = total * len(sampled) / sampled_bytes if sampled_bytes else 0
+    return sampled, math.ceil(rows_in_all)
+
+
+def _size_of_read(label_bytes: bytes, image_bytes: bytes | None) -> RowSize:
+    header = picture_header.read_header(label_bytes)
+    return RowSize(
+        header.height, header.width, len(label_bytes), len(image_bytes or b"")
+    )
+
+
+def readable_rows(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
+    """The rows of a record file before its damage, which the pipeline reports."""
+    with contextlib.suppress(DamagedError, OSError, BeamIOError):
+        yield from record_files.reader_of(path).rows(path, keys)

@@ -1,0 +1,102 @@
+"""Encoded label maps to runs of class indices; or rejected, with the reason."""
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from maskbeam.pipeline.elements import RejectedError
+from maskbeam.pipeline.formats import picture_header
+from maskbeam.pipeline.rows import refusals
+from maskbeam.pipeline.rows.run_lengths import Runs, runs_of
+from maskbeam.pipeline.runtime import progress
+from maskbeam.transforms import decode, masks
+from maskbeam.transforms.classes import UNKNOWN, ClassMap
+from maskbeam.transforms.png_kinds import KINDS, Kind
+
+# With the rows that were read it tells whether any was decoded twice.
+_LABEL_MAPS = beam.metrics.Metrics.counter(progress.NAMESPACE, "label_maps")
+
+
+class LabelMaps:
+    """Decodes label maps, and looks up what their values mean.
+
+    Args:
+        class_map: what they mean.
+    """
+
+    def __init__(self, class_map: ClassMap) -> None:
+        self._class_map = class_map
+        self._index_dtype = masks.index_dtype(class_map.num_classes)
+        # (id -> class index or IGNORED or UNKNOWN, id -> index as stored), by depth
+        self._tables = {depth: self._table(depth) for depth in (8, 16)}
+
+    def _table(
+        self, id_depth: int
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.generic]]:
+        forward = self._class_map.forward_table(id_depth)
+        index = np.where(forward < 0, self.ignored, forward)
+        return forward, index.astype(self._index_dtype.as_numpy_dtype)
+
+    @property
+    def ignored(self) -> int:
+        """The index of ignored pixels, the largest of its type."""
+        return self._index_dtype.max
+
+    def check_kind(self, header: picture_header.Header) -> None:
+        """Refuses pictures of a kind that the class map's encoding does not read.
+
+        Raises:
+            RejectedError: the label map is of such a kind.
+        """
+        if header.kind not in KINDS[self._class_map.encoding]:
+            reason = refusals.other_kind(header.kind, self._class_map)
+            raise RejectedError("header", f"label map: {reason}")
+
+    def read(self, data: bytes, header: picture_header.Header) -> Runs:
+        """The class indices of a label map.
+
+        Args:
+            data: the encoded label map.
+            header: of it, which `check_kind` let pass.
+
+        Returns:
+            Runs of indices, `masks.index_dtype`.
+
+        Raises:
+            RejectedError: it is damaged, or holds a value that the class map does not
+                name.
+        """
+        assert header.kind is not None
+        ids = self._decode(data, header.kind)
+        runs = runs_of(ids)
+        forward, table = self._tables[8 * ids.itemsize]
+        unknown = np.flatnonzero((forward == UNKNOWN) & (runs.counts() > 0))
+        if unknown.size:
+            values = self._values(data, header.kind, ids)[np.isin(ids, unknown)]
+            found, pixels = np.unique(values, return_counts=True)
+            reason = refusals.unknown_values(found, pixels, self._class_map)
+            raise RejectedError("classes", reason)
+        return runs._replace(values=table[runs.values])
+
+    def all_ignored(self, height: int, width: int) -> Runs:
+        """The class indices of an image that has no label map."""
+        index = np.array([self.ignored], self._index_dtype.as_numpy_dtype)
+        return Runs(index, np.array([height * width]))
+
+    def _decode(self, data: bytes, kind: Kind) -> npt.NDArray[np.generic]:
+        _LABEL_MAPS.inc()
+        try:
+            # Unlike `numpy()` this does not copy.
+            return np.asarray(decode.ids(tf.constant(data), kind, self._class_map))
+        except tf.errors.InvalidArgumentError as error:
+            reason = refusals.damaged(str(error.message))
+            raise RejectedError("decode", f"label map: {reason}") from error
+
+    def _values(
+        self, data: bytes, kind: Kind, ids: npt.NDArray[np.generic]
+    ) -> npt.NDArray[np.generic]:
+        """Ids as the user knows them: of colours, all that are unknown have one id."""
+        if self._class_map.encoding == "color":
+            return decode.color_codes(data, kind).numpy()
+        return ids
