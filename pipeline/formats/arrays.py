@@ -1,4 +1,4 @@
-"""NumPy files of label maps: what they hold, by the header, and one map at a time.
+"""NumPy files of label maps: what is in them, by their headers, and one map at a time.
 
 A `.npy` file is a label map [H W] or a stack of them [N H W]; a `.npz` file holds any
 number of such arrays.
@@ -51,7 +51,7 @@ def shape_of(path: str, place: Place) -> tuple[int, int]:
     """The height and width of one label map in pixels, from its header alone.
 
     Raises:
-        ValueError: the header is damaged, or the array is none of a label map's.
+        ValueError: the header is damaged, or the array is no label map.
         OSError: the file cannot be read.
     """
     with _open_array(path, place) as array:
@@ -65,7 +65,7 @@ def read(path: str, place: Place) -> npt.NDArray[np.generic]:
         [H W], of the file's own dtype.
 
     Raises:
-        ValueError: the file is damaged, or the array is none of a label map's.
+        ValueError: the file is damaged, or the array is no label map.
         OSError: it cannot be read.
     """
     with _open_array(path, place) as array:
@@ -117,7 +117,7 @@ def _read_layout(array: IO[bytes]) -> _Layout:
 
 
 def _map_shape(layout: _Layout, index: int) -> tuple[int, int]:
-    """The height and width of a label map; refuses arrays that are none."""
+    """The height and width of a label map; refuses arrays that are no label map."""
     if layout.dtype.kind not in "biu":
         raise ValueError(
             f"the array is of {layout.dtype}; label maps are of whole numbers"

@@ -18,7 +18,7 @@ def keys(path: str, suffix: str) -> Iterator[str]:
 
     Args:
         path: of the list.
-        suffix: stripped off the end of each, where it is there.
+        suffix: stripped off the end of the keys that end with it.
     """
     for line in _lines(path):
         stem, extension = os.path.splitext(line)
@@ -29,8 +29,9 @@ def keys(path: str, suffix: str) -> Iterator[str]:
 def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
     """The rows that a list names.
 
-    Lists are moved about: of paths that are nowhere to be found the leading
-    directories are left out until the first one is found below the list's own.
+    Lists get moved. If the first label map is not where the list says, its leading
+    directories are left out, one after the other, until it is found below the list's
+    own directory; the other paths then lose as many.
 
     Args:
         path: of the list.
@@ -65,7 +66,7 @@ def _lines(path: str) -> Iterator[str]:
 
 
 def _place(path: str, listed: str) -> tuple[str, int]:
-    """Where listed paths begin: a directory, and how many of theirs to leave out."""
+    """Where listed paths begin: a directory, and how many of their own to leave out."""
     if files.exists(listed):
         return "", 0
     base = path.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""COCO's panoptic format: an RGB PNG of segment ids, and what they are in a JSON.
+"""COCO's panoptic format: RGB PNGs of segment ids, and a JSON that says what they are.
 
     annotations/panoptic_val2017/000000000139.png   R + 256 G + 65536 B: segment
     annotations/panoptic_val2017.json               segment: category, area
@@ -22,7 +22,7 @@ def annotations(path: str) -> Iterator[tuple[str, tuple[Segment, ...]]]:
     """Reads a JSON, however large, picture by picture.
 
     Returns:
-        (the label map's file name, its segments) of each.
+        (the label map's file name, its segments) for each picture.
 
     Raises:
         ValueError: it is no JSON, or not of this format.

@@ -20,8 +20,8 @@ def category_map(data: bytes, segments: tuple[Segment, ...]) -> bytes:
         A grey PNG of category ids; void stays 0.
 
     Raises:
-        ValueError: the PNG is of another kind or damaged, a segment is in one of the
-            two only, or of another area than its annotation says.
+        ValueError: the PNG is damaged or of another kind, a segment is only in the PNG
+            or only in the JSON, or its area is not what the JSON says.
     """
     found = picture_header.read_header(data)
     if found.kind is None or found.kind not in ((RGB, 8), (RGBA, 8)):

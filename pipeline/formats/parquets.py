@@ -1,4 +1,4 @@
-"""Parquet: rows whose pictures are in the file, as Hugging Face's `datasets` has them.
+"""Parquet: rows with their pictures, as Hugging Face's `datasets` writes them.
 
 A picture is a column of `struct<bytes: binary, path: string>`, or of plain binary.
 """
@@ -46,8 +46,8 @@ _BUFFER_BYTES = 1 << 20  # without one, a column of a whole row group is read at
 def resolve(path: str, keys: RecordKeys) -> RecordKeys:
     """Names what the user left to the format, by the columns of a file.
 
-    The image's is empty where no column is known as one; so is the key's, to number
-    the rows.
+    The image's name is empty if no column is known as the image's. The key's is empty
+    if no column is known as the key's: rows are numbered then.
 
     Raises:
         ValueError: no column is known as the label map's, one that the user named is
@@ -90,8 +90,8 @@ def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | B
         span: all of it; a Parquet file is not cut.
 
     Raises:
-        DamagedError: after the rows that stand before the damage, but for the last
-            few: they are read together.
+        DamagedError: after the rows before the damage, except the last few of them:
+            rows are read a few at a time.
         OSError: the file cannot be read.
     """
     assert span == WHOLE, span
@@ -123,7 +123,7 @@ def _open(file: IO[bytes]) -> "pq.ParquetFile":
 
 
 def _rows(parquet: "pq.ParquetFile", keys: RecordKeys) -> Iterator[dict[str, Any]]:
-    """The values of the columns that a row is of."""
+    """The values of each row, in the columns that make it."""
     import pyarrow as pa
 
     schema = parquet.schema_arrow
@@ -172,7 +172,7 @@ def _parse(
 
 
 def _fault(schema: "pa.Schema", keys: RecordKeys) -> str:
-    """What keeps a file's columns from being rows, in words; empty if nothing."""
+    """Why a file's columns make no rows, in words; empty if they do."""
     for name, meaning in ((keys.label, "label map"), (keys.image, "image")):
         if name and not (name in schema.names and _is_picture(schema.field(name).type)):
             return (

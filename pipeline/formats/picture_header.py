@@ -1,4 +1,4 @@
-"""What a picture says of itself in its first bytes, before anything is decoded."""
+"""What a picture says about itself in its first bytes, before it is decoded."""
 
 import dataclasses
 import struct
@@ -43,8 +43,8 @@ def read_header(data: bytes) -> Header:
         data: the file, or enough of its beginning.
 
     Raises:
-        ValueError: it is neither, or it ends before its header does; the message is
-            a reason that stands by itself.
+        ValueError: it is neither, or it ends before its header does; the message can
+            be shown as it is.
     """
     if not data:
         raise ValueError("the file is empty (0 bytes)")

@@ -6,12 +6,13 @@ A reader is a module with four functions:
         names what the user left to the format, by the first rows of a file; `image`
         becomes empty where rows have no images
     can_cut(path) -> bool
-        whether parts of a file can be read each by itself; opens it, and reads no row
+        whether parts of a file can be read by themselves; it may open the file, and
+        reads no row
     spans(path, size) -> iterator of Span
-        the parts of a file, in order, of about `size` bytes each; `WHOLE` alone where
-        it cannot be cut, or is no larger than one part
+        the parts of a file, in order, of about `size` bytes each; only `WHOLE` if the
+        file cannot be cut, or is no larger than that
     rows(path, keys, span) -> iterator of RawRow | BadRow
-        reads a part from beginning to end; raises DamagedError where it cannot go on
+        reads a part from beginning to end; raises DamagedError if it cannot go on
 
 To add another, write the module and give it a line here. One whose files cannot be cut
 takes `can_cut` and `spans` from `uncut`.
@@ -37,7 +38,7 @@ class Reader(Protocol):
         ...
 
     def can_cut(self, path: str) -> bool:
-        """Whether parts of a file can be read each by itself."""
+        """Whether parts of a file can be read by themselves."""
         ...
 
     def spans(self, path: str, size: int) -> Iterator[Span]:

@@ -1,12 +1,12 @@
-"""WebDataset: tar files, plain or GZIP, whose members make samples by their names.
+"""WebDataset: tar files, plain or GZIP, whose members' names say the sample.
 
     street/0001.jpg         sample `street/0001`, extension `jpg`
     street/0001.seg.png     the same sample, extension `seg.png`
     street/0002.jpg         the next sample
 
-A sample is the members that lie one after the other and whose path is the same up to
-the first dot of the file name. The rest is the extension, in lower case. Directories,
-links, hidden files and names without a dot are passed over.
+A sample is a row of members whose paths are the same up to the first dot of the file
+name; what follows is the extension, in lower case. Directories, links, hidden files and
+names without a dot are passed over.
 """
 
 import dataclasses
@@ -56,7 +56,7 @@ _CHUNK_BYTES = 1 << 16
 
 @dataclasses.dataclass
 class _Sample:
-    """Members of one name.
+    """A sample of WebDataset's: members that follow each other and share a name.
 
     Attributes:
         name: WebDataset's `__key__`.
@@ -70,11 +70,11 @@ class _Sample:
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose damaged header is an error, and not the archive's end."""
+    """A member whose damaged header is an error, not the end of the archive."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_Member":
-        """Reads the next header; what is raised at the archive's own end may pass."""
+        """Reads the next header; at the real end of the archive it raises as ever."""
         try:
             return super().fromtarfile(tarfile_)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
@@ -88,7 +88,7 @@ class _Member(tarfile.TarInfo):
 def resolve(path: str, keys: RecordKeys) -> RecordKeys:
     """Names what the user left to the format, by the extensions of the first samples.
 
-    The image's is empty where no one of them has one; the key is the sample's name.
+    The image's is empty if none of them has an image; the key is the sample's name.
 
     Raises:
         ValueError: no extension is known as a label map's, or there is no sample.
@@ -109,7 +109,7 @@ def resolve(path: str, keys: RecordKeys) -> RecordKeys:
 
 
 def _extensions(path: str) -> frozenset[str]:
-    """The extensions of the first samples, of which there must be one."""
+    """The extensions of the first samples; there must be at least one sample."""
     found: set[str] = set()
     reason = "the archive is empty"
     try:
@@ -137,8 +137,8 @@ def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | B
         span: all of it; a tar file is not cut.
 
     Raises:
-        DamagedError: after the samples that stand before the damage. The one that it
-            cuts is a row only if all that a row needs of it was read.
+        DamagedError: after the samples before the damage. The sample that is cut off
+            is a row only if everything that a row needs was read.
         OSError: the file cannot be read.
     """
     assert span == WHOLE, span
@@ -169,7 +169,7 @@ def _key(sample: _Sample, path: str, number: int, keys: RecordKeys) -> str:
 
 
 def _fault(sample: _Sample, wanted: Collection[str]) -> str:
-    """What keeps a sample from being a row, in words; empty if nothing."""
+    """Why a sample is no row, in words; empty if it is one."""
     there = ", ".join(sample.extensions)
     for extension in wanted:
         count = sample.extensions.count(extension)
@@ -196,8 +196,8 @@ def _samples(path: str, wanted: Collection[str]) -> Iterator[_Sample]:
         wanted: extensions of the members to read; others are passed over.
 
     Raises:
-        DamagedError: after the samples before the damage, and the one that it cuts if
-            all that is wanted of it was read.
+        DamagedError: after the samples before the damage, and after the one that is
+            cut off if everything wanted of it was read.
         OSError: the file cannot be read.
     """
     number = 0
@@ -222,7 +222,7 @@ def _samples(path: str, wanted: Collection[str]) -> Iterator[_Sample]:
 
 
 def _members(path: str) -> Iterator[tuple[str, str, IO[bytes]]]:
-    """The members that are of a sample: its name, the extension, the content."""
+    """The members of samples: (sample's name, extension, content)."""
     with files.open_raw(path) as raw:
         head = raw.read(len(_GZIP_START))
         raw.seek(0)
@@ -246,7 +246,7 @@ def _members(path: str) -> Iterator[tuple[str, str, IO[bytes]]]:
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
-    """Reads on to the end of the file, where the checksum of a GZIP is."""
+    """Reads on to the end of the file, where GZIP has its checksum."""
     assert archive.fileobj is not None
     while chunk := archive.fileobj.read(_CHUNK_BYTES):
         if chunk.strip(b"\0"):

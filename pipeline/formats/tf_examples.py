@@ -1,4 +1,4 @@
-"""tf.Example: rows out of the records of others, and our own records into bytes."""
+"""tf.Example: reads rows from the records of others, and serializes our own."""
 
 import contextlib
 import itertools
@@ -31,7 +31,7 @@ _LOOKED_AT = 64
 def resolve(path: str, keys: RecordKeys) -> RecordKeys:
     """Names what the user left to the format: DeepLab's features.
 
-    The image's is left out where no one of the first records has it.
+    The image's is empty if none of the first records has it.
     """
     image = keys.image
     if image is None:
@@ -52,7 +52,7 @@ def _whole_records(path: str) -> Iterator[bytes]:
 
 
 def _features(record: bytes) -> Mapping[str, Any]:
-    """A record's features; none if it is no tf.Example."""
+    """A record's features; empty if it is no tf.Example."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.example import example_pb2
 
@@ -66,7 +66,7 @@ def _features(record: bytes) -> Mapping[str, Any]:
 
 
 def can_cut(path: str) -> bool:
-    """Whether parts of a file can be read each by itself: not in a GZIP file.
+    """Whether parts of a file can be read by themselves: not those of a GZIP file.
 
     Raises:
         OSError: the file cannot be read.
@@ -75,7 +75,7 @@ def can_cut(path: str) -> bool:
 
 
 def spans(path: str, size: int) -> Iterator[Span]:
-    """The parts of a file, in order, of about `size` bytes each; one of a GZIP file.
+    """The parts of a file, in order, of about `size` bytes; a GZIP file is one.
 
     Raises:
         OSError: the file cannot be read.
@@ -95,7 +95,7 @@ def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | B
         span: of a plain file, what to read; by default all of it.
 
     Raises:
-        DamagedError: after the rows that stand before the damage.
+        DamagedError: after the rows before the damage.
         OSError: the file cannot be read.
     """
     records = tfrecords.records(path, span)
@@ -116,7 +116,7 @@ def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
         keys: the features, all named.
 
     Raises:
-        ValueError: the bytes are no tf.Example, or a feature is not there.
+        ValueError: the bytes are no tf.Example, or it lacks a feature.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.example import example_pb2
@@ -153,10 +153,10 @@ def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
 
 
 def serialize(columns: Mapping[str, Value]) -> bytes:
-    """Makes a serialized tf.Example, the same bytes for the same columns.
+    """Serializes a tf.Example: the same columns give the same bytes.
 
     Args:
-        columns: text, bytes, an integer, i64[n] or f32[n] each.
+        columns: each is text, bytes, an integer, i64[n] or f32[n].
     """
     from tensorflow.core.example import example_pb2
 

@@ -1,4 +1,4 @@
-"""TFRecord files: read with their checksums, plain or GZIP, and framed.
+"""TFRecord files: reads them, plain or GZIP, by their checksums; frames records.
 
     uint64  length of the record in bytes
     uint32  masked CRC-32C of the length
@@ -35,14 +35,14 @@ def is_gzip(path: str) -> bool:
 
 
 def spans(path: str, size: int) -> Iterator[Span]:
-    """Cuts a plain file, by the heads of its records alone.
+    """Cuts a plain file by the heads of its records alone.
 
-    A file that is no larger than a span is not looked at. Where a head is damaged the
-    last span begins before it, and whoever reads that one finds the damage.
+    A file no larger than a span is not looked at. If a head is damaged, the last span
+    begins before it, and whoever reads that span finds the damage.
 
     Args:
         path: of the file.
-        size: of a span in bytes, about.
+        size: of a span, about, in bytes.
 
     Raises:
         OSError: the file cannot be read.
@@ -73,7 +73,7 @@ def records(path: str, span: Span = WHOLE) -> Iterator[bytes]:
         span: of a plain file, what to read; by default all of it.
 
     Raises:
-        DamagedError: after the records that stand before the damage.
+        DamagedError: after the records before the damage.
         OSError: the file cannot be read.
     """
     number = span.first

@@ -1,6 +1,6 @@
-"""What a reader says of cutting whose files are read by one worker each.
+"""For readers that cannot cut their files: one worker reads each file.
 
-Such a reader imports both names, and is done with cutting.
+Such a reader imports both functions.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from maskbeam.pipeline.elements import WHOLE, Span
 
 
 def can_cut(path: str) -> bool:
-    """Whether parts of a file can be read each by itself: no."""
+    """Whether parts of a file can be read by themselves: no."""
     return False
 
 

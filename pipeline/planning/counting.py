@@ -1,4 +1,4 @@
-"""The client's one pass over all names: it counts them, keeps a few, holds no list."""
+"""The client's one pass over all names: it counts them and keeps a few."""
 
 import dataclasses
 import heapq
@@ -25,7 +25,7 @@ class SourceCounts:
         count: how many there are.
         size: of all of them, in bytes.
         record_files: those that hold many rows, sorted.
-        panoptic_jsons: the paths of the JSONs that its label maps need.
+        panoptic_jsons: the JSONs that its label maps need, by path.
     """
 
     count: int = 0
@@ -59,7 +59,7 @@ class NamedRows:
     """The rows of a split that have names: how many, and those of lowest rank.
 
     Attributes:
-        keep: of how many rows the entries are kept.
+        keep: how many of them to keep.
         count: of all rows.
         kept: a heap of (-rank, source, entry).
     """
@@ -78,7 +78,7 @@ class NamedRows:
             heapq.heappushpop(self.kept, (-rank, entry.source, entry))
 
     def lowest(self) -> list[tuple[int, Entry]]:
-        """(rank, label map or lone image) of the kept rows, lowest rank first."""
+        """The kept rows as (rank, label map or lone image), lowest rank first."""
         return [(-rank, entry) for rank, _, entry in sorted(self.kept)[::-1]]
 
 
@@ -88,9 +88,9 @@ class NameCounts:
 
     Attributes:
         label_maps: by source.
-        images: by source; those of splits without label maps too.
+        images: by source; also of splits that have no label maps.
         named_rows: by split.
-        listed_images: a sample of the images that lists bring, by split.
+        listed_images: a few of the images that lists name, by split.
     """
 
     label_maps: Mapping[Source, SourceCounts]
@@ -135,7 +135,7 @@ def count_names(options: Options) -> NameCounts:
 
 
 def _members(options: Options) -> dict[str, set[str]]:
-    """The keys that lists leave to a split; a split without a list is not there."""
+    """The keys that each split's lists name; splits without a list are left out."""
     members: dict[str, set[str]] = {}
     for source in options.split_list:
         found = _matched(source, "split_list")
@@ -145,7 +145,7 @@ def _members(options: Options) -> dict[str, set[str]]:
 
 
 def _matched(source: Source, side: Side) -> Iterator[files.File]:
-    """The files of a source, of which there must be one."""
+    """The files of a source; there must be at least one."""
     empty = True
     try:
         for file in files.matches(source.pattern):

@@ -1,4 +1,4 @@
-"""What sources say of which keys."""
+"""Sources to entries: what each file says about which key."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -48,10 +48,10 @@ def kind_of(path: str) -> FileKind:
 def entries(
     source: Source, found: Iterable[files.File], options: Options, side: Side
 ) -> Iterator[tuple[str, Entry]]:
-    """What a source says of which keys; record files have none yet.
+    """The entries of a source's files, by key; record files have no keys yet.
 
     Args:
-        source: the files'.
+        source: that the files are of.
         found: what its glob matched.
         options: suffixes and splits.
         side: which option named the source.
@@ -63,7 +63,7 @@ def entries(
 def file_entries(
     source: Source, file: files.File, options: Options, side: Side
 ) -> Iterator[tuple[str, Entry]]:
-    """What one file of a source says of which keys; see `entries`."""
+    """The entries of one file, by key; see `entries`."""
     suffix = options.strip_label_suffix
     if side in ("images", "images_only"):
         suffix = options.strip_image_suffix
@@ -94,7 +94,7 @@ def file_entries(
 def segment_entries(
     source: Source, found: Iterable[files.File], options: Options
 ) -> Iterator[tuple[str, Entry]]:
-    """The segments of a source's label maps, by key, from the JSONs beside them."""
+    """The segments of a source's label maps, by key: the JSONs beside them say them."""
     directories = {file.path.rpartition("/")[0] for file in found}
     for directory in sorted(directories):
         path = panoptic_json.json_of(f"{directory}/")
@@ -114,7 +114,7 @@ def _places(path: str) -> list[elements.Place]:
 
 
 def sources_of(options: Options) -> list[tuple[Source, Side]]:
-    """All sources, with the options that named them."""
+    """All sources, each with the option that named it."""
     sides: dict[Side, tuple[Source, ...]] = {
         "label_maps": options.label_maps,
         "images": options.images,
@@ -127,7 +127,7 @@ def sources_of(options: Options) -> list[tuple[Source, Side]]:
 def listed(
     element: tuple[Source, Side], options: Options
 ) -> Iterator[tuple[str, Entry]]:
-    """What a source says of which keys."""
+    """All entries of a source, by key."""
     source, side = element
     yield from entries(source, files.matches(source.pattern), options, side)
     if options.with_segments and side == "label_maps":

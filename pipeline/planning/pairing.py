@@ -1,4 +1,4 @@
-"""Where label maps and images meet: all that is known of a key, to its row."""
+"""Where label maps and images meet: from all that is known of a key to its row."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,13 +11,13 @@ from maskbeam.pipeline.options import Options
 
 @dataclasses.dataclass(frozen=True)
 class Pairing:
-    """What the entries of a key have to be, to be a row.
+    """What makes a row of a key's entries.
 
     Attributes:
         with_images: whether label maps need an image.
         with_segments: whether they need segments.
-        listed: splits that have the rows only that a list names.
-        images_only: splits of images without label maps.
+        listed: splits that have only the rows that their lists name.
+        images_only: splits that have images and no label maps.
         seed: of the rows' ranks.
     """
 
@@ -49,8 +49,9 @@ def pair_by_key(
 ) -> Iterator[tuple[str, Row] | Rejection]:
     """Pairs what is known of one key, in each split.
 
-    Of several label maps, or images, with one key in a split the one of smallest path
-    stays. One without the other is rejected where rows have images.
+    If several label maps, or images, of a split share the key, the smallest path stays
+    and the others are rejected. Where rows have images, a label map without one is
+    rejected, and an image without a label map.
     """
     by_split: dict[str, dict[Role, list[Entry]]] = {}
     for entry in sorted(found, key=lambda e: (e.path, e.place or elements.Place())):

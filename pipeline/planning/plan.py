@@ -14,16 +14,16 @@ _SKEW_CANDIDATES = 2 * SKEW_ROWS  # on the average, so hardly ever fewer than th
 
 @dataclasses.dataclass(frozen=True)
 class SplitPlan:
-    """How one split is cut.
+    """How one split is cut into shards and units.
 
     Attributes:
-        rows: how many there are; an estimate where `record_files`.
+        rows: how many there are; an estimate if there are `record_files`.
         record_files: files of many rows, each of which becomes a shard of its own.
-        record_units: units that they are read in.
-        uncut_files: those of them that are large, and yet one unit.
-        named_shards: shards of the rows that have names; they come first.
-        rows_per_unit: of the rows that have names.
-        sizes: (height, width) of the masks of a sample, before they are cut into tiles.
+        record_units: how many units they are read in.
+        uncut_files: large ones that cannot be cut, and are one unit each.
+        named_shards: how many shards the rows that have names take; they come first.
+        rows_per_unit: how many rows that have names make a unit.
+        sizes: (height, width) of the masks of a few rows, in pixels, before tiling.
         stored_bytes: estimate of what the records will take.
         limit_rank: the highest rank that `--limit` lets in.
     """
@@ -57,7 +57,7 @@ class SplitPlan:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How a conversion is cut.
+    """How a conversion is cut into splits, shards and units.
 
     Attributes:
         config: what graph, records and reader agree on.
@@ -90,9 +90,9 @@ class Plan:
 
     @property
     def sample_rank(self) -> int:
-        """The rank up to which rows are candidates of the skew check.
+        """The rank up to which rows are candidates for the skew check.
 
-        These are about as few in a hundred million rows as in a thousand.
+        There are about as many of them in a hundred million rows as in a thousand.
         """
         limits = [split.limit_rank for split in self.splits.values()]
         highest = max((2**64 if rank is None else rank for rank in limits), default=0)

@@ -1,7 +1,7 @@
 """TensorFlow Datasets: the files of a prepared dataset, and the features to read.
 
 TFDS keeps a prepared dataset as TFRecord files of tf.Example, whose features are named
-like the dataset's own, nested names joined by `/`; `examples` reads them. Nothing is
+like the dataset's own, nested names joined by `/`; `tf_examples` reads them. Nothing is
 downloaded or prepared here.
 """
 
@@ -32,7 +32,7 @@ class TfdsSource:
 
 
 def find(name: str, data_dir: str | None, keys: RecordKeys) -> TfdsSource:
-    """Finds a prepared dataset, and what in its features is a row's.
+    """Finds a prepared dataset, and which of its features make a row.
 
     The label map is the one LabeledImage, or else the one Image of one channel; the
     image the one Image of three; the key the first Text of `KEYS`.
@@ -41,7 +41,7 @@ def find(name: str, data_dir: str | None, keys: RecordKeys) -> TfdsSource:
         name: as TFDS takes it (`name`, `name/config:1.0.0`), or the directory of the
             dataset's `features.json`.
         data_dir: where datasets are prepared; None for TFDS's own place.
-        keys: what the user named; it wins.
+        keys: what the user named, which wins.
 
     Raises:
         UsageError: TFDS is not installed, the dataset is not prepared as TFRecord, or

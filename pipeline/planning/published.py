@@ -11,10 +11,10 @@ A layout is the `dataset` section of a preset, or of a YAML file of the user's:
       splits:
         train:
           label_maps: SegmentationClass/*.png      a glob, or several to try
-          images: JPEGImages/*.jpg                 likewise
-          list: ImageSets/Segmentation/train.txt   the keys that it has, likewise
+          images: JPEGImages/*.jpg                 a glob, or several to try
+          list: ImageSets/Segmentation/train.txt   a file of its keys, or several to try
           rows: 1464                               as published
-          optional: true                           nobody misses it
+          optional: true                           no note if it is not there
 """
 
 import dataclasses
@@ -95,7 +95,7 @@ class FoundDataset:
     Attributes:
         class_map: of its label maps.
         splits: those that are there.
-        notes: what a user should know of it, a line each.
+        notes: what a user should know about it, a line each.
         strip_label_suffix: taken off the end of a label map's key.
         strip_image_suffix: taken off the end of an image's.
     """
@@ -157,7 +157,7 @@ def _find(name_or_path: str, data_dir: str) -> FoundDataset:
 def _check_images(
     there: tuple[FoundSplit, ...], layout: Mapping[str, Any], base: str
 ) -> None:
-    """Refuses images of some splits only."""
+    """Refuses a dataset that has images in some splits and not in others."""
     without = [found.split for found in there if not found.images]
     if 0 < len(without) < len(there):
         globs = _several(layout["splits"][without[0]].get("images", []))
@@ -183,7 +183,7 @@ def _notes(
 
 
 def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
-    """A layout, checked, and the class map that is beside it."""
+    """A layout, checked, and the class map of the same file."""
     try:
         class_map = class_files.load_class_map(name_or_path)
     except ValueError as error:
@@ -228,14 +228,14 @@ def _check(tree: Any, fields: Mapping[str, type], what: str, *, needs: str) -> N
 
 
 def _several(value: Any) -> list[Any]:
-    """What may be given as one, or as a list."""
+    """A list of what may be given as one value or as a list."""
     return value if isinstance(value, list) else [value]
 
 
 def _find_split(
     split: str, fields: Mapping[str, Any], base: str, tried: list[str]
 ) -> FoundSplit | None:
-    """A split whose label maps, and list where it has one, are there."""
+    """A split, or None if its label maps are not there, or its list is not."""
     label_maps = _first(fields["label_maps"], base, tried)
     images = _first(fields.get("images", []), base, tried)
     split_list = _first(fields.get("list", []), base, tried)

@@ -1,7 +1,6 @@
 """How large rows are, by a look at a few of them.
 
-A named file is opened for its header alone. A record file has to be read, but no
-further than the rows that are wanted of it.
+Of a named file only the header is read; of a record file only the first rows.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What a row takes: in memory, exactly; in its record, about."""
+"""What a row takes: exactly in memory, about in its record."""
 
 import dataclasses
 
@@ -54,7 +54,7 @@ def stored_size(config: features.Config, height: int, width: int) -> tuple[int, 
 
 
 def rows_per_unit(sampled: list[RowSize], config: features.Config) -> int:
-    """How many rows make a unit, by the largest of a sample."""
+    """How many rows make a unit, by the largest of a few rows."""
     if not sampled:
         return 1
     largest = max(unit_bytes(config, row.height, row.width) for row in sampled)
@@ -62,7 +62,7 @@ def rows_per_unit(sampled: list[RowSize], config: features.Config) -> int:
 
 
 def mean_record_bytes(sampled: list[RowSize], config: features.Config) -> float:
-    """What a row will take in its record, by a sample."""
+    """What a row will take in its record, by the mean of a few rows."""
     if not sampled:
         return 0.0
     return sum(_record_bytes(row, config) for row in sampled) / len(sampled)

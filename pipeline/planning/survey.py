@@ -1,9 +1,9 @@
 """The client's look at the names, before anything runs.
 
-Does every glob match, how many rows are there, how large are they, and hence how many
-shards and units. Of pictures a few are opened, for their headers; of NumPy files all,
-for theirs: they say how many rows there are. Lists are read. Of record files the first
-rows are read, and with `--limit` all of them, for their keys.
+It sees that every glob matches, counts the rows, and plans shards and units by how
+large a few of them are. It reads the headers of a few pictures, and of all NumPy files,
+which say how many rows they hold; the lists; the first picture of each panoptic JSON;
+and the first rows of record files, or with `--limit` all of them, for their keys.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ from maskbeam.transforms import features
 
 
 def survey(options: Options) -> Plan:
-    """Counts all names, and looks at a few of the files.
+    """Counts all names, looks at a few files, and plans the conversion.
 
     Raises:
         UsageError: a glob matches nothing, or files that are not read here.
@@ -56,7 +56,7 @@ def survey(options: Options) -> Plan:
 
 
 def _check_annotations(counts: NameCounts) -> None:
-    """Refuses panoptic PNGs that have no JSON beside their directory."""
+    """Refuses panoptic PNGs without a JSON beside their directory."""
     paths = set[str]().union(
         *(found.panoptic_jsons for found in counts.label_maps.values())
     )
@@ -96,7 +96,7 @@ def _with_record_keys(options: Options, counts: NameCounts) -> Options:
 
 
 def _check_images(options: Options, with_images: bool, counts: NameCounts) -> None:
-    """Refuses sources of label maps that have no images where others have."""
+    """Refuses label maps without images where others have images."""
     if not with_images:
         return
     with_records = {
@@ -126,7 +126,7 @@ def _check_images(options: Options, with_images: bool, counts: NameCounts) -> No
 def _of_split(
     found: Mapping[Source, SourceCounts], split: str, options: Options
 ) -> list[SourceCounts]:
-    """What a split has; every split, where rows are dealt to splits."""
+    """The sources of a split; all of them, where their rows are dealt to splits."""
     dealt = {split for split, _ in options.split_by}
     return [
         counts
@@ -140,7 +140,7 @@ class _Rows:
     """The rows of a split that have names, or those that are in record files.
 
     Attributes:
-        count: how many; of those in record files an estimate.
+        count: how many; an estimate if they are in record files.
         sampled: how large a few of them are.
     """
 
@@ -196,7 +196,7 @@ def _named_rows(split: str, options: Options, counts: NameCounts) -> _Rows:
 
 
 def _mean_image_bytes(split: str, options: Options, counts: NameCounts) -> int:
-    """The mean size of a split's images; of a sample, where lists bring them."""
+    """The mean size of a split's images, or of a few of them if lists name them."""
     found = _of_split(counts.images, split, options)
     count = sum(of_source.count for of_source in found)
     if count:
@@ -219,7 +219,7 @@ def _recorded_rows(split: str, options: Options, in_files: list[files.File]) -> 
 
 
 def _units_of(in_files: list[files.File]) -> tuple[int, list[files.File]]:
-    """How many units record files are read in, and large ones that are one each."""
+    """How many units record files are read in, and large ones that cannot be cut."""
     size = record_files.SPAN_BYTES
     large = [file for file in in_files if file.size > size]
     # Files of a split are written alike, and to open each may take long.
@@ -257,7 +257,7 @@ def _limit_rank(
 
 
 def _keys_in(path: str, keys: RecordKeys) -> Iterator[str]:
-    """The keys of a record file, up to where it is damaged."""
+    """The keys of a record file before its damage."""
     for row in sampling.readable_rows(path, keys):
         if isinstance(row, RawRow):  # the pipeline rejects others, with the reason
             yield row.key

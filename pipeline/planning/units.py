@@ -1,8 +1,8 @@
 """Names to pairs, pairs to units: the pipeline's own look at the names.
 
-It is the only place where label maps and images meet. Only names move here, so they
-may be grouped and shuffled as is convenient; rows never are. Every step takes packed
-names in and gives packed names out.
+Label maps and images meet here and nowhere else. Only names move, so they may be
+grouped and shuffled at will; rows never are. Every step takes packed names and gives
+packed names.
 """
 
 import collections
@@ -62,8 +62,8 @@ class ListNames(beam.DoFn):
 class PairNames(beam.DoFn):
     """(group, packed lists of (key, Entry)) -> ((split, shard), packed list of Row).
 
-    Also `rejected`: Rejection; and `repeated`: a key that is in several splits, in
-    words.
+    Side outputs are `rejected`: Rejection; and `repeated`: text that names a key which
+    is in several splits.
     """
 
     def __init__(self, options: Options, plan: Plan) -> None:
@@ -155,7 +155,7 @@ class CutRecordFile(beam.DoFn):
 
 @dataclasses.dataclass(eq=False)
 class PlanUnits(beam.PTransform):
-    """Names to units, spread over the workers.
+    """Names to units, which it spreads over the workers.
 
     Attributes:
         options: what is converted.
@@ -166,7 +166,7 @@ class PlanUnits(beam.PTransform):
     plan: Plan
 
     def expand(self, root: beam.Pipeline) -> Any:
-        """The root -> `units`: Unit; `rejected` and `repeated`, as of `PairNames`."""
+        """The root -> `units`: Unit; `rejected` and `repeated` of `PairNames`."""
         paired = self._pair_names(root)
         named = (
             paired.rows

@@ -1,8 +1,8 @@
 """Raw rows to checked rows: decoded, judged, summarised; or rejected, with the reason.
 
 Whatever would make the transform graph fail, or lie, stops here. Rows are decoded one
-by one, by the functions that the graph maps over its batch, so a row that cannot be
-decoded takes no other with it.
+by one, by the functions that the graph maps over a batch, so a row that cannot be
+decoded takes no other row with it.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ class CheckedRow:
         image_bytes: the encoded image as it is stored; None where rows have none.
         image_format: `png` or `jpeg`; empty where rows have none.
         size: what the row takes of a unit, in bytes.
-        raw: what it was made of, of the few that the skew check chooses from.
+        raw: what it was made of, in the few that the skew check chooses from.
     """
 
     key: str
@@ -78,9 +78,10 @@ beam.coders.registry.register_coder(CheckedBatch, SizedCoder)
 
 @beam.typehints.with_output_types(CheckedBatch)
 class CheckBatch(beam.DoFn):
-    """Batch -> CheckedBatch; and `rejected`: Rejection.
+    """Batch -> CheckedBatch.
 
-    Rows of a rank up to `sample_rank` bring what they were made of along.
+    The side output is `rejected`: Rejection. Rows of a rank up to `sample_rank` bring
+    the RawRow that they were made of.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class CheckBatch(beam.DoFn):
         self._check = RowCheck(options.class_map, self._config, options.max_pixels)
 
     def process(self, batch: Batch) -> Iterator[Any]:
-        """Checks one batch; one that turns out larger than a unit is cut."""
+        """Checks one batch, and cuts it if it turns out larger than a unit."""
         slices, size = 0, 0
         rows: list[CheckedRow] = []
         for raw in batch.rows:
@@ -142,10 +143,10 @@ class RowCheck:
         self._max_pixels = max_pixels
 
     def __call__(self, raw: RawRow) -> Iterator[CheckedRow]:
-        """Decodes, judges and summarises one row: gives it, or its tiles.
+        """Decodes, judges and summarises one row; yields it, or its tiles.
 
         Raises:
-            RejectedError: with stage and reason, before anything is given.
+            RejectedError: with stage and reason, before anything is yielded.
         """
         if raw.label_bytes is None:
             image = self._image(raw, None)

@@ -48,7 +48,7 @@ beam.coders.registry.register_coder(EncodedBatch, SizedCoder)
 
 @dataclasses.dataclass(eq=False)
 class EncodeBatch(beam.DoFn):
-    """Checked batches to encoded batches.
+    """CheckedBatch -> EncodedBatch.
 
     Attributes:
         config: the encoding.

@@ -31,7 +31,7 @@ class Image(NamedTuple):
     format: str = ""
 
     def fit(self, config: features.Config) -> "Image":
-        """The image in the size that all rows have; its file stays."""
+        """Resizes the image to what all rows have; its file stays as it is."""
         levels = geometry.fit_image(self.levels, config.size, config.resize).numpy()
         return self._replace(levels=levels)
 

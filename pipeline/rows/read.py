@@ -1,7 +1,7 @@
 """Units to raw rows: files by name, record files from beginning to end.
 
-Nothing is decoded here but the containers. What cannot be read is rejected by itself;
-the rows beside it go on.
+Only the containers are decoded here, not the pictures. A row that cannot be read is
+rejected; the rows beside it go on.
 """
 
 import collections
@@ -52,7 +52,7 @@ _FETCHED_AT_ONCE = 8  # rows of object stores, by all threads of a process
 
 @dataclasses.dataclass
 class _Waiting:
-    """Rows that wait until they make a batch; `size` in bytes."""
+    """Rows that wait until they fill a batch; `size` in bytes."""
 
     rows: list[RawRow] = dataclasses.field(default_factory=list)
     size: int = 0
@@ -64,10 +64,10 @@ class _Waiting:
 
 @beam.typehints.with_output_types(Batch)
 class ReadUnit(beam.DoFn):
-    """Units to batches, and `rejected`.
+    """Unit -> Batch.
 
-    Where there are record files, whose keys nobody knew before, also `places`: (key,
-    (split, source)) of every row.
+    Side outputs are `rejected`: Rejection; and, where there are record files, whose
+    keys nobody knew before, `places`: (key, (split, source)) of every row.
     """
 
     def __init__(self, options: Options, plan: Plan) -> None:
@@ -102,7 +102,7 @@ class ReadUnit(beam.DoFn):
             yield Batch(split, unit.shard, (unit.part, next(parts)), batch.rows)
 
     def _record_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
-        """The rows of a record file, each with the split that it is of."""
+        """The rows of a record file, each with its split."""
         path, keys = unit.record_file, self._plan.record_keys
         read = 0
         try:
@@ -127,7 +127,7 @@ class ReadUnit(beam.DoFn):
 
 
 def _rejection(unit: Unit, number: int, reason: str) -> Rejection:
-    """The rejection of a record whose key is not known."""
+    """A rejection of a record whose key is not known."""
     return Rejection("", unit.split, f"{unit.record_file}#{number}", "read", reason)
 
 
@@ -139,8 +139,8 @@ def _fetchers() -> futures.ThreadPoolExecutor:
 def read_rows(rows: Sequence[Row], split: str) -> Iterator[RawRow | Rejection]:
     """Reads the files of rows, in order.
 
-    Of an object store some are fetched ahead: each file takes a few round trips, in
-    which a worker would do nothing.
+    Some files of an object store are fetched ahead: each takes a few round trips, and
+    meanwhile a worker would do nothing.
     """
     entries = [entry for row in rows for entry in (row.label, row.image) if entry]
     if all(files.is_local(entry.path) for entry in entries):

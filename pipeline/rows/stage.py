@@ -12,7 +12,12 @@ from maskbeam.pipeline.rows import check, read
 def read_and_check(
     units: beam.PCollection, options: Options, plan: Plan
 ) -> dict[str, Any]:
-    """Units to checked batches: `checked`, the two `rejected`, and `places`."""
+    """Unit -> CheckedBatch.
+
+    Returns:
+        `checked`: CheckedBatch; `rejected`: Rejection, of reading and of checking;
+        `places`, as of `ReadUnit`.
+    """
     raw = units | "Read" >> beam.ParDo(read.ReadUnit(options, plan)).with_outputs(
         read.REJECTED, read.PLACES, main="batches"
     )
