@@ -13,9 +13,9 @@ if __name__ != "maskbeam.pipeline":
     )
 
 if TYPE_CHECKING:
-    from maskbeam.pipeline.conversion import convert as convert
-    from maskbeam.pipeline.errors import UsageError as UsageError
-    from maskbeam.pipeline.options import Options as Options
+    from maskbeam.pipeline.conversion import convert
+    from maskbeam.pipeline.errors import UsageError
+    from maskbeam.pipeline.options import Options
 
     __version__: str
 

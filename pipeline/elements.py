@@ -7,7 +7,11 @@ Entry --pair--> Row --cut--> Unit --read--> Batch of RawRow --check--> ...
 
 import dataclasses
 import json
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:  # it loads TensorFlow
+    from maskbeam.transforms import summaries
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -248,3 +252,29 @@ class RejectedError(Exception):
         super().__init__(stage, reason)
         self.stage = stage
         self.reason = reason
+
+
+@dataclasses.dataclass(frozen=True)
+class WrittenRecords:
+    """What is known of records that lie together: of a fragment, or of a shard.
+
+    Attributes:
+        part: sorts the fragments of a shard.
+        path: of the fragment; of a shard its file name.
+        records: how many.
+        bytes: of the file.
+        sizes: how many masks of each (height, width).
+        summary: of all rows.
+        sha256: of a shard's file, in hex.
+    """
+
+    part: tuple[int, ...]
+    path: str
+    records: int
+    bytes: int
+    sizes: Mapping[tuple[int, int], int]
+    summary: "summaries.Summary"
+    sha256: str = ""
+
+
+ShardId = tuple[str, int]

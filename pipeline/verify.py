@@ -19,12 +19,7 @@ import tensorflow_transform as tft
 from maskbeam.pipeline.elements import DamagedError
 from maskbeam.pipeline.formats import tfrecords
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import (
-    features,
-    layout,
-    record_columns,
-    summaries,
-)
+from maskbeam.transforms import features, layout, record_columns, summaries
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 
 ALL_WELL = "shards, records and graph agree"

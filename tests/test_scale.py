@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
+from maskbeam.pipeline import elements
 from maskbeam.pipeline.dataset import publish, statistics
 from maskbeam.pipeline.options import Options, Source
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
-from maskbeam.pipeline.rows import write
 from maskbeam.transforms import classes, summaries
 
 _ROWS = 5_000_000
@@ -51,7 +51,7 @@ def test_the_manifest_of_fifty_thousand_shards_is_small():
     plan = Plan(config, options.record_keys, {"train": split})
     summary = summaries.zero(150, True)
     pieces = [
-        write.WrittenRecords(
+        elements.WrittenRecords(
             (n,), name, 2000, 1 << 27, {(1024, 1024): 2000}, summary, "0" * 64
         )
         for n, name in enumerate(plan.shard_names("huge"))

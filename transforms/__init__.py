@@ -14,13 +14,11 @@ if __name__ != "maskbeam.transforms":
     )
 
 if TYPE_CHECKING:
-    from maskbeam.transforms.classes import ClassMap as ClassMap
-    from maskbeam.transforms.masks import expand as expand
-    from maskbeam.transforms.masks import one_hot as one_hot
-    from maskbeam.transforms.records import load as load
-    from maskbeam.transforms.serving import attach as attach
-    from maskbeam.transforms.serving import load_transform as load_transform
-    from maskbeam.transforms.tiles import stitch as stitch
+    from maskbeam.transforms.classes import ClassMap
+    from maskbeam.transforms.masks import expand, one_hot
+    from maskbeam.transforms.records import load
+    from maskbeam.transforms.serving import attach, load_transform
+    from maskbeam.transforms.tiles import stitch
 
 _PLACES = {"ClassMap": "classes", "stitch": "tiles"}
 # Their modules load TensorFlow, which takes seconds: not before one is called.

@@ -14,10 +14,9 @@ import apache_beam as beam
 from maskbeam.pipeline.dataset import serving_model, skew, statistics
 from maskbeam.pipeline.dataset.rejections import add_rejections, judge
 from maskbeam.pipeline.dataset.tfds_files import make_dataset_info, make_features
-from maskbeam.pipeline.elements import SkewSample
+from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
-from maskbeam.pipeline.rows.write import ShardId, WrittenRecords
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import class_files, layout, record_columns
 

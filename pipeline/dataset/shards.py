@@ -7,14 +7,10 @@ from typing import Any
 
 import apache_beam as beam
 
+from maskbeam.pipeline.dataset.statistics import add_sizes
+from maskbeam.pipeline.elements import ShardId, WrittenRecords
 from maskbeam.pipeline.planning.plan import SKEW_ROWS, Plan, shard_name
-from maskbeam.pipeline.rows.write import (
-    SAMPLES,
-    ShardId,
-    WriteFragment,
-    WrittenRecords,
-    add_sizes,
-)
+from maskbeam.pipeline.rows.write import SAMPLES, WriteFragment
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import summaries
 

@@ -1,11 +1,12 @@
 """What `stats.json` says: counts, weights, moments, sizes, rejections, warnings."""
 
-from collections.abc import Mapping, Sequence
+import collections
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from maskbeam.pipeline.elements import WrittenRecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
-from maskbeam.pipeline.rows.write import WrittenRecords, add_sizes
 from maskbeam.transforms import features, summaries
 
 Warnings = Sequence[Mapping[str, str]]
@@ -95,3 +96,13 @@ def _derived(train: summaries.Summary) -> dict[str, Any]:
         for name in summaries.CLASS_WEIGHTS
     }
     return {"class_weights": weights, **derived}
+
+
+def add_sizes(
+    many: Iterable[Mapping[tuple[int, int], int]],
+) -> dict[tuple[int, int], int]:
+    """The sum of size counts, sorted."""
+    total: collections.Counter[tuple[int, int]] = collections.Counter()
+    for sizes in many:
+        total.update(sizes)
+    return dict(sorted(total.items()))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from maskbeam.pipeline.rows.write import WrittenRecords
+from maskbeam.pipeline.elements import WrittenRecords
 from maskbeam.transforms import features, stored_masks, tfds_json
 
 _VERSION = "1.0.0"  # of the dataset, as TFDS wants one

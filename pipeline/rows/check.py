@@ -7,7 +7,7 @@ decoded takes no other row with it.
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -19,61 +19,17 @@ from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.rows import images, refusals
+from maskbeam.pipeline.rows.batches import CheckedBatch, CheckedRow
 from maskbeam.pipeline.rows.images import Image
 from maskbeam.pipeline.rows.label_maps import LabelMaps
 from maskbeam.pipeline.rows.run_lengths import Runs, runs_of
 from maskbeam.pipeline.runtime import progress
-from maskbeam.pipeline.runtime.coders import SizedCoder
 from maskbeam.transforms import features, geometry, stored_masks, summaries, tiles
 from maskbeam.transforms.classes import ClassMap
 
 REJECTED = "rejected"
 
 Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckedRow:
-    """A row that can be encoded.
-
-    Attributes:
-        key: unique within its split.
-        height: of the label map, in pixels.
-        width: of the label map, in pixels.
-        runs: class indices, `masks.index_dtype`, the largest value ignored.
-        summary: of the row.
-        image_bytes: the encoded image as it is stored; None where rows have none.
-        image_format: `png` or `jpeg`; empty where rows have none.
-        size: what the row takes of a unit, in bytes.
-        raw: what it was made of, in the few that the skew check chooses from.
-    """
-
-    key: str
-    height: int
-    width: int
-    runs: Runs
-    summary: summaries.Summary
-    image_bytes: bytes | None
-    image_format: str
-    size: int
-    raw: RawRow | None = None
-
-
-class CheckedBatch(NamedTuple):
-    """Checked rows of one shard, few enough for one call of the graph."""
-
-    split: str
-    shard: int
-    part: tuple[int, ...]
-    rows: list[CheckedRow]
-
-    @property
-    def nbytes(self) -> int:
-        """What it takes, about."""
-        return sum(row.size for row in self.rows)
-
-
-beam.coders.registry.register_coder(CheckedBatch, SizedCoder)
 
 
 @beam.typehints.with_output_types(CheckedBatch)

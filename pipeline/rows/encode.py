@@ -7,43 +7,13 @@ before.
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-from maskbeam.pipeline.rows.check import CheckedBatch, CheckedRow
-from maskbeam.pipeline.runtime.coders import SizedCoder
+from maskbeam.pipeline.rows.batches import CheckedBatch, EncodedBatch
 from maskbeam.transforms import features, masks, stored_masks
-
-
-class EncodedBatch(NamedTuple):
-    """Rows of one shard, in order, and their masks.
-
-    Attributes:
-        split: of all of them.
-        shard: the number of the shard.
-        part: sorts the shard's batches.
-        rows: as they were checked.
-        masks: of each row, for its runs: [R] or [R n], as `StoredMask.encode` gives
-            them.
-    """
-
-    split: str
-    shard: int
-    part: tuple[int, ...]
-    rows: list[CheckedRow]
-    masks: list[npt.NDArray[Any]]
-
-    @property
-    def nbytes(self) -> int:
-        """What the masks take."""
-        return sum(mask.nbytes for mask in self.masks)
-
-
-beam.coders.registry.register_coder(EncodedBatch, SizedCoder)
 
 
 @dataclasses.dataclass(eq=False)

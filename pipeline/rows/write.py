@@ -10,47 +10,22 @@ import collections
 import dataclasses
 import pickle
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
 import numpy.typing as npt
 
-from maskbeam.pipeline.elements import SkewSample
+from maskbeam.pipeline.elements import SkewSample, WrittenRecords
 from maskbeam.pipeline.formats import tf_examples, tfrecords
 from maskbeam.pipeline.keys import rank_of
-from maskbeam.pipeline.rows.check import CheckedRow
-from maskbeam.pipeline.rows.encode import EncodedBatch
+from maskbeam.pipeline.rows.batches import CheckedRow, EncodedBatch
 from maskbeam.pipeline.runtime import files, progress
 from maskbeam.transforms import features, stored_masks, summaries
 
 _RECORDS = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
 
 
-@dataclasses.dataclass(frozen=True)
-class WrittenRecords:
-    """What is known of records that lie together: of a fragment, or of a shard.
-
-    Attributes:
-        part: sorts the fragments of a shard.
-        path: of the fragment; of a shard its file name.
-        records: how many.
-        bytes: of the file.
-        sizes: how many masks of each (height, width).
-        summary: of all rows.
-        sha256: of a shard's file, in hex.
-    """
-
-    part: tuple[int, ...]
-    path: str
-    records: int
-    bytes: int
-    sizes: Mapping[tuple[int, int], int]
-    summary: summaries.Summary
-    sha256: str = ""
-
-
-ShardId = tuple[str, int]
 SAMPLES = "samples"
 
 
@@ -133,13 +108,3 @@ class WriteFragment(beam.DoFn):
             (batch.split, batch.shard),
             WrittenRecords(batch.part, path, records, size, dict(sizes), total),
         )
-
-
-def add_sizes(
-    many: Iterable[Mapping[tuple[int, int], int]],
-) -> dict[tuple[int, int], int]:
-    """The sum of size counts, sorted."""
-    total: collections.Counter[tuple[int, int]] = collections.Counter()
-    for sizes in many:
-        total.update(sizes)
-    return dict(sorted(total.items()))

@@ -6,13 +6,13 @@ import apache_beam as beam
 import numpy as np
 import pytest
 
-from maskbeam.pipeline import printing
+from maskbeam.pipeline import elements, printing
 from maskbeam.pipeline.dataset import rejections, shards, tfds_files
 from maskbeam.pipeline.elements import Batch, RawRow
 from maskbeam.pipeline.options import Options, Source
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
-from maskbeam.pipeline.rows import check, encode, read, write
+from maskbeam.pipeline.rows import check, encode, read
 from maskbeam.pipeline.runtime import coders, progress
 from maskbeam.transforms import class_files, classes, features, summaries
 from tests import data_generation as data
@@ -102,7 +102,7 @@ def _pieces(path, part, content):
     path.write_bytes(content)
     total = summaries.zero(3, with_images=False)
     total[features.CLASS_PIXELS] += part[0]
-    return write.WrittenRecords(part, str(path), 1, len(content), {(4, 4): 1}, total)
+    return elements.WrittenRecords(part, str(path), 1, len(content), {(4, 4): 1}, total)
 
 
 def test_assembling_a_shard_is_retryable(tmp_path):
