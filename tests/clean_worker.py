@@ -86,8 +86,8 @@ def make_by_dockerfile(directory: pathlib.Path) -> pathlib.Path:
                 else:
                     shutil.copy(path, image / target)
         elif word == "RUN" and "pip install" in rest:
-            path = f"{venv}/bin:{os.environ['PATH']}"
-            environment = {**os.environ, "PATH": path}
+            programs = f"{venv}/bin:{os.environ['PATH']}"
+            environment = {**os.environ, "PATH": programs}
             subprocess.run(rest, shell=True, check=True, cwd=image, env=environment)
             done += 1
         elif word == "ENV":

@@ -10,6 +10,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def convert():
 def run_maskbeam():
     """Runs the command line as a user does."""
 
-    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
+    def run(*arguments: object, **options: Any) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, "-m", "maskbeam.pipeline", *map(str, arguments)],
             capture_output=True,

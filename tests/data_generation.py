@@ -3,7 +3,7 @@
 import io
 import json
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -22,12 +22,12 @@ def regions(rng: np.random.Generator, height: int, width: int, ids: list[int]):
     return label
 
 
-def filled(size: tuple[int, int], value: object) -> np.ndarray:
+def filled(size: tuple[int, int], value: int | tuple[int, ...]) -> np.ndarray:
     """A picture of one value, or one colour: u8[H W] or u8[H W C]."""
     return np.full((*size, *np.shape(value)), value, np.uint8)
 
 
-def panoptic_json(pictures: Mapping[str, list[tuple[int, int, int]]]) -> str:
+def panoptic_json(pictures: Mapping[str, Sequence[tuple[int, int, int]]]) -> str:
     """COCO's panoptic JSON, of (segment, category, area) by file name."""
     return json.dumps(
         {

@@ -101,7 +101,7 @@ class Cluster:
     def _worker(self) -> Iterator[None]:
         command = [
             *(*self._java, f"{_MAIN}.taskexecutor.TaskManagerRunner"),
-            *("--configDir", self.directory),
+            *("--configDir", str(self.directory)),
         ]
         with (self.directory / "taskmanager.log").open("ab") as log:
             self.worker = subprocess.Popen(command, stdout=log, stderr=log)

@@ -55,10 +55,11 @@ def longest_chain(of: Graph) -> list[str]:
 
     @functools.cache
     def below(module: str) -> tuple[str, ...]:
-        chains = map(below, of[module])
+        chains: list[tuple[str, ...]] = [below(other) for other in of[module]]
         return (module, *max(chains, key=len, default=()))
 
-    return list(max(map(below, of), key=len))
+    chains: list[tuple[str, ...]] = [below(module) for module in of]
+    return list(max(chains, key=len))
 
 
 def folder(package: str) -> pathlib.Path:

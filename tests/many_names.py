@@ -78,8 +78,8 @@ class ManyNames(FileSystem):
         """All of them."""
         return True
 
-    split = mkdirs = create = copy = rename = size = None  # type: ignore[assignment]
-    last_updated = checksum = metadata = delete = None  # type: ignore[assignment]
+    split = mkdirs = create = copy = rename = size = None
+    last_updated = checksum = metadata = delete = None
 
 
 class Total(beam.CombineFn):

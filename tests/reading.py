@@ -105,7 +105,7 @@ def serving_rows(out: pathlib.Path, **columns: list[bytes]) -> dict[str, list]:
 
     model = tf.saved_model.load(str(out / "serving/1"))
     signatures = {"image_bytes": "image", "label_bytes": "label_map"}
-    rows = {}
+    rows: dict[str, list] = {}
     for column, values in columns.items():
         signature = model.signatures[signatures[column]]
         found = signature(**{column: tf.constant(values)})

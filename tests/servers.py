@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 
 def free_port() -> int:
@@ -17,7 +18,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def serving(
-    command: Sequence[object], port: int, log: pathlib.Path, **options: object
+    command: Sequence[object], port: int, log: pathlib.Path, **options: Any
 ) -> Iterator[subprocess.Popen]:
     """Runs a server, from when it listens until the end."""
     with log.open("wb") as output:

@@ -223,12 +223,12 @@ def test_plan_and_estimate_are_near_the_truth(tmp_path, convert, capfd):
     assert "40 rows, 3 classes, native sizes, bits masks" in text
     assert "--runner=FnApiRunner" in text
     assert "float32 one-hot: 28.8 MB" in text
-    from maskbeam.pipeline import options
+    from maskbeam.pipeline import options, values
     from maskbeam.pipeline.planning.survey import survey
     from maskbeam.transforms import classes
 
     opened = options.Options(
-        label_maps=(options.Source("train", f"{tmp_path}/labels/*.png"),),
+        label_maps=(values.Source("train", f"{tmp_path}/labels/*.png"),),
         class_map=classes.numbered(3, [255]),
     )
     estimate = survey(opened).stored_bytes

@@ -3,6 +3,7 @@
 import inspect
 import logging
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests import data_generation as data
 from tests import reading
 
 IDS = [0, 1, 2, 255]
-CLASSES = {"num_classes": 3, "ignore_label": 255}
+CLASSES: dict[str, Any] = {"num_classes": 3, "ignore_label": 255}
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,7 @@ def test_a_failing_runner_is_raised_with_its_cause(tree, tmp_path, monkeypatch, 
     assert logging.getLogger().handlers == handlers
 
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "unknown": ({"num_clases": 3}, "did you mean num_classes"),
     "a value": ({"size": (0, 4), **CLASSES}, "--size must be at least 1x1"),
     "a kind": ({"limit": "few", **CLASSES}, "'few' is not a whole number"),
@@ -173,26 +174,25 @@ def test_auto_finds_the_classes(tree, tmp_path, capfd):
 
 def test_options_take_text_and_values_alike():
     classes = ClassMap("one", (LabelClass("one", (0,)),))
-    text = Options(
-        label_maps="train=/d/*.png",
-        class_map=classes,
-        size="20x30",
-        shard_mb="64",
-        record_keys="label=a,key=b",
-        max_rejected="0.5",
-    )
-    values = Options(
-        label_maps=[{"split": "train", "pattern": "/d/*.png"}],
-        class_map=classes,
-        size=[20, 30],
-        shard_mb=64,
-        record_keys={"label": "a", "key": "b"},
-        max_rejected=0.5,
-    )
-    assert text == values
-    assert Options.from_json(text.to_json(), classes) == text
+    text: dict[str, Any] = {
+        "label_maps": "train=/d/*.png",
+        "size": "20x30",
+        "shard_mb": "64",
+        "record_keys": "label=a,key=b",
+        "max_rejected": "0.5",
+    }
+    values: dict[str, Any] = {
+        "label_maps": [{"split": "train", "pattern": "/d/*.png"}],
+        "size": [20, 30],
+        "shard_mb": 64,
+        "record_keys": {"label": "a", "key": "b"},
+        "max_rejected": 0.5,
+    }
+    options = Options(class_map=classes, **text)
+    assert options == Options(class_map=classes, **values)
+    assert Options.from_json(options.to_json(), classes) == options
 
 
 def test_the_documentation_of_options_is_their_declaration():
-    assert "resize to this; without it rows keep their sizes" in Options.__doc__
-    assert "label maps" in inspect.getdoc(convert)
+    assert "resize to this; without it rows keep their sizes" in (Options.__doc__ or "")
+    assert "label maps" in (inspect.getdoc(convert) or "")

@@ -110,7 +110,7 @@ def test_images_equal_pillow_and_the_graph(
     levels = []
     for key in made:
         path = next(directory.glob(f"images/{key}.*"))
-        picture = Image.open(path)
+        picture: Image.Image = Image.open(path)
         if size:
             picture = picture.resize((24, 20), Image.Resampling.BILINEAR)
         expected = np.asarray(picture, np.float64)
@@ -243,14 +243,12 @@ def test_shards_do_not_depend_on_workers_or_listing(
 
 
 def test_many_shards_and_units_hold_every_row_once(convert, tmp_path, monkeypatch):
-    from maskbeam.pipeline.planning import sizes, survey
+    from maskbeam.pipeline.planning import sizes
 
     made = data.label_tree(tmp_path, 60, IDS)
     monkeypatch.setattr(sizes, "UNIT_BYTES", 4 * 24 * 32)  # four rows, in u8 words
     # Seven shards of a MiB, by an estimate that is far too high.
-    monkeypatch.setattr(
-        survey.sizes, "mean_record_bytes", lambda *_: 6.5 * (1 << 20) / 60
-    )
+    monkeypatch.setattr(sizes, "mean_record_bytes", lambda *_: 6.5 * (1 << 20) / 60)
     out = convert(
         tmp_path / "out",
         "--label_maps",
@@ -465,7 +463,7 @@ def test_camvid_images_equal_pillow_and_the_graph(camvid, convert, tmp_path):
     for split in ("train", "val"):
         arguments += ["--label_maps", f"{split}={camvid}/{split}annot/*.png"]
         arguments += ["--images", f"{split}={camvid}/{split}/*.png"]
-    arguments += ["--classes", "camvid11", "--max_rejected", 0.9]
+    arguments += ["--classes", "camvid11", "--max_rejected", "0.9"]
     out = convert(tmp_path / "out", *arguments)
     rejected = reading.rejections(out)
     assert {line["reason"] for line in rejected} == {"the label map has no image"}

@@ -129,7 +129,7 @@ def test_graph_holds_the_weights_of_stats_json(two_graphs):
         assert weights[2] is None
         expected = [0 if weight is None else weight for weight in weights]
         np.testing.assert_array_equal(
-            found[f"stats/{name}"][0], np.float32(expected), name
+            found[f"stats/{name}"][0], np.array(expected, np.float32), name
         )
 
 

@@ -38,7 +38,9 @@ def built(checkout, tmp_path_factory):
     """The sdist, and the wheel that is made of it."""
     directory = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", directory]
-    subprocess.run([*command, checkout], check=True, capture_output=True)
+    subprocess.run(
+        list(map(str, [*command, checkout])), check=True, capture_output=True
+    )
     (sdist,), (wheel,) = directory.glob("*.tar.gz"), directory.glob("*.whl")
     return sdist, wheel
 
@@ -71,7 +73,7 @@ def _environment(directory: pathlib.Path, what: pathlib.Path, *flags: str):
     venv = clean_worker.locked_venv(directory)
     pip = [sys.executable, "-m", "pip", "--python", venv / "bin/python", "install"]
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, *options, *flags, what], check=True)
+    subprocess.run(list(map(str, [*pip, *options, *flags, what])), check=True)
     data.write_user_files(directory)
     return venv / "bin"
 

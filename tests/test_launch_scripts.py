@@ -141,8 +141,9 @@ def test_a_flex_template(recorded):
     assert f"IMAGE={image}" in build
     assert push == f"docker push {image}"
     assert make.startswith(f"gcloud dataflow flex-template build {template} --image")
-    metadata = re.search(r"--metadata-file (\S+)", make)[1]
-    assert json.loads(pathlib.Path(metadata).read_text())["parameters"]
+    metadata = re.search(r"--metadata-file (\S+)", make)
+    assert metadata is not None
+    assert json.loads(pathlib.Path(metadata[1]).read_text())["parameters"]
 
     done, calls = recorded("build_flex_template.sh", "template.json", image)
     assert done.returncode == 2
@@ -164,7 +165,7 @@ def test_the_template_has_every_option_of_convert():
         (regex,) = found["regexes"]
         for choice in flags[name].choices or ():
             assert re.fullmatch(regex, choice)
-        assert found["helpText"][1:].startswith(flags[name].help[1:])
+        assert found["helpText"][1:].startswith((flags[name].help or "?")[1:])
 
 
 @pytest.mark.parametrize(
@@ -215,6 +216,8 @@ def test_the_template_hands_values_on():
 
 def _module(name):
     spec = importlib.util.spec_from_file_location(name, _SCRIPTS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # Where its dataclasses look for it.
     sys.modules[name] = module

@@ -41,12 +41,14 @@ def model_server(directory):
     lines: queue.Queue[str] = queue.Queue()
 
     def listen():
+        assert process.stdout is not None
         for line in process.stdout:
             lines.put(line)
         lines.put("")
 
     threading.Thread(target=listen, daemon=True).start()
     try:
+        assert process.stderr is not None
         while "http://" not in (line := lines.get(timeout=600)):
             assert line, process.stderr.read()
         yield line.split()[-1]

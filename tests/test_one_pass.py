@@ -5,7 +5,8 @@ import re
 import pytest
 import tensorflow as tf
 
-from maskbeam.pipeline.rows import images, label_maps, read
+from maskbeam.pipeline.rows import read
+from maskbeam.transforms import decode
 from tests import data_generation as data
 
 _ROWS = 9
@@ -26,8 +27,8 @@ def calls(monkeypatch):
 
         monkeypatch.setattr(owner, name, counting)
 
-    count(label_maps.decode, "ids")
-    count(images.decode, "unturned_levels")
+    count(decode, "ids")
+    count(decode, "unturned_levels")
     count(read, "_read_file")
     return counts
 

@@ -84,8 +84,8 @@ def test_every_signature_equals_load_where_nothing_is_installed(
     images.mkdir()
     names = sorted(path.name for path in (camvid / "train").iterdir())[:5]
     for number, name in enumerate(names):
-        label = Image.open(camvid / "trainannot" / name)
-        image = Image.open(camvid / "train" / name)
+        label: Image.Image = Image.open(camvid / "trainannot" / name)
+        image: Image.Image = Image.open(camvid / "train" / name)
         if not size:  # rows of several sizes
             box = (0, 0, 200 - 16 * number, 100 + 9 * number)
             label, image = label.crop(box), image.crop(box)

@@ -123,7 +123,8 @@ def test_tiles_stitch_back_to_their_pictures(scenes, convert, tmp_path):
     assert pictures["train"] | pictures["val"] == set(labels)
     rows = found["train"] | found["val"]
     assert len(rows) == sum(
-        len(tiles.offsets(*ids.shape, (128, 160), 16)) for ids in labels.values()
+        len(tiles.offsets(height, width, (128, 160), 16))
+        for height, width in (ids.shape for ids in labels.values())
     )
     whole = dict(tiles.stitch(((k, r["label"]) for k, r in rows.items()), 16))
     levels = {

@@ -52,12 +52,12 @@ class Case:
 
 def cases() -> Iterator[Case]:
     """All of them, by axis."""
-    for times in (1, 4, 16, 64):
+    for times in (1.0, 4.0, 16.0, 64.0):
         yield Case("rows", times=times)
     for encoding in ("bits", "png"):
         for classes in (2, 8, 16, 19, 32, 64, 150, 1000):
             # A pixel of 1,000 classes is 128 bytes of `bits`.
-            times = 1 / 4 if (encoding, classes) == ("bits", 1000) else 1
+            times = 0.25 if (encoding, classes) == ("bits", 1000) else 1.0
             yield Case("classes", classes=classes, encoding=encoding, times=times)
     for side in (256, 512, 1024, 2048, 4096):
         yield Case("sizes", side=side, times=4)

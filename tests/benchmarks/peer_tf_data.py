@@ -6,6 +6,7 @@ With images their sums are counted too, for their mean and deviation.
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ from tests.benchmarks.rows import rows_of, training_pair
 
 _FILE = "data.tfrecord"
 Encode = Callable[[tf.Tensor], tf.Tensor]
-Finish = Callable[[object], bytes]
+Finish = Callable[[Any], bytes]
 
 
 def is_packed(job: Job) -> bool:

@@ -47,6 +47,12 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    assert file is not None
+    return file.read()
+
+
 def read(job: Job, batch: int) -> tf.data.Dataset:
     """What `write` wrote, in batches for training."""
 
@@ -55,10 +61,10 @@ def read(job: Job, batch: int) -> tf.data.Dataset:
             with tarfile.open(path) as tar:
                 members = iter(tar)
                 for member in members:
-                    mask = np.load(io.BytesIO(tar.extractfile(member).read()))["mask"]
+                    mask = np.load(io.BytesIO(_content(tar, member)))["mask"]
                     image = b""
                     if job.images:
-                        image = tar.extractfile(next(members)).read()
+                        image = _content(tar, next(members))
                     yield mask, image
 
     shape = (*job.size, job.num_classes)

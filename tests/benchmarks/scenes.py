@@ -7,6 +7,7 @@ annotations have (0.02 to 0.04).
 
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,12 +64,12 @@ def _smooth(
     """A random field that changes about `waves` times from top to bottom."""
     height, width = size
     knots = rng.standard_normal([waves, waves * width // height]).astype(np.float32)
-    return np.asarray(Image.fromarray(knots).resize((width, height), Image.BICUBIC))
+    return np.asarray(
+        Image.fromarray(knots).resize((width, height), Image.Resampling.BICUBIC)
+    )
 
 
-def picture(
-    rng: np.random.Generator, label: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.uint8]:
+def picture(rng: np.random.Generator, label: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """An image of a label map: a colour for each class, shade and noise, u8[H W 3]."""
     colors = rng.integers(40, 216, [256, 3])
     shade = 24 * _smooth(rng, label.shape, 12) + rng.normal(0, 3, label.shape)

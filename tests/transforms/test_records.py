@@ -315,7 +315,7 @@ def _record(label, num_classes, encoding, fixed):
         feature[f"{column}/shape"].int64_list.value.extend(shape)
         column += "/value"
     if encoding == "float32":
-        feature[column].float_list.value.extend(stored.ravel().astype(np.float32))
+        feature[column].float_list.value.extend(mask.ravel().astype(np.float32))
     else:
         feature[column].bytes_list.value.append(stored)
     return example.SerializeToString()

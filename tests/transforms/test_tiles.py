@@ -27,11 +27,12 @@ def test_cut_then_stitch_is_the_identity(grid, random):
     }
     pieces = [
         (
-            tiles.tile_key(key, offset, picture.shape[:2]),
+            tiles.tile_key(key, offset, (height, width)),
             tiles.cut(picture, offset, tile, 7),
         )
         for key, picture in pictures.items()
-        for offset in tiles.offsets(*picture.shape[:2], tile, overlap)
+        for height, width, *_ in [picture.shape]
+        for offset in tiles.offsets(height, width, tile, overlap)
     ]
     assert all(piece.shape[:2] == tile for _, piece in pieces)
     random.shuffle(pieces)

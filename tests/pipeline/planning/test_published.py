@@ -8,6 +8,7 @@ from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.planning import listing, published
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.values import Source
 from maskbeam.transforms import class_files
 from tests import data_generation as data
 
@@ -131,6 +132,10 @@ def test_a_dataset_is_found_by_its_layout(name, tmp_path):
     assert {split: found.rows for split, found in plan.splits.items()} == rows
     assert plan.config.with_images
     for split in rows:
+        sides: list[tuple[listing.Side, tuple[Source, ...]]] = [
+            ("label_maps", options.label_maps),
+            ("images", options.images),
+        ]
         found = [
             {
                 key
@@ -138,10 +143,7 @@ def test_a_dataset_is_found_by_its_layout(name, tmp_path):
                 if source.split == split
                 for key, _ in listing.entries(source, _match(source), options, side)
             }
-            for side, sources in (
-                ("label_maps", options.label_maps),
-                ("images", options.images),
-            )
+            for side, sources in sides
         ]
         assert found[0] == found[1]
 

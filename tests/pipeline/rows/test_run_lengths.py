@@ -43,5 +43,6 @@ def test_what_runs_have_is_given_to_each_pixel(length):
 def test_a_plain_picture_is_one_run():
     runs = runs_of(np.full((300, 500), 65535, np.uint16))
     assert runs.values.tolist() == [65535]
+    assert runs.lengths is not None
     assert runs.lengths.tolist() == [150_000]
     assert runs.counts()[65535] == 150_000

@@ -1,5 +1,6 @@
 """Object stores as `files` sees them: names, and no directories."""
 
+import importlib.util
 import threading
 import time
 from concurrent import futures
@@ -102,11 +103,12 @@ def test_one_client_for_all_files(bucket, monkeypatch):
     files.write("s3://bucket/x", b"0")
     made = []
     make = boto3.session.Session.client
-    monkeypatch.setattr(
-        boto3.session.Session,
-        "client",
-        lambda self, *args, **kwargs: made.append(1) or make(self, *args, **kwargs),
-    )
+
+    def make_and_count(self, *args, **kwargs):
+        made.append(1)
+        return make(self, *args, **kwargs)
+
+    monkeypatch.setattr(boto3.session.Session, "client", make_and_count)
     for _ in range(5):
         assert files.read("s3://bucket/x") == b"0"
     assert made == []
@@ -153,7 +155,7 @@ def test_somebody_elses_directory_is_not_claimed(bucket):
 
 def test_a_driver_that_is_missing(monkeypatch):
     files._is_installed.cache_clear()
-    monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     try:
         with pytest.raises(ValueError, match=r"pip install 'maskbeam\[aws\]'"):
             files.exists("s3://bucket/x")
@@ -178,7 +180,8 @@ def test_rows_of_a_store_are_fetched_ahead_and_come_in_order(monkeypatch):
         Row(str(n), n, Entry("label", "train", f"gs://b/{n}.png"), None)
         for n in range(40)
     ]
-    assert list(read.read_rows(rows, "train")) == rows
+    found: list[object] = list(read.read_rows(rows, "train"))
+    assert found == rows
     assert 1 < max(most) <= 8
 
 
