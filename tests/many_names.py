@@ -24,10 +24,11 @@ from apache_beam.io.filesystem import FileMetadata, FileSystem
 
 from maskbeam.pipeline import keys
 from maskbeam.pipeline.elements import Unit
-from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.planning.units import PlanUnits
 from maskbeam.pipeline.runtime import files, runners
+from maskbeam.pipeline.values import Source
 from maskbeam.transforms import classes
 from tests import data_generation
 

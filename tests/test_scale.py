@@ -7,9 +7,10 @@ import sys
 import pytest
 
 from maskbeam.pipeline.dataset import publish, statistics
-from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.rows import write
+from maskbeam.pipeline.values import Source
 from maskbeam.transforms import classes, summaries
 
 _ROWS = 5_000_000

@@ -11,8 +11,9 @@ import pytest
 
 from maskbeam.pipeline.__main__ import main
 from maskbeam.pipeline.formats import record_files, tf_examples, tfrecords
-from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import survey
+from maskbeam.pipeline.values import Source
 from maskbeam.transforms import classes
 from tests import data_generation as data
 from tests import reading

@@ -18,8 +18,8 @@ from maskbeam.pipeline.elements import (
 )
 from maskbeam.pipeline.formats.uncut import can_cut as can_cut
 from maskbeam.pipeline.formats.uncut import spans as spans
-from maskbeam.pipeline.options import RecordKeys
 from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.values import RecordKeys
 
 if TYPE_CHECKING:
     import pyarrow as pa

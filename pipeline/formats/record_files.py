@@ -25,7 +25,7 @@ from typing import Protocol
 
 from maskbeam.pipeline.elements import BadRow, RawRow, Span
 from maskbeam.pipeline.formats import parquets, tars, tf_examples
-from maskbeam.pipeline.options import RecordKeys
+from maskbeam.pipeline.values import RecordKeys
 
 SPAN_BYTES = 128 << 20  # of a file, that one worker reads in one go
 

@@ -30,8 +30,8 @@ from maskbeam.pipeline.elements import (
 )
 from maskbeam.pipeline.formats.uncut import can_cut as can_cut
 from maskbeam.pipeline.formats.uncut import spans as spans
-from maskbeam.pipeline.options import RecordKeys
 from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.values import RecordKeys
 
 # What the user left to the format is the first of these that the first samples have:
 # a lone `png` beside a `jpg` is the label map.

@@ -18,7 +18,7 @@ from maskbeam.pipeline.elements import (
     numbered_key,
 )
 from maskbeam.pipeline.formats import tfrecords
-from maskbeam.pipeline.options import RecordKeys
+from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features
 from maskbeam.transforms.protobuf_wire import field
 

@@ -10,9 +10,10 @@ from maskbeam.pipeline.elements import Entry
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import panoptic_json
 from maskbeam.pipeline.keys import rank_of
-from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.listing import Side, entries, file_entries, kind_of
 from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.values import Source
 
 SAMPLE_ROWS = 64
 

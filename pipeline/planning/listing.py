@@ -9,8 +9,9 @@ from maskbeam.pipeline.elements import Entry, Role
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import arrays, lists, panoptic_json, record_files
 from maskbeam.pipeline.keys import key_of, split_of
-from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.values import Source
 
 FileKind = Literal["picture", "array", "list", "records"]
 

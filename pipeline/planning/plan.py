@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 from maskbeam.pipeline.keys import rank_of
-from maskbeam.pipeline.options import RecordKeys
+from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features, tiles
 
 SKEW_ROWS = 16  # that the serving model is held against

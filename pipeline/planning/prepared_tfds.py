@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from maskbeam.pipeline.errors import UsageError
-from maskbeam.pipeline.options import RecordKeys
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.pipeline.values import RecordKeys
 
 KEYS = ("file_name", "filename", "image_id", "id", "key")
 

@@ -13,10 +13,10 @@ from apache_beam.io.filesystem import BeamIOError
 
 from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, Place, RawRow
 from maskbeam.pipeline.formats import arrays, picture_header, record_files
-from maskbeam.pipeline.options import RecordKeys
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.sizes import RowSize
 from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.values import RecordKeys
 
 _ROW_OVERHEAD_BYTES = 200  # what a record file adds to a row, about
 

@@ -19,7 +19,7 @@ from maskbeam.pipeline.elements import RawRow
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import panoptic_json, record_files
 from maskbeam.pipeline.keys import rank_of, split_of
-from maskbeam.pipeline.options import Options, RecordKeys, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import sampling, sizes
 from maskbeam.pipeline.planning.counting import (
     SAMPLE_ROWS,
@@ -31,6 +31,7 @@ from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.planning.sizes import RowSize
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.pipeline.values import RecordKeys, Source
 from maskbeam.transforms import features
 
 

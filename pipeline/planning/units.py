@@ -19,12 +19,13 @@ from apache_beam.io.filesystem import BeamIOError
 from maskbeam.pipeline.elements import WHOLE, Entry, Rejection, Row, Unit
 from maskbeam.pipeline.formats import record_files
 from maskbeam.pipeline.keys import shard_of
-from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.listing import Side, listed, sources_of
 from maskbeam.pipeline.planning.packing import Packed, pack, unpack, unpack_all
 from maskbeam.pipeline.planning.pairing import pair_by_key, pairing_of, repeated_key
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.runtime import progress
+from maskbeam.pipeline.values import Source
 
 REJECTED = "rejected"
 REPEATED = "repeated"

@@ -18,7 +18,7 @@ from PIL import Image
 
 from maskbeam.pipeline.elements import DamagedError, Place
 from maskbeam.pipeline.formats import arrays, picture_header, tf_examples, tfrecords
-from maskbeam.pipeline.options import RecordKeys
+from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import png
 from tests import data_generation as data
 

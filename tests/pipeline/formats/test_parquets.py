@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from maskbeam.pipeline.elements import BadRow, DamagedError, RawRow
 from maskbeam.pipeline.formats import parquets
-from maskbeam.pipeline.options import RecordKeys
+from maskbeam.pipeline.values import RecordKeys
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 KEYS = RecordKeys("label", "image", "")

@@ -11,7 +11,7 @@ import pytest
 
 from maskbeam.pipeline.elements import WHOLE, RawRow
 from maskbeam.pipeline.formats import record_files, tf_examples, tfrecords
-from maskbeam.pipeline.options import RecordKeys
+from maskbeam.pipeline.values import RecordKeys
 
 LABELS = [f"label map {number}".encode() * 20 for number in range(9)]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from maskbeam.pipeline.elements import BadRow, DamagedError, RawRow
 from maskbeam.pipeline.formats import tars
-from maskbeam.pipeline.options import RecordKeys
+from maskbeam.pipeline.values import RecordKeys
 
 KEYS = RecordKeys("seg.png", "jpg", "__key__")
 

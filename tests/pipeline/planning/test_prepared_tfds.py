@@ -9,8 +9,8 @@ import pytest
 from maskbeam.pipeline.elements import RawRow
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import tf_examples
-from maskbeam.pipeline.options import RecordKeys
 from maskbeam.pipeline.planning import prepared_tfds
+from maskbeam.pipeline.values import RecordKeys
 from tests import data_generation as data
 
 tfds = pytest.importorskip("tensorflow_datasets")

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from maskbeam.pipeline import keys
 from maskbeam.pipeline.elements import Entry, Rejection, Row, Segment
 from maskbeam.pipeline.errors import UsageError
-from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import listing, pairing, sizes, units
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.values import Source
 from maskbeam.transforms import classes, features
 from tests import data_generation as data
 

@@ -9,11 +9,12 @@ import pytest
 from maskbeam.pipeline import printing
 from maskbeam.pipeline.dataset import rejections, shards, tfds_files
 from maskbeam.pipeline.elements import Batch, RawRow
-from maskbeam.pipeline.options import Options, Source
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.rows import check, encode, read, write
 from maskbeam.pipeline.runtime import coders, progress
+from maskbeam.pipeline.values import Source
 from maskbeam.transforms import class_files, classes, features, summaries
 from tests import data_generation as data
 
