@@ -55,8 +55,8 @@ def longest_chain(of: Graph) -> list[str]:
 
     @functools.cache
     def below(module: str) -> tuple[str, ...]:
-        chains: list[tuple[str, ...]] = [below(other) for other in of[module]]
-        return (module, *max(chains, key=len, default=()))
+        chains: list[tuple[str, ...]] = [(), *(below(other) for other in of[module])]
+        return (module, *max(chains, key=len))
 
     chains: list[tuple[str, ...]] = [below(module) for module in of]
     return list(max(chains, key=len))
