@@ -14,7 +14,7 @@ from maskbeam.pipeline import arguments as flags
 from maskbeam.pipeline import conversion
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
 from maskbeam.pipeline.runtime.quiet import quiet
-from maskbeam.transforms import class_files, layout
+from maskbeam.transforms import class_files, dataset_files
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -37,7 +37,7 @@ def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     elif outcome.status == "handed over":
         print(
             f"the job is handed over; at its end {outcome.directory} has "
-            f"{layout.MANIFEST}"
+            f"{dataset_files.MANIFEST}"
         )
     else:
         printing.print_summary(outcome.directory, outcome.counters)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from maskbeam.pipeline.errors import BadDataError, UsageError
 from maskbeam.pipeline.runtime.quiet import quiet
-from maskbeam.transforms import layout
+from maskbeam.transforms import dataset_files
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -151,9 +151,9 @@ def _outcome(directory: str, counters: Mapping[str, int]) -> Outcome:
     """
     from maskbeam.pipeline.runtime import files
 
-    manifest = files.join(directory, layout.MANIFEST)
+    manifest = files.join(directory, dataset_files.MANIFEST)
     if files.exists(manifest):
-        stats = files.read_json(files.join(directory, layout.STATS))
+        stats = files.read_json(files.join(directory, dataset_files.STATS))
         splits = files.read_json(manifest)["splits"]
         return Outcome(
             directory,
@@ -163,10 +163,10 @@ def _outcome(directory: str, counters: Mapping[str, int]) -> Outcome:
             tuple(stats["warnings"]),
             counters,
         )
-    rejected = files.join(directory, layout.REJECTED)
-    if not files.exists(files.join(rejected, layout.VERDICT)):
+    rejected = files.join(directory, dataset_files.REJECTED)
+    if not files.exists(files.join(rejected, dataset_files.VERDICT)):
         return Outcome(directory, "handed over")
-    verdict = files.read_json(files.join(rejected, layout.VERDICT))
+    verdict = files.read_json(files.join(rejected, dataset_files.VERDICT))
     raise BadDataError(
         f"{verdict['reason']}. No dataset was made. Mend the rows in {rejected}, or "
         "allow for them by --max_rejected; --overwrite starts anew",

@@ -16,7 +16,7 @@ from maskbeam.pipeline.rows import write
 from maskbeam.pipeline.rows.encode import EncodeBatch
 from maskbeam.pipeline.rows.stage import read_and_check
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import layout, summaries
+from maskbeam.transforms import dataset_files, summaries
 
 
 def define_pipeline(
@@ -84,8 +84,8 @@ def _analyze(
         | "Summaries" >> beam.Map(lambda shard: shard[1].summary)
         | "Analyze"
         >> WriteTransformGraph(
-            files.join(options.output, layout.TRANSFORM_GRAPH),
-            files.join(scratch, layout.TRANSFORM_GRAPH),
+            files.join(options.output, dataset_files.TRANSFORM_GRAPH),
+            files.join(scratch, dataset_files.TRANSFORM_GRAPH),
             plan.config,
             options.class_map,
         )

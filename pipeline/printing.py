@@ -8,7 +8,7 @@ from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.planning.sizes import UNIT_BYTES
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import layout
+from maskbeam.transforms import dataset_files
 
 _SHOWN_REJECTIONS = 5
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -79,8 +79,8 @@ def print_summary(directory: str, counters: Mapping[str, int]) -> None:
         counters: how many `rows` were read, how many `label_maps` and `images` were
             decoded; where a runner tried work again, that too is in it.
     """
-    manifest = files.read_json(files.join(directory, layout.MANIFEST))
-    stats = files.read_json(files.join(directory, layout.STATS))
+    manifest = files.read_json(files.join(directory, dataset_files.MANIFEST))
+    stats = files.read_json(files.join(directory, dataset_files.STATS))
     table = [["split", "records", "shards", "bytes"]]
     for split, found in manifest["splits"].items():
         size = sum(shard["bytes"] for shard in found["shards"])

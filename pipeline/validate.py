@@ -11,7 +11,7 @@ from maskbeam.pipeline.planning import units
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.rows import stage
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import layout
+from maskbeam.transforms import dataset_files
 
 _RESULT = "result.json"
 
@@ -90,7 +90,7 @@ def _write_findings(
 def read_findings(scratch: str) -> Findings:
     """Reads what a validation left in its directory."""
     tree = files.read_json(files.join(scratch, _RESULT))
-    found = files.match(files.join(scratch, layout.REJECTED, "*.jsonl"))
+    found = files.match(files.join(scratch, dataset_files.REJECTED, "*.jsonl"))
     return Findings(
         tree["accepted"],
         tree["rejected"],

@@ -19,7 +19,7 @@ import tensorflow_transform as tft
 from maskbeam.pipeline.elements import DamagedError
 from maskbeam.pipeline.formats import tfrecords
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import features, layout, record_columns, summaries
+from maskbeam.transforms import dataset_files, features, record_columns, summaries
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 
 ALL_WELL = "shards, records and graph agree"
@@ -142,21 +142,21 @@ def _check_stats(
             # A class that never occurs has no weight.
             if (found[index] or 0.0) != wanted:
                 yield (
-                    f"{layout.STATS}: {name}[{index}] is {found[index]}, and the "
-                    f"records' pixels give {wanted}"
+                    f"{dataset_files.STATS}: {name}[{index}] is {found[index]}, and "
+                    f"the records' pixels give {wanted}"
                 )
     for split, total in totals.items():
         for name, value in stats["splits"][split].items():
             if name in total and not np.array_equal(total[name], np.ravel(value)):
                 yield (
-                    f"{layout.STATS}: {name} of {split} is {value}, and the records' "
-                    f"pixels give {total[name].tolist()}"
+                    f"{dataset_files.STATS}: {name} of {split} is {value}, and the "
+                    f"records' pixels give {total[name].tolist()}"
                 )
 
 
 def _check_graph(directory: str, constants: Mapping[str, Any]) -> Iterator[str]:
     """Holds the graph's constants against those of the training split's pixels."""
-    graph = tft.TFTransformOutput(files.join(directory, layout.TRANSFORM_GRAPH))
+    graph = tft.TFTransformOutput(files.join(directory, dataset_files.TRANSFORM_GRAPH))
     no_bytes = {name: tf.constant([""]) for name in graph.raw_feature_spec()}
     outputs = graph.transform_raw_features(no_bytes, drop_unused_features=True)
     for name, value in constants.items():
@@ -164,6 +164,6 @@ def _check_graph(directory: str, constants: Mapping[str, Any]) -> Iterator[str]:
         wanted = np.asarray(value).astype(found.dtype)
         for index in np.flatnonzero(found != wanted):
             yield (
-                f"{layout.TRANSFORM_GRAPH}: {name}[{index}] is {found[index]}, and the "
-                f"records' pixels give {wanted[index]}"
+                f"{dataset_files.TRANSFORM_GRAPH}: {name}[{index}] is {found[index]}, "
+                f"and the records' pixels give {wanted[index]}"
             )

@@ -21,8 +21,8 @@ from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 from maskbeam.transforms import (
     class_files,
+    dataset_files,
     features,
-    layout,
     record_columns,
     serving,
     tiles,
@@ -114,7 +114,7 @@ def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[s
     manifest = read_manifest(directory)
     config = read_config(manifest)
     constants = record_columns.constants_of(read_stats(directory), config)
-    class_map = class_files.load_class_map(files.join(directory, layout.CLASSES))
+    class_map = class_files.load_class_map(files.join(directory, dataset_files.CLASSES))
     check = skew.SkewCheck(serving.load_transform(directory), config, constants)
     places = _record_places(directory, manifest)
     compared = 0

@@ -58,8 +58,8 @@ def longest_chain(of: Graph) -> list[str]:
         chains: list[tuple[str, ...]] = [(), *(below(other) for other in of[module])]
         return (module, *max(chains, key=len))
 
-    chains: list[tuple[str, ...]] = [below(module) for module in of]
-    return list(max(chains, key=len))
+    longest = max((below(module) for module in of), key=len)
+    return list(longest)
 
 
 def folder(package: str) -> pathlib.Path:

@@ -70,7 +70,14 @@ LIGHT = [
     f"{_PIPELINE}.planning",
     *(
         f"{_TRANSFORMS}.{name}"
-        for name in ("classes", "class_files", "features", "layout", "png", "png_kinds")
+        for name in (
+            "classes",
+            "class_files",
+            "dataset_files",
+            "features",
+            "png",
+            "png_kinds",
+        )
     ),
     *(f"{_TRANSFORMS}.{name}" for name in ("lazy", "stored_masks", "tiles")),
 ]

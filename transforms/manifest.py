@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from maskbeam.transforms import layout
+from maskbeam.transforms import dataset_files
 from maskbeam.transforms.features import Config
 
 READ_ELSEWHERE = "copy the dataset to a disk, or to gs://, and read it there"
@@ -22,18 +22,18 @@ def read_manifest(directory: str) -> dict[str, Any]:
         ValueError: it is of a format that this version does not know, or where
             TensorFlow does not reach.
     """
-    path = os.path.join(directory, layout.MANIFEST)
+    path = os.path.join(directory, dataset_files.MANIFEST)
     if not exists(path, READ_ELSEWHERE):
-        unfinished = os.path.join(directory, layout.UNFINISHED)
+        unfinished = os.path.join(directory, dataset_files.UNFINISHED)
         why = "an unfinished run" if tf.io.gfile.exists(unfinished) else "no dataset"
         raise FileNotFoundError(
-            f"{directory} holds {why}: {layout.MANIFEST} is missing"
+            f"{directory} holds {why}: {dataset_files.MANIFEST} is missing"
         )
     manifest = _read_json(path)
-    if manifest["format"] != layout.FORMAT:
+    if manifest["format"] != dataset_files.FORMAT:
         raise ValueError(
             f"{path} is of format {manifest['format']}; this version reads "
-            f"{layout.FORMAT}"
+            f"{dataset_files.FORMAT}"
         )
     return manifest
 
@@ -67,7 +67,7 @@ def read_config(manifest: Mapping[str, Any]) -> Config:
 
 def read_stats(directory: str) -> dict[str, Any]:
     """Reads a dataset's statistics."""
-    return _read_json(os.path.join(directory, layout.STATS))
+    return _read_json(os.path.join(directory, dataset_files.STATS))
 
 
 def _read_json(path: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from maskbeam.transforms import features, layout, signatures
+from maskbeam.transforms import dataset_files, features, signatures
 from maskbeam.transforms.manifest import READ_ELSEWHERE, exists
 from maskbeam.transforms.signatures import Tensors
 
@@ -85,7 +85,9 @@ def find_model(directory: str) -> str:
 
 def model_path(directory: str) -> str:
     """Where the serving model of a dataset lies."""
-    return os.path.join(directory, layout.SERVING, str(layout.SERVING_VERSION))
+    return os.path.join(
+        directory, dataset_files.SERVING, str(dataset_files.SERVING_VERSION)
+    )
 
 
 def attach(model: Any, directory: str, path: str) -> None:

@@ -15,15 +15,15 @@ from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.runtime.quiet import quiet
-from maskbeam.transforms import layout
+from maskbeam.transforms import dataset_files
 
 _BESIDE_SHARDS = (
-    layout.TRANSFORM_GRAPH,
-    f"{layout.SERVING}/{layout.SERVING_VERSION}",
-    layout.CLASSES,
-    layout.STATS,
-    layout.FEATURES,
-    layout.DATASET_INFO,
+    dataset_files.TRANSFORM_GRAPH,
+    f"{dataset_files.SERVING}/{dataset_files.SERVING_VERSION}",
+    dataset_files.CLASSES,
+    dataset_files.STATS,
+    dataset_files.FEATURES,
+    dataset_files.DATASET_INFO,
 )
 
 
@@ -38,13 +38,13 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
             return
     except (ValueError, BeamIOError) as error:  # a scheme that Beam lacks
         raise UsageError(f"--output {directory}: {error}") from error
-    if files.exists(files.join(directory, layout.UNFINISHED)):
+    if files.exists(files.join(directory, dataset_files.UNFINISHED)):
         if not overwrite:
             raise UsageError(
                 f"{directory} holds an unfinished run, which was stopped or failed; "
                 "--overwrite removes it and starts anew"
             )
-    elif files.exists(files.join(directory, layout.MANIFEST)):
+    elif files.exists(files.join(directory, dataset_files.MANIFEST)):
         if not overwrite:
             raise UsageError(
                 f"{directory} holds a dataset; --overwrite replaces it, or choose "
@@ -80,23 +80,23 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
     check_claim(directory, overwrite=options.overwrite)
     earlier = _listed(directory)
     names = [*plan.shard_names(options.name), *_BESIDE_SHARDS]
-    names += [f"{layout.REJECTED}/{layout.VERDICT}"]
-    names += [layout.rejected_file(split) for split in (*plan.splits, "")]
+    names += [f"{dataset_files.REJECTED}/{dataset_files.VERDICT}"]
+    names += [dataset_files.rejected_file(split) for split in (*plan.splits, "")]
     note = {
-        "format": layout.FORMAT,
+        "format": dataset_files.FORMAT,
         "temporary": [temporary, *earlier["temporary"]],
         "names": sorted({*names, *earlier["names"]}),
     }
     try:
         with quiet():  # some log what they raise
             files.make_directory(directory)
-            files.write_json(files.join(directory, layout.UNFINISHED), note)
+            files.write_json(files.join(directory, dataset_files.UNFINISHED), note)
     except Exception as error:  # each object store has errors of its own
         raise UsageError(f"--output {directory} cannot be written: {error}") from error
     # The manifest goes first: from here on there is no dataset.
-    for name in (layout.MANIFEST, *earlier["names"], *earlier["temporary"]):
+    for name in (dataset_files.MANIFEST, *earlier["names"], *earlier["temporary"]):
         files.remove(files.join(directory, name))
-    for name in (layout.REJECTED, layout.SERVING):
+    for name in (dataset_files.REJECTED, dataset_files.SERVING):
         folder = files.join(directory, name)
         if files.exists(folder) and files.is_empty(folder):
             files.remove(folder)
@@ -104,14 +104,14 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
 
 def _listed(directory: str) -> dict[str, list[str]]:
     """What an earlier run wrote, or was about to."""
-    unfinished = files.join(directory, layout.UNFINISHED)
+    unfinished = files.join(directory, dataset_files.UNFINISHED)
     if files.exists(unfinished):
         note: dict[str, list[str]] = files.read_json(unfinished)
         return {"names": note["names"], "temporary": note["temporary"]}
-    manifest = files.join(directory, layout.MANIFEST)
+    manifest = files.join(directory, dataset_files.MANIFEST)
     if not files.exists(manifest):
         return {"names": [], "temporary": []}
     splits: dict[str, Any] = files.read_json(manifest)["splits"]
     shards = [shard["file"] for split in splits.values() for shard in split["shards"]]
-    rejected = [layout.rejected_file(split) for split in (*splits, "")]
+    rejected = [dataset_files.rejected_file(split) for split in (*splits, "")]
     return {"names": [*shards, *rejected, *_BESIDE_SHARDS], "temporary": []}

@@ -18,7 +18,7 @@ from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import class_files, layout, record_columns
+from maskbeam.transforms import class_files, dataset_files, record_columns
 
 _PACKAGES = ("maskbeam", "apache-beam", "tensorflow", "tensorflow-transform", "isal")
 
@@ -106,7 +106,7 @@ class Publish(beam.DoFn):
         self, reason: str, rejections: Mapping[str, int], written: int
     ) -> None:
         assert self.options.output is not None
-        folder = files.join(self.options.output, layout.REJECTED)
+        folder = files.join(self.options.output, dataset_files.REJECTED)
         files.make_directory(folder)
         verdict = {
             "reason": reason,
@@ -114,7 +114,7 @@ class Publish(beam.DoFn):
             "rejections": rejections,
             "records": written,
         }
-        files.write_json(files.join(folder, layout.VERDICT), verdict)
+        files.write_json(files.join(folder, dataset_files.VERDICT), verdict)
 
     def _write_dataset(
         self, stats: Mapping[str, Any], splits: Splits, rejected: int
@@ -122,16 +122,19 @@ class Publish(beam.DoFn):
         directory = self.options.output
         assert directory is not None
         text = class_files.to_yaml(self.options.class_map)
-        files.write(files.join(directory, layout.CLASSES), text.encode())
+        files.write(files.join(directory, dataset_files.CLASSES), text.encode())
         for name, tree in (
-            (layout.STATS, stats),
-            (layout.FEATURES, make_features(self.plan.config)),
-            (layout.DATASET_INFO, make_dataset_info(self.options.name, splits)),
-            (layout.MANIFEST, make_manifest(self.options, self.plan, splits, rejected)),
+            (dataset_files.STATS, stats),
+            (dataset_files.FEATURES, make_features(self.plan.config)),
+            (dataset_files.DATASET_INFO, make_dataset_info(self.options.name, splits)),
+            (
+                dataset_files.MANIFEST,
+                make_manifest(self.options, self.plan, splits, rejected),
+            ),
         ):
             files.write_json(files.join(directory, name), tree)
         files.remove(self.temporary)
-        files.remove(files.join(directory, layout.UNFINISHED))
+        files.remove(files.join(directory, dataset_files.UNFINISHED))
 
 
 def make_manifest(
@@ -139,7 +142,7 @@ def make_manifest(
 ) -> dict[str, Any]:
     """Makes the content of `manifest.json`."""
     return {
-        "format": layout.FORMAT,
+        "format": dataset_files.FORMAT,
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "options": options.to_json() | dataclasses.asdict(plan.config),
         "rejected": rejected,

@@ -12,7 +12,7 @@ import apache_beam as beam
 from maskbeam.pipeline.elements import Rejection
 from maskbeam.pipeline.planning import pairing
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import layout
+from maskbeam.transforms import dataset_files
 
 _DUPLICATE, _REPEATED = "duplicate", "repeated"
 
@@ -99,8 +99,8 @@ def write_rejections(
         The split, and how many there are by stage.
     """
     lines = sorted(set(rejections))
-    files.make_directory(files.join(directory, layout.REJECTED))
-    path = files.join(directory, layout.rejected_file(split))
+    files.make_directory(files.join(directory, dataset_files.REJECTED))
+    path = files.join(directory, dataset_files.rejected_file(split))
     files.write(path, "".join(line.to_json() + "\n" for line in lines).encode())
     return split, dict(collections.Counter(line.stage for line in lines))
 

@@ -21,7 +21,7 @@ _ENDING = ".npy"
 
 
 @dataclasses.dataclass(frozen=True)
-class _Layout:
+class _Header:
     shape: tuple[int, ...]
     fortran_order: bool
     dtype: np.dtype[np.generic]
@@ -37,9 +37,9 @@ def places(path: str) -> list[Place]:
     found = []
     with files.open_raw(path) as file, _damage_as_value_error():
         for member, array in _members(path, file):
-            layout = _read_layout(array)
-            if len(layout.shape) == 3:
-                found += [Place(member, i) for i in range(layout.shape[0])]
+            header = _read_header(array)
+            if len(header.shape) == 3:
+                found += [Place(member, i) for i in range(header.shape[0])]
             else:
                 found.append(Place(member))
     if not found:
@@ -55,7 +55,7 @@ def shape_of(path: str, place: Place) -> tuple[int, int]:
         OSError: the file cannot be read.
     """
     with _open_array(path, place) as array:
-        return _map_shape(_read_layout(array), place.index)
+        return _map_shape(_read_header(array), place.index)
 
 
 def read(path: str, place: Place) -> npt.NDArray[np.generic]:
@@ -104,7 +104,7 @@ def _damage_as_value_error() -> Iterator[None]:
         raise ValueError(f"the .npz file is damaged: {error}") from error
 
 
-def _read_layout(array: IO[bytes]) -> _Layout:
+def _read_header(array: IO[bytes]) -> _Header:
     numpy_format: Any = np.lib.format  # which older NumPys have no types for
     version = numpy_format.read_magic(array)
     read_header = {
@@ -113,22 +113,22 @@ def _read_layout(array: IO[bytes]) -> _Layout:
     }.get(version)
     if read_header is None:
         raise ValueError(f"version {version} of the .npy format is not known")
-    return _Layout(*read_header(array))
+    return _Header(*read_header(array))
 
 
-def _map_shape(layout: _Layout, index: int) -> tuple[int, int]:
+def _map_shape(header: _Header, index: int) -> tuple[int, int]:
     """The height and width of a label map; refuses arrays that are no label map."""
-    if layout.dtype.kind not in "biu":
+    if header.dtype.kind not in "biu":
         raise ValueError(
-            f"the array is of {layout.dtype}; label maps are of whole numbers"
+            f"the array is of {header.dtype}; label maps are of whole numbers"
         )
-    height_width = layout.shape if index < 0 else layout.shape[1:]
+    height_width = header.shape if index < 0 else header.shape[1:]
     if len(height_width) != 2:
         raise ValueError(
-            f"the array has the shape {list(layout.shape)}; a label map is [H W], a "
+            f"the array has the shape {list(header.shape)}; a label map is [H W], a "
             "stack of them [N H W]"
         )
-    if index >= 0 and layout.fortran_order:
+    if index >= 0 and header.fortran_order:
         raise ValueError(
             "the stack is in Fortran order, in which no single map can be read: save "
             "it by numpy.ascontiguousarray"
@@ -138,14 +138,14 @@ def _map_shape(layout: _Layout, index: int) -> tuple[int, int]:
 
 
 def _read_map(array: IO[bytes], index: int) -> npt.NDArray[np.generic]:
-    layout = _read_layout(array)
-    height, width = _map_shape(layout, index)
-    size = layout.dtype.itemsize * height * width
+    header = _read_header(array)
+    height, width = _map_shape(header, index)
+    size = header.dtype.itemsize * height * width
     array.seek(size * max(index, 0), 1)
     data = array.read(size)
     if len(data) != size:
         raise ValueError(f"the array ends early: {len(data)} of {size} bytes are there")
-    values = np.frombuffer(data, layout.dtype)
-    if layout.fortran_order:
+    values = np.frombuffer(data, header.dtype)
+    if header.fortran_order:
         return values.reshape(width, height).T
     return values.reshape(height, width)
