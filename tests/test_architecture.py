@@ -1,5 +1,8 @@
 """What must never import what; docs/architecture.md says why."""
 
+import pathlib
+import re
+
 import pytest
 
 from tests import house
@@ -93,3 +96,16 @@ def test_what_comes_before_tensorflow_loads_none(run_python):
         "    assert 'tensorflow' not in sys.modules, name\n",
         *sorted(modules),
     )
+
+
+def test_the_page_names_what_is_there():
+    root = pathlib.Path(__file__).parent.parent
+    text = (root / "docs/architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./]+/[\w./]*|[\w/]+\.(?:py|md))`", text))
+    assert len(named) > 20
+    missing = {
+        name
+        for name in named
+        if not any((root / folder / name).exists() for folder in ("", "pipeline"))
+    }
+    assert not missing
