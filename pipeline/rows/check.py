@@ -163,8 +163,9 @@ class RowCheck:
         if label is not None and (label.height, label.width) != size:
             reason = refusals.other_size((label.height, label.width), size, turn, what)
             raise RejectedError("pair", reason)
-        storage = self._config.image_storage
-        return images.read(raw.image_bytes, header, turn, storage, what)
+        return images.read(
+            raw.image_bytes, header, turn, self._config.image_storage, what
+        )
 
     def _tiles(
         self, key: str, index: Index, image: Image | None

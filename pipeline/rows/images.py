@@ -63,7 +63,7 @@ def read(
     data: bytes,
     header: picture_header.Header,
     turn: int,
-    storage: features.ImageStorage,
+    image_storage: features.ImageStorage,
     what: str,
 ) -> Image:
     """Decodes an image, and turns it upright.
@@ -72,7 +72,7 @@ def read(
         data: the encoded image.
         header: of it.
         turn: its EXIF orientation, 1 to 8.
-        storage: whether records keep the image's file.
+        image_storage: whether records keep the image's file.
         what: the image, in words.
 
     Raises:
@@ -85,7 +85,7 @@ def read(
         reason = refusals.damaged(str(error.message))
         raise RejectedError("decode", f"{what}: {reason}") from error
     levels = np.asarray(orientation.upright(levels, tf.constant(turn)))
-    if storage == "png" or turn > 1:
+    if image_storage == "png" or turn > 1:
         # Other readers of the records do not turn pictures, or not all alike.
         return Image(levels)
     return Image(levels, data, header.format)
