@@ -15,4 +15,4 @@ from maskbeam.pipeline.runtime.quiet import quiet
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 with quiet():
-    import tensorflow_transform  # noqa: F401
+    import tensorflow_transform.beam  # noqa: F401 - the package alone leaves it out
