@@ -46,7 +46,7 @@ class Rows:
         name: for the table.
         rows: how many.
         height: of a row, in pixels, on the average.
-        width: likewise.
+        width: of a row, in pixels, on the average.
         classes: K.
         label_bytes: of a label map's file.
         image_bytes: of an image's file; 0 for label maps alone.

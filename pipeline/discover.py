@@ -1,4 +1,4 @@
-"""`--classes auto`: a first class map, from the values that a full pass finds."""
+"""`--classes auto`: makes a first class map of the values that a full pass finds."""
 
 import collections
 import dataclasses
@@ -87,7 +87,7 @@ def define_pipeline(
 
 
 def count_values(batch: Batch, max_pixels: int) -> Iterator[Counts]:
-    """Counts the values of a batch; what cannot be read is for `check` to reject."""
+    """Counts the values of a batch; `check` will reject what cannot be read."""
     for row in batch.rows:
         progress.TALLY.add(records=1)
         try:
@@ -131,7 +131,7 @@ def _write(counts: Counts, scratch: str) -> None:
 
 
 def read_class_map(scratch: str, name: str) -> ClassMap:
-    """The class map of what a pass found.
+    """Makes a class map of what a pass found.
 
     Every value is a class, in order; 255 is ignored where there are others.
 

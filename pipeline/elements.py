@@ -42,7 +42,7 @@ class Segment(NamedTuple):
 
 
 class SkewSample(NamedTuple):
-    """A row on both sides, by place: raw bytes are too many to travel.
+    """Where a row's raw bytes and its record are: they are too large to travel.
 
     Attributes:
         rank: the smallest are compared.
@@ -72,7 +72,7 @@ Role = Literal["label", "image", "listed", "segments"]
 
 
 class Entry(NamedTuple):
-    """Something that is known of a key.
+    """What one source says of a key.
 
     Attributes:
         role: the file is its label map, or its image; or a split's list names the key;
@@ -91,7 +91,7 @@ class Entry(NamedTuple):
 
     @property
     def source(self) -> str:
-        """The place in words, for messages."""
+        """Names the place, for messages."""
         return self.path + (self.place.suffix if self.place else "")
 
 
@@ -175,12 +175,12 @@ class RawRow(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """What the encoded files take."""
+        """The size of the encoded files, in bytes."""
         return len(self.label_bytes or b"") + len(self.image_bytes or b"")
 
 
 def numbered_key(path: str, number: int) -> str:
-    """The key of a row that has none of its own: file name and number."""
+    """Returns the key of a row that has none: its file's name, and its number."""
     return f"{path.rpartition('/')[2]}#{number}"
 
 
@@ -227,7 +227,7 @@ class Batch(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """What the encoded files take."""
+        """The size of the encoded files, in bytes."""
         return sum(row.nbytes for row in self.rows)
 
 
@@ -241,7 +241,7 @@ class Rejection(NamedTuple):
     reason: str
 
     def to_json(self) -> str:
-        """One line of `rejected/`."""
+        """Returns the line for `rejected/`."""
         return json.dumps(self._asdict())
 
 

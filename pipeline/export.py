@@ -1,4 +1,4 @@
-"""A dataset's serving model, put where a model server looks for models."""
+"""Puts a dataset's serving model where a model server looks for models."""
 
 import os
 import uuid
@@ -10,7 +10,7 @@ from maskbeam.transforms.manifest import exists
 
 
 def export(directory: str, to: str, version: int) -> str:
-    """Copies the serving model to `to`/`version`; it appears there whole.
+    """Copies the serving model to `to`/`version`, where it appears whole.
 
     Args:
         directory: of the dataset.
@@ -18,7 +18,7 @@ def export(directory: str, to: str, version: int) -> str:
         version: a number, above 0; servers take the highest.
 
     Returns:
-        Where it is now.
+        The copy's path.
 
     Raises:
         FileNotFoundError: there is no serving model.

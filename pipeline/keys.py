@@ -21,17 +21,17 @@ def _hash(seed: int, purpose: bytes, text: str) -> int:
 
 
 def rank_of(key: str, seed: int) -> int:
-    """Where a key stands in the order of its shard, and in `--limit`'s."""
+    """Returns a key's place in the order of its shard, and for `--limit`."""
     return _hash(seed, b"rank", key)
 
 
 def shard_of(key: str, seed: int, shards: int) -> int:
-    """The shard that a key lands in."""
+    """Returns the shard that a key lands in."""
     return _hash(seed, b"shard", key) % shards
 
 
 def split_of(key: str, options: Options) -> str:
-    """The split that `--split_by` deals a key to.
+    """Returns the split that `--split_by` deals a key to.
 
     It depends on the key, or on what `--group_by` matches in it, and on the seed.
     """
@@ -47,7 +47,7 @@ def split_of(key: str, options: Options) -> str:
 
 
 def key_of(path: str, pattern: str, suffix: str, place: str = "") -> str:
-    """The key of a file, or of a place in it.
+    """Returns the key of a file, or of a place in it.
 
     Args:
         path: the file's.

@@ -395,7 +395,7 @@ class Options:
         return sorted(only | {source.split for source in self.label_maps})
 
     def config(self, *, with_images: bool) -> features.Config:
-        """What graph, records and reader must agree on."""
+        """Returns what graph, records and reader must agree on."""
         num_classes = self.class_map.num_classes
         shared = {field.name for field in dataclasses.fields(features.Config)}
         agreed = {n: getattr(self, n) for n in shared & declared(Options).keys()}
@@ -407,7 +407,7 @@ class Options:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The options as the manifest keeps them."""
+        """Returns the options as the manifest keeps them."""
         tree = dataclasses.asdict(self)
         for name in _NOT_OF_THE_DATASET:
             del tree[name]
@@ -415,7 +415,7 @@ class Options:
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any], class_map: ClassMap) -> "Options":
-        """The options that a manifest keeps.
+        """Reads the options that a manifest keeps.
 
         Args:
             tree: as `to_json` makes it; what this version does not know is left out.
@@ -442,6 +442,6 @@ def read(name: str, option: Option, given: Any) -> Any:
 
 
 def _default_name(class_map_name: str) -> str:
-    """A class map's name as the beginning of a file name."""
+    """Makes the beginning of a file name of a class map's name."""
     name = re.sub(r"[^A-Za-z0-9_]+", "_", class_map_name)
     return name if re.fullmatch(_NAME, name) else f"dataset_{name}"

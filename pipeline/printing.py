@@ -15,7 +15,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def print_plan(options: Options, plan: Plan) -> None:
-    """Says what is about to be made, and how large it will be."""
+    """Shows what is about to be made, and how large it will be."""
     config = plan.config
     size = "x".join(map(str, config.size)) if config.size else "native sizes"
     if config.resize == "tile":
@@ -40,7 +40,7 @@ def print_plan(options: Options, plan: Plan) -> None:
 
 
 def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
-    """Says how the rows are cut, and what Beam is told."""
+    """Shows how the rows are cut, and what Beam is told."""
     table = [["split", "rows", "shards", "units", "rows/unit", "bytes"]]
     for split, cut in plan.splits.items():
         approximately = "~" if cut.record_files else ""
@@ -167,7 +167,7 @@ def print_table(rows: list[list[str]]) -> None:
 
 
 def human_bytes(count: float) -> str:
-    """A number of bytes as `4.6 MB`."""
+    """Formats a number of bytes, as `4.6 MB`."""
     for unit in _UNITS:
         if count < 1000 or unit == _UNITS[-1]:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

@@ -26,7 +26,7 @@ ALL_WELL = "shards, records and graph agree"
 
 
 def find_faults(directory: str) -> list[str]:
-    """Checks a dataset; gives what is wrong with it, a line each.
+    """Checks a dataset, and returns what is wrong with it, a line each.
 
     Raises:
         FileNotFoundError: there is no dataset.
@@ -89,7 +89,7 @@ def _check_records(
     total: summaries.Summary,
     keys: collections.Counter[bytes],
 ) -> Iterator[str]:
-    """Loads every record, and adds what its pixels count to the total."""
+    """Loads every record, and adds its pixel counts to the total."""
     parse = record_columns.record_parser(config)
     found = 0
     try:
@@ -113,7 +113,7 @@ def _check_records(
 def _summary(
     columns: dict[str, tf.Tensor], config: features.Config
 ) -> summaries.Summary:
-    """Counts a record's pixels, from what the model would get."""
+    """Counts a record's pixels in what the model would get."""
     # Scale 1 and offset 0 leave the image's levels as they are.
     constants = record_columns.Constants(tf.ones([3]), tf.zeros([3]))
     plain = dataclasses.replace(config, weight_map="none", presence=False, boundary=0)

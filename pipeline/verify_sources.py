@@ -1,4 +1,4 @@
-"""Raw rows found again, in this process: what a dataset was made of."""
+"""Finds the raw rows that a dataset was made of, and compares serving with records."""
 
 import collections
 import dataclasses
@@ -34,11 +34,11 @@ from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 def options_of(
     manifest: Mapping[str, Any], class_map: ClassMap, label_maps: Sequence[Source]
 ) -> Options:
-    """The options that a dataset was made with, but for other label maps.
+    """Returns the options that a dataset was made with, but for the label maps.
 
     Args:
         manifest: of the dataset.
-        class_map: likewise.
+        class_map: of the dataset.
         label_maps: where the raw label maps are.
 
     Raises:
@@ -97,7 +97,7 @@ def _record_rows(
 
 
 def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[str]]:
-    """Holds the serving model, run on raw rows, against the records.
+    """Runs the serving model on raw rows, and compares it with the records.
 
     Args:
         directory: of the dataset.
@@ -137,7 +137,7 @@ def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[s
 def _record_places(
     directory: str, manifest: Mapping[str, Any]
 ) -> dict[tuple[str, str], tuple[str, int, int]]:
-    """Where each record is: (split, key) to (path, offset, length)."""
+    """Finds each record: (split, key) to (path, offset, length)."""
     places = {}
     for split, found in manifest["splits"].items():
         for shard in found["shards"]:
@@ -152,7 +152,7 @@ def _record_places(
 
 
 def _record_key(raw: RawRow, config: features.Config) -> str:
-    """The key of a raw row's record; of its first tile, where there are tiles."""
+    """Returns the key of a raw row's record, or of its first tile."""
     if config.resize != "tile" or raw.label_bytes is None:
         return raw.key
     found = picture_header.read_header(raw.label_bytes)

@@ -139,7 +139,7 @@ def _color_codes(value: Any, what: str) -> tuple[int, ...]:
 
 
 def _derive(tree: Mapping[str, Any], files: tuple[pathlib.Path, ...]) -> ClassMap:
-    """A map made from another: classes merged, dropped, put in another order."""
+    """Makes a map from another: classes merged, dropped, put in another order."""
     base_name = _text(tree.get("base"), "`base`")
     local = (files[-1].parent if files else pathlib.Path()) / base_name
     if local in files:
@@ -243,22 +243,22 @@ def _load_file(files: tuple[pathlib.Path, ...]) -> ClassMap:
 
 
 def preset_names() -> list[str]:
-    """The names of the class maps that come with the package."""
+    """Returns the names of the class maps that come with the package."""
     return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
 
 
 def preset_yaml(name: str) -> str:
-    """A preset's YAML, comments and all."""
+    """Returns a preset's YAML, comments and all."""
     return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def preset(name: str) -> ClassMap:
-    """A preset's class map."""
+    """Returns a preset's class map."""
     return parse_class_map(preset_yaml(name), f"preset {name}")
 
 
 def to_yaml(class_map: ClassMap) -> str:
-    """A map as the YAML file that `load_class_map` reads."""
+    """Writes a map as the YAML that `load_class_map` reads."""
     classes = [_class_fields(c, class_map) for c in class_map.classes]
     ignore = list(class_map.ignore)
     head = yaml.safe_dump(

@@ -60,8 +60,8 @@ class ClassMap:
             - `color`: the colour is the value.
             - `panoptic`: value * divisor + instance, as a grey sample or as
               R + 256 G + 65536 B.
-            - `instance`: likewise, but a sample below the divisor is the value itself
-              (Cityscapes, `*_instanceIds.png`).
+            - `instance`: as `panoptic`, but a sample below the divisor is the value
+              itself (Cityscapes, `*_instanceIds.png`).
             - `ade20k`: R / 10 * 256 + G (the full ADE20K, `*_seg.png`).
             - `coco_panoptic`: R + 256 G + 65536 B is a segment of the JSON beside the
               folder, whose category is the value.
@@ -142,7 +142,7 @@ class ClassMap:
         return MAX_ID
 
     def describe(self, value: int) -> str:
-        """A label value in words: `7`, or `(128, 64, 128)`."""
+        """Names a label value: `7`, or `(128, 64, 128)`."""
         return str(color_levels(value) if self.encoding == "color" else value)
 
     @property
@@ -162,7 +162,7 @@ class ClassMap:
         return tuple(sorted([*ids, *self.ignore]))
 
     def id_depth(self, sample_depth: int) -> Literal[8, 16]:
-        """The bits of an id, as `forward_table` takes it.
+        """Returns the bits of an id, as `forward_table` takes it.
 
         Args:
             sample_depth: the bits of the label map's samples.
@@ -223,7 +223,7 @@ class ClassMap:
         return np.array([*colors, (0, 0, 0)], np.uint8)
 
     def describe_ids(self) -> str:
-        """The declared values in words: `0..10, or 11 (ignored)`."""
+        """Names the declared values: `0..10, or 11 (ignored)`."""
         ids = self._describe([value for c in self.classes for value in c.ids])
         if not self.ignore:
             return ids
@@ -237,7 +237,7 @@ class ClassMap:
 
 
 def color_code(color: Sequence[int]) -> int:
-    """A colour as one number: 65536 R + 256 G + B."""
+    """Makes one number of a colour: 65536 R + 256 G + B."""
     red, green, blue = color
     return red << 16 | green << 8 | blue
 
@@ -256,7 +256,7 @@ def _voc_color(number: int) -> Color:
 
 
 def numbered(num_classes: int, ignore: Sequence[int] = ()) -> ClassMap:
-    """The class map of `--num_classes`: class i is id i, named by its number.
+    """Makes the class map of `--num_classes`: class i is id i, named by its number.
 
     Raises:
         ValueError: an ignored id is one of a class, or as `ClassMap` does.

@@ -32,7 +32,7 @@ BOUNDARY = "boundary"  # f32[H W]: 1 where another class is near
 HEIGHT = "height"  # only where rows of several sizes are padded to one batch
 WIDTH = "width"
 PNG_BYTES = "png_bytes"  # string: label values as the source's label maps have them
-COLOR_PNG_BYTES = "color_png_bytes"  # string: likewise, in the classes' colours
+COLOR_PNG_BYTES = "color_png_bytes"  # string: the same in the classes' colours
 STATS_PREFIX = "stats/"  # constants of the training split, the same in every row
 
 # Features of others' tf.Examples, as DeepLab's builders write them (tensorflow/models,

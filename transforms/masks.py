@@ -128,7 +128,7 @@ def unpack(words: tf.Tensor, num_classes: int) -> tf.Tensor:
 
 
 def label_from_index(index: tf.Tensor) -> tf.Tensor:
-    """Class indices as stored, the largest value ignored -> i32[...], -1 ignored."""
+    """Turns class indices as stored, the largest ignored, into i32[...], -1 ignored."""
     return tf.where(index == index.dtype.max, -1, tf.cast(index, tf.int32))
 
 
@@ -141,7 +141,7 @@ def index_from_label(label: tf.Tensor, num_classes: int) -> tf.Tensor:
 def of_label(
     label: tf.Tensor, num_classes: int, dtype: tf.DType = tf.float32, axis: int = -1
 ) -> tf.Tensor:
-    """One-hot vectors of class indices that are known to be right.
+    """One-hot encodes class indices that are known to be right.
 
     Args:
         label: int[...]: class indices; those outside 0..K-1 give zero vectors.
@@ -159,7 +159,7 @@ def of_label(
 def expand(
     index: tf.Tensor, num_classes: int, dtype: tf.DType = tf.float32
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """What `load(..., packed=True)` gives to label and mask.
+    """Turns what `load(..., packed=True)` gives into label and mask.
 
     It is meant for the accelerator, in the training step or as a model's first layer:
     a byte a pixel crosses to it then, in place of 4 K.
@@ -177,6 +177,6 @@ def expand(
 
 
 def label_from_mask(mask: tf.Tensor) -> tf.Tensor:
-    """One-hot vectors [... K] -> i32[...]: class indices, -1 for zero vectors."""
+    """Finds the class of one-hot vectors: [... K] -> i32[...], -1 for zero vectors."""
     label = tf.argmax(mask, axis=-1, output_type=tf.int32)
     return tf.where(tf.reduce_any(mask != 0, axis=-1), label, -1)

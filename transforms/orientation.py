@@ -1,4 +1,4 @@
-"""Which way up a JPEG is meant to be shown, by its EXIF data.
+"""Which way up a JPEG is meant to be seen, by its EXIF data.
 
 A camera that is turned writes the picture as its sensor has it, and how it was turned
 beside it; viewers and labelling tools turn it back, and decoders do not.

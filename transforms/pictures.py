@@ -1,4 +1,4 @@
-"""Class indices to PNG: the label map as it was, and one to look at."""
+"""Turns class indices into PNGs: the label map as it was, and one to look at."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ from maskbeam.transforms.classes import ClassMap, color_levels
 
 
 def sample_table(class_map: ClassMap) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-    """The PNG sample of every class index, the last of ignored pixels: [K + 1 C].
+    """Returns the PNG sample of each class index, last of ignored pixels: [K + 1 C].
 
     What it makes, the class map reads: values lie in the samples as its encoding has
     them, grey (C = 1) in 8 bits where they fit, else in 16, or in colours (C = 3).
@@ -48,7 +48,7 @@ def to_png(index: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
 
 
 def best_class(scores: tf.Tensor) -> tf.Tensor:
-    """The class of the highest score: f32[... K] -> i32[...], K where there is none.
+    """Finds the class of the highest score: f32[... K] -> i32[...], K if there is none.
 
     Of equal scores the first class wins. A pixel has none where its scores are all 0,
     as in the one-hot vector of an ignored pixel, or where one is not a number.

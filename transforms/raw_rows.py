@@ -1,4 +1,4 @@
-"""One row's raw bytes to what the model gets, for the transform graph and serving.
+"""Turns one row's raw bytes into what the model gets: in the graph, and in serving.
 
 Both map these functions over a batch; neither adds anything that a pixel could see.
 """

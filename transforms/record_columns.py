@@ -21,7 +21,7 @@ class Constants(NamedTuple):
 
     Attributes:
         scale: f32[3], of images: `summaries.normalization`.
-        offset: f32[3], likewise.
+        offset: f32[3], of images: `summaries.normalization`.
         class_weights: f32[K], of the weight map; 0 for a class that never occurs.
     """
 

@@ -1,4 +1,4 @@
-"""A dataset's serving model in use: as a callable, or in front of a trained model.
+"""Uses a dataset's serving model: as a callable, or in front of a trained model.
 
 `signatures` says what it can do, and makes it.
 """
@@ -31,7 +31,7 @@ class Transform(tf.Module):
         return signatures.IMAGE in self._model.signatures
 
     def __call__(self, **raw_columns: tf.Tensor) -> Tensors:
-        """Raw rows to model-ready tensors.
+        """Turns raw rows into model-ready tensors.
 
         Args:
             **raw_columns: `image_bytes`, `label_bytes` or both: string[B].
@@ -50,11 +50,11 @@ class Transform(tf.Module):
         return row
 
     def decode_record(self, serialized: tf.Tensor) -> Tensors:
-        """Records string[B] to what `records.load` gives of them."""
+        """Decodes records, string[B], to what `load` gives of them."""
         return self._model.signatures[signatures.DECODE_RECORD](records=serialized)
 
     def to_png(self, scores: tf.Tensor) -> Tensors:
-        """Scores f32[B H W K] to `label`, `png_bytes` and `color_png_bytes`."""
+        """Turns scores f32[B H W K] into `label`, `png_bytes` and `color_png_bytes`."""
         return self._model.signatures[signatures.TO_PNG](scores=scores)
 
 
@@ -71,7 +71,7 @@ def load_transform(directory: str) -> Transform:
 
 
 def find_model(directory: str) -> str:
-    """The path of a dataset's serving model.
+    """Finds a dataset's serving model, and returns its path.
 
     Raises:
         FileNotFoundError: there is none.
@@ -84,7 +84,7 @@ def find_model(directory: str) -> str:
 
 
 def model_path(directory: str) -> str:
-    """Where the serving model of a dataset lies."""
+    """Returns where the serving model of a dataset lies."""
     return os.path.join(
         directory, dataset_files.SERVING, str(dataset_files.SERVING_VERSION)
     )

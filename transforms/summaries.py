@@ -1,4 +1,4 @@
-"""What one row leaves for the statistics, and what the sums over all rows mean.
+"""What one row leaves for the statistics, and what the sums of all rows mean.
 
 A row's summary is a few integers that add up: over rows to its unit's, over units to
 its shard's, over shards to the split's, always exactly. Everything that is derived
@@ -23,7 +23,7 @@ IMAGE_SUMS = (features.IMAGE_PIXELS, features.IMAGE_SUM, features.IMAGE_SQUARE_S
 
 
 def spec(num_classes: int, with_images: bool) -> dict[str, int]:
-    """The summary columns and their lengths."""
+    """Returns the summary columns and their lengths."""
     columns = {
         features.CLASS_PIXELS: num_classes,
         features.CLASS_IMAGES: num_classes,
@@ -40,7 +40,7 @@ def spec(num_classes: int, with_images: bool) -> dict[str, int]:
 
 
 def zero(num_classes: int, with_images: bool) -> Summary:
-    """The summary of no rows."""
+    """Returns the summary of no rows."""
     return {
         name: np.zeros(length, np.int64)
         for name, length in spec(num_classes, with_images).items()
@@ -96,7 +96,7 @@ def _channel_sums(
 
 
 def add(summaries: Iterable[Summary], num_classes: int, with_images: bool) -> Summary:
-    """The sum of summaries."""
+    """Adds summaries up."""
     total = zero(num_classes, with_images)
     for summary in summaries:
         for name, values in total.items():
@@ -105,14 +105,14 @@ def add(summaries: Iterable[Summary], num_classes: int, with_images: bool) -> Su
 
 
 def graph_splits(splits: Collection[str]) -> list[str]:
-    """The splits that weights and moments are of: `train`, or else all."""
+    """Returns the splits that weights and moments are of: `train`, or else all."""
     return ["train"] if "train" in splits else list(splits)
 
 
 def class_weights(
     class_pixels: tf.Tensor, presence_pixels: tf.Tensor
 ) -> dict[str, tf.Tensor]:
-    """Weights that balance the classes in a loss.
+    """Computes weights that balance the classes in a loss.
 
     A class's frequency is its share of the counted pixels in the images where it
     occurs. `median_frequency` is the median frequency of the classes that occur over
@@ -121,7 +121,7 @@ def class_weights(
 
     Args:
         class_pixels: i64[K], summed over rows.
-        presence_pixels: i64[K], likewise.
+        presence_pixels: i64[K], summed over rows.
 
     Returns:
         f64[K] by name; 0 for a class that never occurs.
@@ -151,12 +151,12 @@ def _median(values: tf.Tensor) -> tf.Tensor:
 def moments(
     image_pixels: tf.Tensor, image_sum: tf.Tensor, image_square_sum: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and population deviation of the channels, of levels over 255.
+    """Computes mean and population deviation of the channels, of levels over 255.
 
     Args:
         image_pixels: i64[1], summed over rows.
-        image_sum: i64[3], likewise.
-        image_square_sum: i64[3], likewise.
+        image_sum: i64[3], summed over rows.
+        image_square_sum: i64[3], summed over rows.
 
     Returns:
         f64[3] and f64[3]; both 0 where there was no pixel.
@@ -169,7 +169,7 @@ def moments(
 
 
 def statistics(sums: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """All that is derived from the sums.
+    """Derives weights and moments from the sums.
 
     Args:
         sums: the columns of `spec`, summed over rows.
@@ -188,12 +188,12 @@ def statistics(sums: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 def normalization(
     normalize: features.Normalize, mean: tf.Tensor, deviation: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """What an image's u8 levels are multiplied by, and what is then added.
+    """Returns what an image's u8 levels are multiplied by, and what is then added.
 
     Args:
         normalize: `unit`, `symmetric` or `zscore`.
         mean: f64[3], for `zscore`.
-        deviation: f64[3], likewise; a channel without spread becomes 0.
+        deviation: f64[3], for `zscore`; a channel without spread becomes 0.
 
     Returns:
         f32[3] scale and f32[3] offset.

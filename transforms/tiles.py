@@ -28,7 +28,7 @@ def offsets(height: int, width: int, tile: Size, overlap: int) -> list[Offset]:
 
     Args:
         height: of the picture, in pixels.
-        width: likewise.
+        width: of the picture, in pixels.
         tile: the tiles' size.
         overlap: pixels that neighbours share, at least.
 

@@ -22,7 +22,7 @@ from maskbeam.transforms.preprocessing import make_preprocessing_fn
 
 
 def raw_feature_spec(config: features.Config) -> dict[str, tf.io.FixedLenFeature]:
-    """What serving sends: encoded bytes, and no summaries."""
+    """Returns the columns that serving sends: encoded bytes, and no summaries."""
     names = [features.LABEL_BYTES]
     if config.with_images:
         names.append(features.IMAGE_BYTES)
@@ -48,7 +48,7 @@ def _adapter(config: features.Config) -> tensor_adapter.TensorAdapterConfig:
 
 
 def to_record_batch(summary: summaries.Summary) -> pa.RecordBatch:
-    """A summary as TF Transform takes it: one row."""
+    """Makes a batch of one row of a summary, as TF Transform takes it."""
     column = pa.list_(pa.int64())
     return pa.RecordBatch.from_arrays(
         [pa.array([values], column) for values in summary.values()], list(summary)
@@ -57,12 +57,11 @@ def to_record_batch(summary: summaries.Summary) -> pa.RecordBatch:
 
 @dataclasses.dataclass(eq=False)
 class WriteTransformGraph(beam.PTransform):
-    """Summaries to `transform_graph/`, which `tft.TFTransformOutput` opens.
+    """Summary -> None, once `transform_graph/` is written.
 
-    It has to stand within a `tft_beam.Context`. Gives an element when it is written.
-
-    TensorFlow writes it, which knows fewer filesystems than Beam; so it is made in one
-    place and copied to another.
+    Use it within a `tft_beam.Context`. `tft.TFTransformOutput` opens what it writes.
+    TensorFlow knows fewer filesystems than Beam, so the graph is made in one place and
+    copied to another.
 
     Attributes:
         directory: of the graph, on any filesystem of Beam's.
@@ -77,7 +76,7 @@ class WriteTransformGraph(beam.PTransform):
     class_map: ClassMap
 
     def expand(self, totals: beam.PCollection) -> beam.PCollection:
-        """Analyses the summaries, writes graph and metadata."""
+        """Analyses the summaries, and writes graph and metadata."""
         batches = totals | "ToRecordBatch" >> beam.Map(to_record_batch)
         transform_fn = (
             batches,

@@ -1,4 +1,4 @@
-"""The output directory: claimed before a run, so that nobody's data is lost.
+"""Claims the output directory before a run, so that nobody's data is lost.
 
 manifest.json    a dataset of ours; `--overwrite` removes what it lists
 unfinished.json  a run that was stopped; `--overwrite` removes what it lists
@@ -28,7 +28,7 @@ _BESIDE_SHARDS = (
 
 
 def check_claim(directory: str, *, overwrite: bool) -> None:
-    """Says whether a run may write here.
+    """Refuses a directory that a run may not write to.
 
     Raises:
         UsageError: a dataset, an unfinished run or something else is in the way.
@@ -60,7 +60,7 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
 
 
 def temporary_name() -> str:
-    """Names a directory of this run's own."""
+    """Makes up a name for a directory of this run's own."""
     return f".unfinished-{uuid.uuid4().hex[:12]}"
 
 
@@ -103,7 +103,7 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
 
 
 def _listed(directory: str) -> dict[str, list[str]]:
-    """What an earlier run wrote, or was about to."""
+    """Returns what an earlier run wrote, or was about to write."""
     unfinished = files.join(directory, dataset_files.UNFINISHED)
     if files.exists(unfinished):
         note: dict[str, list[str]] = files.read_json(unfinished)

@@ -62,18 +62,18 @@ class JudgePlaces(beam.DoFn):
 
 
 class Few(beam.CombineFn):
-    """How many elements there are, and the few smallest of them."""
+    """Counts elements, and keeps the few smallest: text -> (count, texts)."""
 
     _SHOWN = 5
 
     def create_accumulator(self) -> tuple[int, list[str]]:
-        """None yet."""
+        """Starts with none."""
         return 0, []
 
     def add_input(
         self, accumulator: tuple[int, list[str]], element: str
     ) -> tuple[int, list[str]]:
-        """Counts one."""
+        """Counts one element."""
         return self.merge_accumulators([accumulator, (1, [element])])
 
     def merge_accumulators(
@@ -86,7 +86,7 @@ class Few(beam.CombineFn):
     def extract_output(
         self, accumulator: tuple[int, list[str]]
     ) -> tuple[int, list[str]]:
-        """(count, elements)."""
+        """Returns the count and the elements."""
         return accumulator
 
 
@@ -124,7 +124,7 @@ class WriteRejections(beam.PTransform):
     directory: str
 
     def expand(self, rejections: beam.PCollection) -> beam.PCollection:
-        """One file a split."""
+        """Writes one file for each split."""
         return (
             rejections
             | "BySplit" >> beam.WithKeys(lambda rejection: rejection.split)
@@ -142,7 +142,7 @@ def judge(
     max_rejected: float,
     duplicates: tuple[int, list[str]],
 ) -> str:
-    """Why a run is no dataset; empty if it is one."""
+    """Returns why a run is not a dataset; "" if it is one."""
     if duplicates[0]:
         shown = "; ".join(duplicates[1])
         return (

@@ -17,7 +17,7 @@ from maskbeam.transforms import summaries
 
 @dataclasses.dataclass(eq=False)
 class AssembleShard(beam.DoFn):
-    """The fragments of a shard to the shard: gives (shard, shard's pieces).
+    """(ShardId, fragments) -> (ShardId, WrittenRecords of the shard).
 
     Attributes:
         directory: of the dataset.
@@ -32,7 +32,7 @@ class AssembleShard(beam.DoFn):
     def process(
         self, element: tuple[ShardId, Iterable[WrittenRecords | None]]
     ) -> Iterator[tuple[ShardId, WrittenRecords]]:
-        """Concatenates, and moves the shard to its final name."""
+        """Concatenates the fragments, and gives the shard its final name."""
         (split, number), pieces = element
         parts: dict[tuple[int, ...], WrittenRecords] = {
             piece.part: piece for piece in pieces if piece is not None
@@ -66,10 +66,10 @@ class AssembleShard(beam.DoFn):
 
 @dataclasses.dataclass(eq=False)
 class WriteShards(beam.PTransform):
-    """Encoded batches to shards: gives `shards` and `samples`.
+    """EncodedBatch -> `shards`: (ShardId, WrittenRecords); and `samples`: SkewSample.
 
-    The one are (shard, shard's pieces) of every planned shard, the other those few of
-    the samples that have the smallest ranks, as one list.
+    Every planned shard is there, also an empty one. The samples are the few of the
+    smallest ranks, as one list.
 
     Attributes:
         directory: of the dataset.

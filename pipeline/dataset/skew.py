@@ -1,4 +1,4 @@
-"""Whether serving gives, of a row's raw bytes, what training reads from its record."""
+"""Compares what serving makes of a row's raw bytes with what training reads."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -61,7 +61,7 @@ class SkewCheck:
     def differences(
         self, label_bytes: bytes | None, image_bytes: bytes | None, record: bytes
     ) -> Iterator[str]:
-        """Compares one row, bit for bit; gives what differs, a line each.
+        """Compares one row, bit for bit, and yields what differs, a line each.
 
         `label` and the mask as it is stored always, `mask` as the model gets it below
         256 MB, and what else there is.

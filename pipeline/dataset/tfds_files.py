@@ -12,7 +12,7 @@ _VERSION = "1.0.0"  # of the dataset, as TFDS wants one
 def make_dataset_info(
     name: str, splits: Mapping[str, Sequence[WrittenRecords]]
 ) -> dict[str, Any]:
-    """The content of TFDS's `dataset_info.json`."""
+    """Makes the content of TFDS's `dataset_info.json`."""
     return {
         "name": name,
         "version": _VERSION,
@@ -31,7 +31,7 @@ def make_dataset_info(
 
 
 def make_features(config: features.Config) -> dict[str, Any]:
-    """The content of TFDS's `features.json`: the record columns, as TFDS has them."""
+    """Makes the content of `features.json`: the record columns, as TFDS has them."""
     stored = stored_masks.of(config)
     columns = {
         features.KEY: tfds_json.text(),

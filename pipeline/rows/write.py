@@ -53,7 +53,7 @@ def make_record(
 
 @dataclasses.dataclass(eq=False)
 class WriteFragment(beam.DoFn):
-    """Encoded batches to fragments: gives (shard, fragment), and `samples`.
+    """EncodedBatch -> (ShardId, WrittenRecords) of a fragment; `samples`: SkewSample.
 
     Attributes:
         directory: where fragments lie.

@@ -1,8 +1,8 @@
-"""How large Beam takes the elements to be that hold pixels.
+"""Elements that hold pixels say how large they are.
 
-Beam estimates the size of many an element, also of those that never leave their
-stage, and does it by pickling them: whole batches of decoded label maps. What is
-registered here says its size instead, and is pickled only where it has to be.
+Beam estimates the sizes of elements, also of those that never leave their stage, and
+pickles them for it: whole batches of decoded label maps. What is registered with this
+coder says its size instead, and is pickled only where it has to be.
 """
 
 import pickle
@@ -15,15 +15,15 @@ class SizedCoder(beam.coders.Coder):
     """Pickles elements, and takes their size from their `nbytes`."""
 
     def encode(self, value: Any) -> bytes:
-        """To bytes."""
+        """Pickles an element."""
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
-        """From bytes."""
+        """Undoes `encode`."""
         return pickle.loads(encoded)
 
     def estimate_size(self, value: Any) -> int:
-        """In bytes, without encoding."""
+        """Returns the size in bytes, without encoding."""
         return value.nbytes
 
     def is_deterministic(self) -> bool:

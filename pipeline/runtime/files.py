@@ -70,7 +70,7 @@ def is_local(path: str) -> bool:
 
 
 def _prepare(path: str) -> None:
-    """Makes the filesystem of a path ready, if it is no local one.
+    """Makes the filesystem of a path ready; a local path needs nothing.
 
     Raises:
         ValueError: its driver is missing, over which Beam would stumble later.
@@ -106,7 +106,7 @@ def has_directories(path: str) -> bool:
 
 
 def _local_file(path: str) -> File | None:
-    """The file; None for a directory."""
+    """Returns the file; None for a directory."""
     try:
         status = os.stat(path)
     except OSError:  # a link that leads nowhere: reading it will say so
@@ -125,8 +125,8 @@ def open_raw(path: str) -> IO[bytes]:
     """Opens a file to be read as it is, compressed or not.
 
     Raises:
-        OSError: it is not there, or not for us.
-        BeamIOError: likewise.
+        OSError: it is not there, or you may not read it.
+        BeamIOError: its filesystem says so.
     """
     if is_local(path):  # where Beam's own way takes three times as long
         return open(path, "rb")
@@ -140,39 +140,39 @@ def open_raw(path: str) -> IO[bytes]:
 
 
 def read(path: str) -> bytes:
-    """A file's bytes, as they are."""
+    """Reads a file's bytes, as they are."""
     with open_raw(path) as file:
         return file.read()
 
 
 def read_part(path: str, offset: int, length: int) -> bytes:
-    """Some of a file's bytes."""
+    """Reads `length` of a file's bytes, from `offset` on."""
     with open_raw(path) as file:
         file.seek(offset)
         return file.read(length)
 
 
 def read_json(path: str) -> Any:
-    """A JSON file's content."""
+    """Reads a JSON file."""
     return json.loads(read(path))
 
 
 def chunks(path: str) -> Iterator[bytes]:
-    """A file's bytes, a MiB at a time."""
+    """Yields a file's bytes, a MiB at a time."""
     with open_raw(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
 
 
 def lines(path: str) -> Iterator[str]:
-    """A text file's lines, without their ends."""
+    """Yields a text file's lines, without their ends."""
     with open_raw(path) as file:
         for line in file:
             yield line.decode().rstrip("\n")
 
 
 def join(directory: str, *parts: str) -> str:
-    """A path below a directory, by the filesystem's own rules."""
+    """Joins a path to a directory, by the filesystem's own rules."""
     return FileSystems.join(directory, *parts)
 
 
@@ -206,7 +206,7 @@ def remove(path: str) -> None:
 
 
 def _below(directory: str) -> Iterator[FileMetadata]:
-    """What a directory holds that is no local one; its name is no pattern."""
+    """Yields what a directory of a store holds; its name is not taken as a pattern."""
     if has_directories(directory):
         yield from FileSystems.match([join(directory, "**")])[0].metadata_list
     else:
@@ -215,7 +215,7 @@ def _below(directory: str) -> Iterator[FileMetadata]:
 
 
 def copy_directory(source: str, target: str) -> None:
-    """Copies what a directory holds, from one filesystem to another."""
+    """Copies a directory's content from one filesystem to another."""
     if is_local(source):
         found = glob.iglob(f"{glob.escape(source)}/**", recursive=True)
         paths = [path for path in found if os.path.isfile(path)]

@@ -1,4 +1,4 @@
-"""Native libraries that talk while they are loaded, and that nobody asked."""
+"""Keeps native libraries quiet while they are loaded."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Beam's runners, as this job needs them to be set."""
+"""Beam's options and runners, with what this job needs of them."""
 
 import argparse
 import contextlib
@@ -127,31 +127,31 @@ def runner_of(options: PipelineOptions) -> PipelineRunner:
 
 
 def is_dry_run(options: PipelineOptions) -> bool:
-    """Whether the runner is to check everything, and to start nothing."""
+    """Whether the runner only checks the job, and starts nothing."""
     dry_run: bool = options.view_as(TestOptions).dry_run
     return dry_run
 
 
 def counts_here(options: PipelineOptions) -> bool:
-    """Whether rows are counted in this process, because all of them pass through it."""
+    """Whether all rows pass through this process, so that it can count them."""
     mode = options.view_as(DirectOptions).direct_running_mode
     return _is_local(options) and mode != "multi_processing"
 
 
 def shared_place(options: PipelineOptions) -> str:
-    """A directory that all workers reach; empty where any on this machine is one."""
+    """Returns a directory that all workers reach; "" where any local one will do."""
     return "" if _is_local(options) else _temp_location(options)
 
 
 def graph_place(options: PipelineOptions, output: str) -> str:
-    """A directory for the transform graph to be made in, by TensorFlow.
+    """Returns a directory in which TensorFlow makes the transform graph.
 
     Args:
         options: Beam's.
         output: the dataset's directory, which all workers reach.
 
     Returns:
-        Its path; empty where any on this machine will do.
+        Its path; "" where any directory of this machine will do.
 
     Raises:
         UsageError: none is known that TensorFlow and all workers reach.
