@@ -65,9 +65,6 @@ class SkewSample(NamedTuple):
     pixels: int
 
 
-pass
-pass
-
 Role = Literal["label", "image", "listed", "segments"]
 
 

@@ -1,4 +1,4 @@
-"""What is computed on label maps and images, and read back: it travels to serving.
+"""What is computed on label maps and images, in records, graph and serving alike.
 
 What you import from here: `load`, `one_hot`, `expand`, `stitch`, `load_transform`,
 `attach`, `ClassMap`.
