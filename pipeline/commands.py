@@ -14,7 +14,7 @@ from maskbeam.pipeline import arguments as flags
 from maskbeam.pipeline import conversion
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
 from maskbeam.pipeline.runtime.quiet import quiet
-from maskbeam.transforms import class_files, dataset_files
+from maskbeam.transforms import class_files
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -26,22 +26,12 @@ def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     from maskbeam.pipeline import printing
 
     try:
-        outcome = conversion.run_conversion(
+        conversion.run_conversion(
             flags.from_arguments(arguments), beam_options, show=True
         )
     except BadDataError as error:
         printing.print_rejections(error.files)
         raise
-    if outcome.status == "dry run":
-        print("nothing was started, and nothing written")
-    elif outcome.status == "handed over":
-        print(
-            f"the job is handed over; at its end {outcome.directory} has "
-            f"{dataset_files.MANIFEST}"
-        )
-    else:
-        printing.print_summary(outcome.directory, outcome.counters)
-        printing.print_warnings(outcome.warnings)
     return DONE
 
 

@@ -98,10 +98,9 @@ def run_conversion(
         BadDataError: too many rows were rejected.
         RunnerError: the runner failed.
     """
-    from maskbeam.pipeline import arguments
+    from maskbeam.pipeline import arguments, printing
     from maskbeam.pipeline.dataset import claim
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.printing import print_plan
     from maskbeam.pipeline.runtime import files, run, runners
 
     directory = options.output
@@ -116,7 +115,7 @@ def run_conversion(
         options = discover.with_found_classes(options, beam_options, show=show)
     plan = survey(options)
     if show:
-        print_plan(options, plan)
+        printing.print_plan(options, plan)
     name = claim.temporary_name()
     if not dry_run:
         claim.claim(options, plan, name)
@@ -128,9 +127,12 @@ def run_conversion(
             records=plan.records,
             show=show,
         )
-    if dry_run:
-        return Outcome(directory, "dry run")
-    return _outcome(directory, run.counters(result))
+    outcome = Outcome(directory, "dry run")
+    if not dry_run:
+        outcome = _outcome(directory, run.counters(result))
+    if show:
+        printing.print_outcome(outcome)
+    return outcome
 
 
 def _scratch(graph_place: str, name: str) -> AbstractContextManager[str]:

@@ -171,6 +171,7 @@ class Options:
         "expression's first group, or of all of it)",
         values.REGEX,
     )
+    # Any number will do; the same one deals rows to the same splits in every run.
     seed: int = _option(0, READ, "Seed", "of all hashes", values.whole())
     limit: int | None = _option(
         None,
@@ -188,7 +189,7 @@ class Options:
         "resize to this; without it rows keep their sizes",
         values.size(),
     )
-    # Nothing of the picture is lost, and nothing is added.
+    # Nothing of a picture is cut off, and no pixel is added to it.
     resize: features.Resize = _option(
         "stretch",
         ENCODE,
@@ -204,6 +205,7 @@ class Options:
         "instead of --size: cut pictures into tiles",
         values.size(),
     )
+    # Every pixel is stored once; an overlap of a quarter on each side stores 1.8 times.
     overlap: int = _option(
         0,
         ENCODE,
@@ -211,6 +213,7 @@ class Options:
         "pixels that neighbouring tiles share",
         values.whole(at_least=0),
     )
+    # These three are made while reading, in every epoch: only if you ask for them.
     weight_map: features.WeightMap = _option(
         "none",
         ENCODE,
@@ -232,6 +235,7 @@ class Options:
         "also give `boundary`: 1 within N pixels of another class",
         values.whole(at_least=0),
     )
+    # The smaller one, and about as fast to read: `stored_masks` has the measurements.
     mask_encoding: str = _option(
         stored_masks.AUTO,
         ENCODE,
@@ -240,7 +244,7 @@ class Options:
         values.choice_of(lambda: (stored_masks.AUTO, *stored_masks.ENCODINGS)),
         default_in_words=f"auto, which is {stored_masks.AUTO_IN_WORDS}",
     )
-    # What most models that were trained from nothing take; it needs no statistics.
+    # Models differ, and most take 0..1; the other two are functions of it.
     normalize: features.Normalize = _option(
         "unit",
         ENCODE,

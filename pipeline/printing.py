@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.planning.sizes import UNIT_BYTES
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import dataset_files
+
+if TYPE_CHECKING:
+    from maskbeam.pipeline.conversion import Outcome
 
 _SHOWN_REJECTIONS = 5
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -71,14 +74,23 @@ def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
         print(f"--{name}={','.join(value) if isinstance(value, list) else value}")
 
 
-def print_summary(directory: str, counters: Mapping[str, int]) -> None:
-    """Shows what was written, class by class.
+def print_outcome(outcome: "Outcome") -> None:
+    """Shows what a conversion came to."""
+    if outcome.status == "dry run":
+        print("nothing was started, and nothing written")
+    elif outcome.status == "handed over":
+        print(
+            f"the job is handed over; at its end {outcome.directory} has "
+            f"{dataset_files.MANIFEST}"
+        )
+    else:
+        _print_summary(outcome.directory, outcome.counters)
+        for warning in outcome.warnings:
+            print(f"maskbeam: {warning['message']}", file=sys.stderr)
 
-    Args:
-        directory: of the dataset.
-        counters: how many `rows` were read, how many `label_maps` and `images` were
-            decoded; where a runner tried work again, that too is in it.
-    """
+
+def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
+    """Shows what was written, class by class."""
     manifest = files.read_json(files.join(directory, dataset_files.MANIFEST))
     stats = files.read_json(files.join(directory, dataset_files.STATS))
     table = [["split", "records", "shards", "bytes"]]
@@ -104,12 +116,6 @@ def print_summary(directory: str, counters: Mapping[str, int]) -> None:
             f"{read:,} rows read; {labels:,} label maps and {images:,} images decoded"
         )
     print(f"{manifest['rejected']:,} rows rejected; written to {directory}")
-
-
-def print_warnings(warnings: Sequence[Mapping[str, str]]) -> None:
-    """Shows what you should know of the data, on the standard error."""
-    for warning in warnings:
-        print(f"maskbeam: {warning['message']}", file=sys.stderr)
 
 
 def print_rejections(paths: Sequence[str]) -> None:

@@ -75,7 +75,9 @@ def test_it_shows_what_the_command_shows_if_asked(tree, tmp_path, capfd):
         show=True,
         **CLASSES,
     )
-    assert "6 rows, 3 classes" in capfd.readouterr().out
+    printed = capfd.readouterr().out
+    assert "6 rows, 3 classes" in printed
+    assert f"0 rows rejected; written to {tmp_path / 'out'}" in printed
 
 
 def test_rejections_and_warnings_are_in_the_outcome(tmp_path, capfd):
