@@ -205,7 +205,7 @@ class Options:
         "instead of --size: cut pictures into tiles",
         values.size(),
     )
-    # Every pixel is stored once; an overlap of a quarter on each side stores 1.8 times.
+    # Each pixel is stored once; with an overlap of a quarter of the tile, 1.8 times.
     overlap: int = _option(
         0,
         ENCODE,
@@ -244,7 +244,7 @@ class Options:
         values.choice_of(lambda: (stored_masks.AUTO, *stored_masks.ENCODINGS)),
         default_in_words=f"auto, which is {stored_masks.AUTO_IN_WORDS}",
     )
-    # Models differ, and most take 0..1; the other two are functions of it.
+    # Most models take 0..1, and it needs no statistics of the training split.
     normalize: features.Normalize = _option(
         "unit",
         ENCODE,
