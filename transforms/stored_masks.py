@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 # By README's table: of 16 classes `bits` takes 1.95 times its source's bytes and reads
-# 154 Mpixel/s, `png` 1.42 times and 140. Of 19, in wider words that deflate worse, `bits`
+# 154 Mpixel/s, `png` 1.42 times and 140. Of 19, whose wider words deflate worse, `bits`
 # takes 2.35 times and reads 117; `png` 1.41 times and 130.
 _BITS_CLASSES = 16
 AUTO_IN_WORDS = f"bits to {_BITS_CLASSES} classes and png beyond"
