@@ -1,4 +1,4 @@
-"""A dataset's serving model, put where a model server looks for models."""
+"""Puts a dataset's serving model where a model server looks for models."""
 
 import os
 import uuid
@@ -10,20 +10,20 @@ from maskbeam.transforms.manifest import exists
 
 
 def export(directory: str, to: str, version: int) -> str:
-    """Copies the serving model to `to`/`version`; it appears there whole.
+    """Copies the serving model to `to`/`version`, where it appears whole.
 
     Args:
-        directory: of the dataset.
+        directory: the dataset's directory.
         to: the model's directory, whose entries are versions.
-        version: a number, above 0; servers take the highest.
+        version: a number above 0; servers take the highest.
 
     Returns:
-        Where it is now.
+        The path of the copy.
 
     Raises:
         FileNotFoundError: there is no serving model.
         FileExistsError: the version is there already.
-        ValueError: TensorFlow does not reach one of the two.
+        ValueError: TensorFlow has no filesystem for one of the two.
     """
     model = serving.find_model(directory)
     path = os.path.join(to, str(version))
@@ -32,7 +32,7 @@ def export(directory: str, to: str, version: int) -> str:
             f"{path} is there already, and servers may have loaded it: choose another "
             "--version"
         )
-    # Model servers pass over what is no number.
+    # Model servers pass over names that are not numbers.
     temporary = os.path.join(to, f".{version}-{uuid.uuid4().hex[:12]}")
     try:
         for folder, _, names in tf.io.gfile.walk(model):

@@ -1,4 +1,4 @@
-"""What a dataset holds, for people."""
+"""Shows people what a dataset holds."""
 
 import os
 

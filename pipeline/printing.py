@@ -1,4 +1,4 @@
-"""What the commands print before and after a run."""
+"""Prints what the commands show before and after a run."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def print_plan(options: Options, plan: Plan) -> None:
-    """Says what is about to be made, and how large it will be."""
+    """Prints what is about to be made, and how large it will be."""
     config = plan.config
     size = "x".join(map(str, config.size)) if config.size else "native sizes"
     if config.resize == "tile":
@@ -40,7 +40,7 @@ def print_plan(options: Options, plan: Plan) -> None:
 
 
 def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
-    """Says how the rows are cut, and what Beam is told."""
+    """Prints how the rows are cut, and Beam's options."""
     table = [["split", "rows", "shards", "units", "rows/unit", "bytes"]]
     for split, cut in plan.splits.items():
         approximately = "~" if cut.record_files else ""
@@ -72,12 +72,12 @@ def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
 
 
 def print_summary(directory: str, counters: Mapping[str, int]) -> None:
-    """Shows what was written, class by class.
+    """Prints what was written, class by class.
 
     Args:
-        directory: of the dataset.
-        counters: how many `rows` were read, how many `label_maps` and `images` were
-            decoded; where a runner tried work again, that too is in it.
+        directory: the dataset's directory.
+        counters: how many `rows` were read, and how many `label_maps` and `images` were
+            decoded; work that a runner tried again is counted again.
     """
     manifest = files.read_json(files.join(directory, dataset_files.MANIFEST))
     stats = files.read_json(files.join(directory, dataset_files.STATS))
