@@ -384,7 +384,7 @@ class Options:
 
     @property
     def with_segments(self) -> bool:
-        """Whether label maps need the segments in the JSON beside them."""
+        """Whether label maps need the segments in the JSON beside their folder."""
         return self.class_map.encoding == "coco_panoptic"
 
     @property

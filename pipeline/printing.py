@@ -107,16 +107,16 @@ def print_summary(directory: str, counters: Mapping[str, int]) -> None:
 
 
 def print_warnings(warnings: Sequence[Mapping[str, str]]) -> None:
-    """Shows what you should know of the data, on the standard error."""
+    """Prints what you should know about the data, on the standard error."""
     for warning in warnings:
         print(f"maskbeam: {warning['message']}", file=sys.stderr)
 
 
 def print_rejections(paths: Sequence[str]) -> None:
-    """Shows the first few, for you would have to open a file otherwise.
+    """Prints the first few rejections, so that you need not open a file.
 
     Args:
-        paths: of the files that name them, a line each.
+        paths: the files that name them, a line each.
     """
     count = 0
     for line in (line for path in paths for line in files.lines(path)):
@@ -128,7 +128,7 @@ def print_rejections(paths: Sequence[str]) -> None:
 
 
 def print_classes(stats: Mapping[str, Any]) -> None:
-    """Shows each class's share of the pixels by split, and its weight."""
+    """Prints each class's share of the pixels by split, and its weight."""
     splits = stats["splits"]
     weights = stats["class_weights"]["median_frequency"]
     table = [["class", *(f"{split} %" for split in splits), "images", "weight"]]
@@ -167,7 +167,7 @@ def print_table(rows: list[list[str]]) -> None:
 
 
 def human_bytes(count: float) -> str:
-    """A number of bytes as `4.6 MB`."""
+    """Writes a number of bytes as `4.6 MB`."""
     for unit in _UNITS:
         if count < 1000 or unit == _UNITS[-1]:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

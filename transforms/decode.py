@@ -262,7 +262,7 @@ def image_levels(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def unturned_levels(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes an image as it lies in the file: string[], a JPEG or PNG -> u8[H W 3].
+    """Decodes an image as the file has it: string[], a JPEG or PNG -> u8[H W 3].
 
     JPEG's inverse transform is the exact integer one, which is also Pillow's: the
     default differs from it by up to 6 levels.

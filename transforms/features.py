@@ -1,4 +1,4 @@
-"""Every column once: its name, where it lives, its dtype and shape.
+"""Every column once: its name, where it is, its dtype and shape.
 
 Raw columns go into the transform graph and the serving model. Summary columns go into
 the graph only while it is made. Model columns come out. Record columns are in the
@@ -47,7 +47,7 @@ IMAGE_WIDTH = "image/width"
 IMAGE_ENCODED = "image/encoded"
 IMAGE_FORMAT = "image/format"  # "png" or "jpeg"
 MASK_PREFIX = "mask/"  # + the mask encoding
-VALUE_SUFFIX = "/value"  # at varying sizes a mask column is stored as two
+VALUE_SUFFIX = "/value"  # if sizes vary, a mask column is stored as two
 SHAPE_SUFFIX = "/shape"
 
 Normalize = Literal["unit", "symmetric", "zscore"]

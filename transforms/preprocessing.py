@@ -1,6 +1,6 @@
 """TF Transform's preprocessing function: encoded bytes in, model-ready tensors out.
 
-The transform graph is made of it. Rows on their way to the records go through
+The transform graph is made from it. Rows on their way to the records go through
 `stored_masks` instead. Both use the same row-local code of this package, and neither
 ever sees the other's columns.
 """
@@ -38,7 +38,7 @@ def make_preprocessing_fn(
         class_map: from id to class index.
 
     Returns:
-        A function of `label_bytes` string[B], `image_bytes` string[B] where there are
+        A function of `label_bytes` string[B], `image_bytes` string[B] if there are
         images, and the summary columns i64[B n] of `summaries.spec`, which it needs
         only while the graph is made. It returns `label`, `mask`, `image`, the extra
         columns of the configuration, and as `stats/...` the sums of the summaries and

@@ -62,7 +62,7 @@ def decode_record(
     Args:
         columns: as `feature_spec` parses them.
         config: the encoding.
-        constants: of the training split.
+        constants: the training split's constants.
         mask_dtype: the mask's dtype.
 
     Returns:
@@ -106,7 +106,7 @@ def decode_columns(
     Args:
         columns: as `feature_spec` parses them.
         config: the encoding.
-        constants: of the training split.
+        constants: the training split's constants.
 
     Returns:
         `key`, `label`, the other columns of the configuration, and `mask` if it is

@@ -57,7 +57,7 @@ def load(
         class_axis: -1 for [H W K], -3 for [K H W].
         shard: (index, count): this reader's part, if several share the rows.
         packed: return `index`, a byte or two a pixel, in place of `label` and `mask`;
-            `expand` makes both of it on the accelerator.
+            `expand` makes both from it on the accelerator.
         raw: return the record's columns as they are stored instead.
         as_supervised: return pairs (`image`, `mask`) in place of dicts, as `model.fit`
             takes them; with `packed`, (`image`, `index`).

@@ -77,7 +77,7 @@ def save(
         path: the model's directory, on any filesystem of TensorFlow's.
         config: sizes, images, the mask encoding.
         class_map: from id to class index.
-        constants: of the training split.
+        constants: the training split's constants.
         keys: the features of the tf.Examples that `example` reads.
     """
     model = tf.Module()

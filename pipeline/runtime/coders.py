@@ -1,8 +1,8 @@
-"""How large Beam takes the elements to be that hold pixels.
+"""Tells Beam the size of elements that hold pixels.
 
-Beam estimates the size of many an element, also of those that never leave their
-stage, and does it by pickling them: whole batches of decoded label maps. What is
-registered here says its size instead, and is pickled only where it has to be.
+Beam estimates the sizes of elements, even of those that never leave their stage, by
+pickling them: whole batches of decoded label maps. Elements with this coder say their
+size instead, and are pickled only if they have to be.
 """
 
 import pickle
@@ -15,17 +15,17 @@ class SizedCoder(beam.coders.Coder):
     """Pickles elements, and takes their size from their `nbytes`."""
 
     def encode(self, value: Any) -> bytes:
-        """To bytes."""
+        """Pickles an element."""
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
-        """From bytes."""
+        """Unpickles an element."""
         return pickle.loads(encoded)
 
     def estimate_size(self, value: Any) -> int:
-        """In bytes, without encoding."""
+        """Returns the size in bytes, without pickling."""
         return value.nbytes
 
     def is_deterministic(self) -> bool:
-        """No: pickles of equal values may differ."""
+        """Returns False: pickles of equal values may differ."""
         return False
