@@ -27,7 +27,7 @@ __all__ = ["Options", "UsageError", "__version__", "convert"]
 def __getattr__(name: str) -> Any:
     """Finds a public name when it is asked for."""
     if name == "__version__":
-        from importlib import metadata  # it loads much
+        from importlib import metadata  # it takes long to load
 
         return metadata.version("maskbeam")
     if name in _PLACES:

@@ -50,7 +50,7 @@ def options_of(
         made,
         label_maps=tuple(label_maps),
         images=tuple(source for source in made.images if source.split in splits),
-        # Rows that these left out have no record: they are passed over for that.
+        # Rows that these left out have no record, so they are passed over.
         images_only=(),
         split_list=(),
         limit=None,

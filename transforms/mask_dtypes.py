@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-LONG_BITS = 64  # of a word, where a pixel takes several
+LONG_BITS = 64  # of a word, if a pixel takes several words
 # `tf.io.decode_raw` reads no u32 or u64; the signed twin has the same bits.
 _WORDS = ((8, np.uint8), (16, np.uint16), (32, np.int32), (LONG_BITS, np.int64))
 

@@ -48,6 +48,6 @@ KINDS: dict[Encoding, tuple[Kind, ...]] = {
     "panoptic": _COLORS + _GREYS,
     "instance": _COLORS + _GREYS,
     "ade20k": _COLORS,
-    # `pipeline/rows/read.py` has turned segment ids into category ids by then.
+    # `pipeline/rows/read.py` turns segment ids into category ids before decoding.
     "coco_panoptic": _GREYS,
 }

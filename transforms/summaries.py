@@ -140,7 +140,7 @@ def class_weights(
 
 
 def _median(values: tf.Tensor) -> tf.Tensor:
-    """Computes the median as NumPy does: of an even count, the mean of the middle two."""
+    """Computes the median as NumPy does: of an even number, the middle two's mean."""
     count = tf.size(values)
     ordered = tf.concat([tf.sort(values), tf.zeros([1], values.dtype)], axis=0)
     low = ordered[tf.maximum(count - 1, 0) // 2]

@@ -17,7 +17,7 @@ from maskbeam.transforms import (
 )
 
 _MASK_BYTES = 256_000_000  # larger masks are compared only as they are stored
-_ENCODED_PIXELS = 1 << 20  # at once
+_ENCODED_PIXELS = 1 << 20  # encoded at once
 
 
 class SkewCheck:
