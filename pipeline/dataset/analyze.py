@@ -66,7 +66,7 @@ class WriteTransformGraph(beam.PTransform):
 
     Attributes:
         directory: the graph's directory, on any of Beam's filesystems.
-        scratch: a directory on one of TensorFlow's, which all workers reach.
+        scratch: a directory that all workers reach, on one of TensorFlow's filesystems.
         config: sizes, images, normalisation.
         class_map: from id to class index.
     """

@@ -17,7 +17,9 @@ from maskbeam.transforms import summaries
 
 @dataclasses.dataclass(eq=False)
 class AssembleShard(beam.DoFn):
-    """(ShardId, its fragments' WrittenRecords, or None) -> (ShardId, WrittenRecords).
+    """(ShardId, WrittenRecords of fragments) -> (ShardId, WrittenRecords of the shard).
+
+    A None among the fragments says only that the shard was planned.
 
     Attributes:
         directory: the dataset's directory.

@@ -1,4 +1,4 @@
-"""Checks that serving makes of raw bytes what training reads from the record."""
+"""Checks that serving decodes raw bytes to what training reads from the record."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
