@@ -5,7 +5,7 @@
         --label_bytes 50e3 --image_bytes 2.3e6 --core_ns 25
 
 Without flags it prints the table of launch_scripts/README.md, which says where each
-number comes from and how it is measured anew.
+number comes from and how to measure it again.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable
 
 # Measured: python -m tests.benchmarks.compare --contestants maskbeam, "CPU ns/pixel";
-# by the kind of rows, and whether they have images.
+# by the kind of rows, and by whether they have images.
 CORE_NS = {
     ("1024 x 2048, PNG", False): 3.7,
     ("1024 x 2048, PNG", True): 22.0,
@@ -24,14 +24,14 @@ CORE_NS = {
 STORED_SHARE = 1.8  # of the label maps' bytes; the same table, at most
 
 # Measured: python -m tests.many_names, and the code that packs.
-NAME_BYTES = 84  # of a row, through three shuffles
+NAME_BYTES = 84  # for a row, through three shuffles
 UNIT_BYTES = 16 << 20  # of decoded images and encoded masks in a unit of work
 
-# Dataflow's list prices of us-central1 in dollars; look yours up.
+# Dataflow's list prices in us-central1, in dollars; look yours up.
 CORE_HOUR = 0.056
 GB_HOUR = 0.003557
 SHUFFLED_GB = 0.011
-READS, WRITES = 0.4e-6, 5e-6  # of an object
+READS, WRITES = 0.4e-6, 5e-6  # for an object
 
 CORES, MEMORY_GB = 4, 16  # n2-standard-4
 STEP_HOURS = 1.0  # that the row stage may take
@@ -43,14 +43,14 @@ class Rows:
     """A dataset.
 
     Attributes:
-        name: for the table.
-        rows: how many.
-        height: of a row, in pixels, on the average.
-        width: of a row, in pixels, on the average.
+        name: its name in the table.
+        rows: how many rows it has.
+        height: the rows' height in pixels, on average.
+        width: the rows' width in pixels, on average.
         classes: K.
-        label_bytes: of a label map's file.
-        image_bytes: of an image's file; 0 for label maps alone.
-        core_ns: that a pixel takes of one core.
+        label_bytes: the bytes of a label map's file.
+        image_bytes: the bytes of an image's file; 0 for label maps only.
+        core_ns: nanoseconds of one core that a pixel takes.
     """
 
     name: str
@@ -64,46 +64,46 @@ class Rows:
 
     @property
     def pixels(self) -> float:
-        """Of all rows."""
+        """The pixels of all rows."""
         return self.rows * self.height * self.width
 
     @property
     def core_hours(self) -> float:
-        """Of the row stage, which is nearly all of the work."""
+        """The core-hours of the row stage, which is nearly all of the work."""
         return self.pixels * self.core_ns / 3.6e12
 
     @property
     def workers(self) -> int:
-        """So many that the row stage takes an hour at most."""
+        """As many workers as let the row stage take an hour at most."""
         return max(1, math.ceil(self.core_hours / CORES / STEP_HOURS))
 
     @property
     def hours(self) -> float:
-        """From the first worker's start to the manifest."""
+        """The hours from the first worker's start to the manifest."""
         return self.core_hours / CORES / self.workers + FIXED_HOURS
 
     @property
     def units(self) -> float:
-        """Units of work; each leaves a fragment."""
+        """The units of work; each leaves a fragment."""
         row = self.height * self.width * (4 if self.image_bytes else 1)
         return self.rows / max(1, UNIT_BYTES // row)
 
     @property
     def shuffled_bytes(self) -> float:
-        """Names, and a summary for each unit."""
+        """The bytes of names, and of a summary for each unit."""
         return self.rows * NAME_BYTES + self.units * (700 + 24 * self.classes)
 
     @property
     def stored_bytes(self) -> float:
-        """Of the dataset."""
+        """The bytes of the dataset."""
         return self.rows * (self.image_bytes + STORED_SHARE * self.label_bytes)
 
     @property
     def dollars(self) -> float:
-        """Workers, shuffle, and requests to the object store."""
+        """The price of workers, shuffle, and requests to the object store."""
         files = self.rows * (2 if self.image_bytes else 1)
-        # A file: its metadata and its bytes. A fragment: written, listed, read the same
-        # way, and its bytes written once more, in a shard.
+        # For a file: its metadata and its bytes. For a fragment: it is written, listed,
+        # read the same way, and its bytes are written once more, in a shard.
         requests = (2 * files + 3 * self.units) * READS + 2 * self.units * WRITES
         machine = CORES * CORE_HOUR + MEMORY_GB * GB_HOUR
         machines = self.workers * self.hours * machine
@@ -111,7 +111,7 @@ class Rows:
 
 
 def datasets() -> list[Rows]:
-    """Those of the table: published sizes; bytes of a file are round means."""
+    """Returns the table's datasets: published sizes, and round means of file sizes."""
     found = []
     for name, rows, height, width, classes, label, image, kind in (
         ("Cityscapes fine", 3475, 1024, 2048, 19, 50e3, 2.3e6, "1024 x 2048, PNG"),
@@ -136,7 +136,7 @@ def datasets() -> list[Rows]:
 
 
 def table(many: Iterable[Rows]) -> str:
-    """Markdown, a line for each."""
+    """Makes a Markdown table, a line for each dataset."""
     lines = [
         "| dataset | Gpixel | core-hours | workers | hours | shuffled | stored | $ |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -157,7 +157,7 @@ def table(many: Iterable[Rows]) -> str:
 
 
 def _number(value: float) -> str:
-    """Of two digits after the point below ten, and none beyond."""
+    """Writes a number, with two digits after the point if it is below ten."""
     return f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
 
 
@@ -170,7 +170,7 @@ def _bytes(count: float) -> str:
 
 
 def main() -> None:
-    """Prints the table, or one line for the user's own."""
+    """Prints the table, or one line for your own dataset."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=float)
     parser.add_argument("--side", default="512x512", metavar="HxW")

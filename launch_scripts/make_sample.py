@@ -131,7 +131,7 @@ class Canvas:
         self.across = (self.x - self.street.vanishing) / self.drop
 
     def window(self, left: float, top: float, right: float, bottom: float) -> "Canvas":
-        """Returns a rectangle of the canvas, to paint there for less."""
+        """Returns a rectangle of the canvas, where painting takes less work."""
         rows, columns = self.ids.shape
         scale = SUPERSAMPLING / self.pixel
         margin = 2 * SUPERSAMPLING  # for the line around an object
@@ -260,7 +260,7 @@ def draw_sky(canvas: Canvas) -> None:
 
 
 def draw_skyline(canvas: Canvas) -> None:
-    """Draws the far end of the street, pale for the distance."""
+    """Draws the far end of the street, pale with distance."""
     street, rng = canvas.street, canvas.rng
     left = 0.0
     while left < canvas.x.max():
@@ -493,7 +493,7 @@ def draw_pedestrian(canvas: Canvas, across: float, drop: float) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A kind of object, and the room that it takes in camera heights."""
+    """A kind of object, and the room that it takes, in camera heights."""
 
     draw: Callable[[Canvas, float, float], None]
     reach: float  # to either side
@@ -514,7 +514,7 @@ def draw_objects(canvas: Canvas) -> None:
     kerb = street.road - 0.75
 
     def places(count: int, nearest: float) -> list[float]:
-        # Even in depth, as in a street, and so mostly small in the picture.
+        # Evenly spread in depth, as in a street, and so mostly small in the picture.
         return (1 / rng.uniform(1 / nearest, 16, count)).tolist()
 
     def sides(*choices: float) -> float:
@@ -556,8 +556,8 @@ def draw_scene(seed: int, height: int, width: int) -> tuple[Bytes, Bytes]:
 
     Args:
         seed: what the scene is drawn from; the same one gives the same scene.
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
+        height: the picture's height, in pixels.
+        width: the picture's width, in pixels.
 
     Returns:
         The picture u8[height, width, 3] and its class ids u8[height, width].
@@ -576,7 +576,7 @@ def draw_scene(seed: int, height: int, width: int) -> tuple[Bytes, Bytes]:
 
 
 def scene_seed(seed: int, split: str, index: int) -> int:
-    """Returns a seed of one scene's own, whatever the number of the others."""
+    """Returns one scene's own seed, whatever the number of scenes."""
     entropy = (seed, list(SHARDS).index(split), index)
     return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
@@ -659,7 +659,7 @@ def main() -> None:
     draw = functools.partial(draw_scene, height=args.height, width=args.width)
     with futures.ProcessPoolExecutor() as pool:
         # The other processes draw while this one imports TensorFlow, which it must
-        # not have done before it forks them.
+        # not do before it forks them.
         drawn = {
             split: pool.map(
                 draw, [scene_seed(args.seed, split, index) for index in range(number)]

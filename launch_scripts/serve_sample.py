@@ -3,8 +3,8 @@
     python launch_scripts/serve_sample.py street.png --output mask.png \
         --url http://localhost:8501/v1/models/street
 
-It needs nothing but Python: the server has the graph, so the client sends the file as
-it is. The payload is TensorFlow Serving's (RESTful API, `:predict`, row format).
+It needs only Python: the server has the graph, so the client sends the file as it is.
+The payload is TensorFlow Serving's (RESTful API, `:predict`, row format).
 """
 
 import argparse
@@ -19,14 +19,14 @@ def predict(url: str, image: bytes) -> dict[str, bytes]:
     """Asks a model server.
 
     Args:
-        url: of the model.
+        url: the model's URL.
         image: an encoded picture, JPEG or PNG.
 
     Returns:
         The outputs whose names end in `_bytes`.
 
     Raises:
-        SystemExit: there is no server, or it refuses; says why.
+        SystemExit: there is no server, or it refuses; the message says why.
     """
     instance = {"b64": base64.b64encode(image).decode()}
     request = urllib.request.Request(

@@ -3,8 +3,8 @@
     python launch_scripts/train_sample.py --dataset sample/dataset --to models/street
 
 It shows how the parts fit, on a processor and in a minute: `load`, the class weights
-in `stats.json`, a mask whose ignored pixels are zero vectors and so count for nothing,
-and `attach`, after which a model server takes JPEG or PNG and gives PNG.
+in `stats.json`, a mask whose ignored pixels are zero vectors and so do not count, and
+`attach`, after which a model server takes JPEG or PNG and returns PNG.
 """
 
 import argparse
@@ -26,16 +26,16 @@ _FILTERS = (16, 32, 64)
 
 
 class LikeSkip(keras.layers.Layer):
-    """Brings features to the size of those that skipped the levels below."""
+    """Resizes features to the size of those that skipped the levels below."""
 
     def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
-        """Gives both, one upon the other: [B H W C] and [B h w c] to [B H W C + c]."""
+        """Concatenates both: [B H W C] and [B h w c] to [B H W C + c]."""
         skip, low = inputs
         return tf.concat([skip, tf.image.resize(low, tf.shape(skip)[1:3])], axis=-1)
 
 
 def u_net(num_classes: int) -> keras.Model:
-    """A U-Net for pictures of any size: f32[B H W 3] to logits [B H W K]."""
+    """Makes a U-Net for pictures of any size: f32[B H W 3] to logits [B H W K]."""
 
     def block(features: keras.KerasTensor, filters: int) -> keras.KerasTensor:
         for _ in range(2):
@@ -66,9 +66,9 @@ def train(
 
     Args:
         model: from images to logits.
-        dataset: the directory.
+        dataset: the dataset's directory.
         class_weights: f32[K].
-        minutes: how long.
+        minutes: how long to train.
     """
     optimizer = keras.optimizers.Adam(2e-3)
     optimizer.build(model.trainable_variables)
@@ -78,7 +78,7 @@ def train(
     def step(image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = model(image, training=True)
-            # Of an ignored pixel the mask is zero, and with it the loss.
+            # An ignored pixel's mask is zero, and so is its loss.
             weight = tf.linalg.matvec(mask, class_weights)
             losses = tf.nn.softmax_cross_entropy_with_logits(mask, logits) * weight
             loss = tf.reduce_sum(losses) / tf.reduce_sum(weight)
@@ -98,7 +98,7 @@ def train(
 
 
 def mean_iou(model: keras.Model, dataset: str, split: str, num_classes: int) -> float:
-    """The mean intersection over union of the classes that occur or are predicted."""
+    """Computes the mean IoU of the classes that occur or are predicted."""
     confusion = np.zeros((num_classes, num_classes), np.int64)
     for batch in records.load(dataset, split, batch_size=4):
         label = batch["label"].numpy()
@@ -113,7 +113,7 @@ def mean_iou(model: keras.Model, dataset: str, split: str, num_classes: int) -> 
 
 
 def main() -> None:
-    """Trains, judges, exports."""
+    """Trains the model, judges it and exports it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--dataset", default="sample/dataset")
     parser.add_argument("--to", type=pathlib.Path, default="sample/models/street")

@@ -1,6 +1,6 @@
 """How rows move: the Beam pipeline from label maps to TFRecords.
 
-What you import from here: `convert`, `Options`, `UsageError`, `__version__`.
+Import from here: `convert`, `Options`, `UsageError`, `__version__`.
 """
 
 import importlib
@@ -27,7 +27,7 @@ __all__ = ["Options", "UsageError", "__version__", "convert"]
 def __getattr__(name: str) -> Any:
     """Finds a public name when it is asked for."""
     if name == "__version__":
-        from importlib import metadata  # which loads much
+        from importlib import metadata  # it takes long to load
 
         return metadata.version("maskbeam")
     if name in _PLACES:

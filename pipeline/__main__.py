@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Args:
-        argv: without the program's name; by default the process's.
+        argv: the arguments without the program's name; by default the process's.
 
     Returns:
         The exit code: 0 done, 1 the data is bad, 2 the command is wrong, 3 the runner
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"maskbeam: {error}", file=sys.stderr)
         return BAD_DATA
     except RunnerError as error:
-        # What a runner raises is no mistake of the user's: the trace is for us.
+        # A runner's error is not the user's mistake: its trace helps to find the cause.
         logging.error("the runner failed", exc_info=error.__cause__)
         print(f"maskbeam: the runner failed: {error}", file=sys.stderr)
         return RUNNER_FAILED
@@ -97,13 +97,13 @@ def _parser() -> Parser:
 
 
 class _ShowVersion(argparse.Action):
-    """Looks the version up only where it is asked for."""
+    """Looks the version up only when it is asked for."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **more: Any) -> None:
         super().__init__(option_strings, dest, help="say which this is", **more)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        """Prints it, and leaves."""
+        """Prints the version and exits."""
         from maskbeam import pipeline
 
         print(f"maskbeam {pipeline.__version__}")

@@ -1,7 +1,7 @@
-"""From what the user gave, as flags or as keyword arguments, to options.
+"""Makes options of what the user gave, as flags or as keyword arguments.
 
-Most options stand for themselves. Those of `INPUTS` say in other words what is read and
-what it means, and are resolved here.
+Most options are fields of `Options`. Those in `INPUTS` are shorter ways to say what is
+read and what it means, and are resolved here.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from maskbeam.pipeline.values import RecordKeys, Source, Value
 from maskbeam.transforms import class_files, classes
 from maskbeam.transforms.classes import ClassMap
 
-AUTO = "auto"  # of --classes: the map is made from what a first pass finds
+AUTO = "auto"  # for --classes: the map is made from what a first pass finds
 _TO_BE_FOUND = dataclasses.replace(classes.numbered(1), name=AUTO)
 
 _TFDS = "tfds:"
@@ -70,15 +70,15 @@ INPUTS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are ours to print."""
+    """An argument parser that raises its errors."""
 
     def error(self, message: str) -> NoReturn:
-        """Raises instead of printing the usage and leaving."""
+        """Raises UsageError, instead of printing the usage and exiting."""
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def declared() -> dict[str, Option]:
-    """All options of `convert`, by name, in the order of `--help`."""
+    """Returns all options of `convert`, by name, in the order of `--help`."""
     found: dict[str, Option] = {}
     for name, option in options.declared(Options).items():
         if name == "split_list":  # after the files
@@ -88,7 +88,7 @@ def declared() -> dict[str, Option]:
 
 
 def default_in_words(name: str, option: Option) -> str:
-    """Says what an option's default is; nothing where nothing is the default."""
+    """Returns an option's default in words; "" if it has none worth saying."""
     field = Options.__dataclass_fields__.get(name)
     default = option.default_in_words
     if not default and field is not None and type(field.default) in (int, float, str):
@@ -99,11 +99,11 @@ def default_in_words(name: str, option: Option) -> str:
 def add_arguments(parser: argparse.ArgumentParser, *, writes: bool) -> None:
     """Declares the flags of `convert`, `validate` and `plan`.
 
-    What is not given leaves no attribute behind.
+    A flag that is not given leaves no attribute behind.
 
     Args:
-        parser: of the command.
-        writes: whether it writes a dataset.
+        parser: the command's parser.
+        writes: whether the command writes a dataset.
     """
     groups: dict[str, Any] = {}
     for name, option in declared().items():
@@ -116,7 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser, *, writes: bool) -> None:
 
 
 def _of_argparse(name: str, option: Option) -> dict[str, Any]:
-    """What argparse has to know of an option."""
+    """Returns what argparse has to know about an option."""
     found: dict[str, Any] = {
         "help": option.help + default_in_words(name, option),
         "default": argparse.SUPPRESS,
@@ -135,7 +135,7 @@ def from_arguments(arguments: argparse.Namespace) -> Options:
     """Builds the options from parsed flags.
 
     Raises:
-        UsageError: a flag's value cannot be read, or the options contradict.
+        UsageError: a flag's value cannot be read, or options contradict each other.
     """
     return from_given({n: v for n, v in vars(arguments).items() if n in declared()})
 
@@ -144,10 +144,11 @@ def from_given(given: Mapping[str, Any]) -> Options:
     """Builds the options from what the user gave, by name.
 
     Args:
-        given: a value for each option, as text or as Python has it; None is not given.
+        given: the options' values, as text or as Python has them; None is not given.
 
     Raises:
-        UsageError: there is no such option, a value cannot be read, or two contradict.
+        UsageError: there is no such option, a value cannot be read, or options
+            contradict each other.
     """
     known = declared()
     for name in given.keys() - known.keys():
@@ -170,15 +171,15 @@ def from_given(given: Mapping[str, Any]) -> Options:
 
 
 def finds_classes(wanted: Options) -> bool:
-    """Whether the class map is still to be found, by a pass over all label maps."""
+    """Checks whether a pass over all label maps has yet to find the class map."""
     return wanted.class_map == _TO_BE_FOUND
 
 
 def sources(texts: list[str]) -> tuple[Source, ...]:
-    """Globs with or without a split, as the user gave them.
+    """Reads globs with or without a split, as the user gave them.
 
     Raises:
-        UsageError: one names a split and no files.
+        UsageError: one of them names a split but no files.
     """
     try:
         found: tuple[Source, ...] = values.SOURCES.read(texts)
@@ -188,7 +189,7 @@ def sources(texts: list[str]) -> tuple[Source, ...]:
 
 
 def _published(wanted: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Completes options by what `--dataset` finds."""
+    """Adds to options what `--dataset` finds; the user's suffixes override its own."""
     for name in ("label_maps", "images", "split_list"):
         if wanted.get(name):
             raise UsageError(f"--dataset finds the files by itself: leave --{name} out")
@@ -270,7 +271,7 @@ def _class_map(inputs: Mapping[str, Any], of_dataset: ClassMap | None) -> ClassM
 
 
 def _remote_class_map(path: str) -> ClassMap:
-    """Reads a class map that lies where Beam reaches."""
+    """Reads a class map from a file on any of Beam's filesystems."""
     from apache_beam.io.filesystem import BeamIOError
 
     from maskbeam.pipeline.runtime import files

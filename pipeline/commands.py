@@ -1,6 +1,6 @@
 """The commands: what each does with its flags, and what it prints.
 
-Nothing heavy is imported before it is known what to do: `--help` is for people.
+Nothing heavy is imported before a command needs it: people wait for `--help`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
-    """Converts, and shows what was written."""
+    """Converts label maps, and shows what was written."""
     beam_options = _beam_options(beam_arguments)
     from maskbeam.pipeline import printing
 
@@ -160,7 +160,7 @@ def presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def _errors_of_dataset() -> Iterator[None]:
-    """Where there is no dataset, or not such a one, the command is wrong."""
+    """Raises UsageError if there is no dataset, or not one that the command needs."""
     try:
         yield
     except (FileExistsError, FileNotFoundError, ValueError) as error:
@@ -168,7 +168,7 @@ def _errors_of_dataset() -> Iterator[None]:
 
 
 def _refuse(arguments: list[str]) -> None:
-    """Refuses flags that would go to Beam, where no pipeline is run."""
+    """Refuses flags for Beam, in a command that runs no pipeline."""
     if arguments:
         raise UsageError(f"unknown argument {arguments[0]}")
 

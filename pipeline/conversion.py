@@ -1,6 +1,6 @@
-"""A conversion from Python: from options to a dataset, or to why there is none.
+"""Converts from Python: options to a dataset, or to why there is none.
 
-check the output → survey the names → claim the output → run → what it came to
+check the output → survey the names → claim the output → run → outcome
 """
 
 import contextlib
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a conversion came to.
+    """The outcome of a conversion.
 
     Attributes:
-        directory: where the dataset lies.
-        status: `done`; `handed over`, where the job goes on without this process and
-            the dataset is there when its manifest is; or `dry run`, where nothing was
+        directory: where the dataset is.
+        status: `done`; `handed over` if the job goes on without this process, and the
+            dataset is complete once its manifest is there; or `dry run` if nothing was
             started.
-        records: how many there are, by split.
-        rejections: how many rows were left out, by the stage that rejected them; why
-            each was stands in `rejected/`.
-        warnings: what you should know of the data, as in `stats.json`: `name`, `split`
-            (empty for several) and `message` of each.
+        records: how many records there are, by split.
+        rejections: how many rows were left out, by the stage that rejected them; the
+            files in `rejected/` say why.
+        warnings: what you should know about the data, as in `stats.json`: each has a
+            `name`, a `split` (empty for several) and a `message`.
         counters: how many `rows` were read, `label_maps` and `images` decoded and
-            `records` written; where a runner tried work again, that too is in it.
+            `records` written; work that a runner tried again is counted again.
     """
 
     directory: str
@@ -61,16 +61,15 @@ def convert(
         beam_options: Beam's own flags, as the command line has them:
             `["--direct_num_workers=4"]`.
         show: whether to print the plan, the progress and the result.
-        **options: those of the command, by name, as text or as Python has them.
-            `classes` may be a `ClassMap`. What each does, `maskbeam convert --help`
-            says.
+        **options: the command's options, by name, as text or as Python has them.
+            `classes` may be a `ClassMap`. `maskbeam convert --help` explains them.
 
     Returns:
-        What it came to.
+        The outcome.
 
     Raises:
-        UsageError: there is no such option, an option is not what it may be, nothing is
-            found, or the output is not free.
+        UsageError: there is no such option, an option's value is not possible, nothing
+            is found, or the output is not free.
         BadDataError: too many rows were rejected; no dataset was made.
         RunnerError: the runner failed; its own error is the cause.
     """
@@ -86,12 +85,12 @@ def convert(
 def run_conversion(
     options: "Options", beam_options: "PipelineOptions", *, show: bool
 ) -> Outcome:
-    """Converts; what Beam needs has to be set up.
+    """Converts; `runners.set_up` has to be called before.
 
     Args:
         options: what is converted.
         beam_options: how it is run.
-        show: whether to print the plan, the progress and the result.
+        show: whether to print the plan and the progress.
 
     Raises:
         UsageError: nothing is found, or the output is not free.
@@ -136,20 +135,20 @@ def run_conversion(
 
 
 def _scratch(graph_place: str, name: str) -> AbstractContextManager[str]:
-    """A directory for the graph: of this machine, or where all workers reach it."""
+    """Makes a directory for the graph: on this machine, or where all workers reach."""
     from maskbeam.pipeline.runtime import files, run
 
     if not graph_place:
         return run.scratch("")
-    # It stays, for the job may go on when this process is gone.
+    # It stays, because the job may go on when this process is gone.
     return contextlib.nullcontext(files.join(graph_place, name))
 
 
 def _outcome(directory: str, counters: Mapping[str, int]) -> Outcome:
-    """Reads what the last step of the pipeline has left: a manifest, or a verdict.
+    """Reads what the last step of the pipeline left: a manifest, or a verdict.
 
     Raises:
-        BadDataError: it is a verdict.
+        BadDataError: it left a verdict.
     """
     from maskbeam.pipeline.runtime import files
 

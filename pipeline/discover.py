@@ -33,15 +33,15 @@ Counts = collections.Counter[tuple[bool, int]]  # (is a colour, label value): pi
 def with_found_classes(
     options: Options, beam_options: PipelineOptions, *, show: bool
 ) -> Options:
-    """Completes options by a class map of what a pass over all label maps finds.
+    """Adds to options a class map of the values that a pass over all label maps finds.
 
     Args:
-        options: what is converted, but for the class map.
+        options: what is converted, without its class map.
         beam_options: how the pass is run.
         show: whether to print its progress.
 
     Raises:
-        BadDataError: there is no map of what it finds.
+        BadDataError: no class map can be made of the values.
         RunnerError: the runner failed.
     """
     keys = dataclasses.replace(options.record_keys, image="")
@@ -71,7 +71,7 @@ def define_pipeline(
     Args:
         root: the pipeline.
         options: what is read.
-        plan: how, by `survey`.
+        plan: how it is cut, from `survey`.
         scratch: a directory for the result.
     """
     units = (root | "Plan" >> PlanUnits(options, plan))["units"]
@@ -120,7 +120,7 @@ def _counts(encoded: bytes | None, kind: Kind) -> Counts:
 def _add(many: Iterable[Counts]) -> Counts:
     total: Counts = collections.Counter()
     for counts in many:
-        if len(total) <= _MAX_VALUES:  # beyond it they are no label maps
+        if len(total) <= _MAX_VALUES:  # with more they are no label maps
             total.update(counts)
     return total
 
@@ -131,12 +131,12 @@ def _write(counts: Counts, scratch: str) -> None:
 
 
 def read_class_map(scratch: str, name: str) -> ClassMap:
-    """Makes a class map of what a pass found.
+    """Makes the class map of the values that a pass found.
 
-    Every value is a class, in order; 255 is ignored where there are others.
+    Every value is a class, in order; 255 is ignored if it is not the only one.
 
     Raises:
-        ValueError: there are no values, of two kinds, or too many.
+        ValueError: there are no values, values of two kinds, or too many.
     """
     rows = files.read_json(files.join(scratch, _RESULT))
     if not rows:

@@ -1,4 +1,4 @@
-"""What moves through the pipeline: small tuples of names, then rows, then rejections.
+"""What moves through the pipeline: small tuples of names, then rows; and rejections.
 
 Entry --pair--> Row --cut--> Unit --read--> Batch of RawRow --check--> ...
                  |                   |                 |
@@ -20,7 +20,7 @@ class Place:
 
     Attributes:
         member: the array's name in a `.npz` file; empty in a `.npy` file.
-        index: the row of a stack; -1 where the array is the map.
+        index: the map's number in a stack; -1 if the array is the map.
     """
 
     member: str = ""
@@ -28,7 +28,7 @@ class Place:
 
     @property
     def suffix(self) -> str:
-        """What the place adds to the file's key: `#member`, `#3`."""
+        """The text that the place adds to the file's key: `#member`, `#3`."""
         member = f"#{self.member}" if self.member else ""
         return member if self.index < 0 else f"{member}#{self.index}"
 
@@ -42,17 +42,17 @@ class Segment(NamedTuple):
 
 
 class SkewSample(NamedTuple):
-    """Where a row's raw bytes and its record are: they are too large to travel.
+    """Where a row's raw bytes and its record are: the bytes are too many to travel.
 
     Attributes:
-        rank: the smallest are compared.
-        split: of the row.
-        key: of the record.
-        raw_path: of the file that has its raw bytes, pickled as (label map, image).
-        path: of the file that has the record.
-        offset: of the record in the file, in bytes.
-        length: of the record, in bytes.
-        pixels: of the mask.
+        rank: the row's rank; rows of the smallest ranks are compared.
+        split: the row's split.
+        key: the record's key.
+        raw_path: the file that has the raw bytes, pickled as (label map, image).
+        path: the file that has the record.
+        offset: where the record begins in that file, in bytes.
+        length: the record's length, in bytes.
+        pixels: how many pixels the mask has.
     """
 
     rank: int
@@ -69,15 +69,15 @@ Role = Literal["label", "image", "listed", "segments"]
 
 
 class Entry(NamedTuple):
-    """What one source says of a key.
+    """One thing that is known about a key.
 
     Attributes:
-        role: the file is its label map, or its image; or a split's list names the key;
-            or a JSON has the segments of its label map.
-        split: the split that it is of.
-        path: of the file.
-        place: where in a NumPy file; None for the whole of any other.
-        segments: of a panoptic label map.
+        role: what the file is to the key: its label map, its image, a split's list that
+            names it, or a JSON that has the segments of its label map.
+        split: the split that the file belongs to.
+        path: the file's path.
+        place: where in a NumPy file; None for any other file.
+        segments: the segments of a panoptic label map, from the JSON.
     """
 
     role: Role
@@ -88,7 +88,7 @@ class Entry(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Names the place, for messages."""
+        """The file and the place in it, for messages."""
         return self.path + (self.place.suffix if self.place else "")
 
 
@@ -97,10 +97,10 @@ class Row(NamedTuple):
 
     Attributes:
         key: unique within its split.
-        rank: its place in the order of its shard.
-        label: the label map; None in a split of images alone.
-        image: None where rows have none.
-        segments: of a panoptic label map; None for any other.
+        rank: what the rows of a shard are ordered by.
+        label: the label map; None in a split of images only.
+        image: the image; None if rows have none.
+        segments: the segments of a panoptic label map; None for any other.
     """
 
     key: str
@@ -111,18 +111,18 @@ class Row(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Where the row is from, for messages: its label map, or else its image."""
+        """The row's file, for messages: its label map, or else its image."""
         found = self.label or self.image
         return found.source if found else ""
 
 
 class Span(NamedTuple):
-    """Some of the records of a plain TFRecord file.
+    """A range of records of a plain TFRecord file.
 
     Attributes:
-        start: the place of the first one in the file, in bytes.
-        stop: the place where they end; None for the end of the file.
-        first: the number of the first one, from 0.
+        start: where the first record begins, in bytes.
+        stop: where the last one ends, in bytes; None for the end of the file.
+        first: the number of the first record, from 0.
     """
 
     start: int = 0
@@ -134,15 +134,15 @@ WHOLE = Span()
 
 
 class Unit(NamedTuple):
-    """Rows that are read by one worker in one go.
+    """Rows that one worker reads in one go.
 
     Attributes:
         split: the split; empty for a record file whose rows are dealt to several.
-        shard: the number of the shard that they land in.
+        shard: the number of the shard that they go to.
         part: the number of the unit within its shard.
         rows: the rows, by name; none for a record file.
         record_file: the file of many rows to read instead.
-        span: what of that file.
+        span: the part of that file to read.
     """
 
     split: str
@@ -154,14 +154,14 @@ class Unit(NamedTuple):
 
 
 class RawRow(NamedTuple):
-    """A row as read, nothing looked at yet.
+    """A row as read; nothing is checked yet.
 
     Attributes:
         key: unique within its split.
         source: the label map's file, or the record's.
-        image_source: the image's.
-        label_bytes: the encoded label map; None in a split of images alone.
-        image_bytes: the encoded image; None where rows have none.
+        image_source: the image's file, or the record's.
+        label_bytes: the encoded label map; None in a split of images only.
+        image_bytes: the encoded image; None if rows have none.
     """
 
     key: str
@@ -177,7 +177,7 @@ class RawRow(NamedTuple):
 
 
 def numbered_key(path: str, number: int) -> str:
-    """Returns the key of a row that has none: its file's name, and its number."""
+    """Makes the key of a row that has none of its own: file name and number."""
     return f"{path.rpartition('/')[2]}#{number}"
 
 
@@ -185,7 +185,7 @@ class BadRow(NamedTuple):
     """A row of a record file that cannot be read; those after it can.
 
     Attributes:
-        number: of the row in its file, from 0.
+        number: the row's number in its file, from 0.
         reason: what is wrong with it.
     """
 
@@ -211,7 +211,7 @@ class Batch(NamedTuple):
     """Rows of one shard, in order, and where in the shard they belong.
 
     Attributes:
-        split: of all of them.
+        split: the split of all rows.
         shard: the number of the shard.
         part: sorts the shard's batches.
         rows: as read.
@@ -238,7 +238,7 @@ class Rejection(NamedTuple):
     reason: str
 
     def to_json(self) -> str:
-        """Returns the line for `rejected/`."""
+        """Returns the rejection as one line of a file in `rejected/`."""
         return json.dumps(self._asdict())
 
 
@@ -253,16 +253,16 @@ class RejectedError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class WrittenRecords:
-    """What is known of records that lie together: of a fragment, or of a shard.
+    """What is known about the records in one file: a fragment, or a shard.
 
     Attributes:
         part: sorts the fragments of a shard.
-        path: of the fragment; of a shard its file name.
-        records: how many.
-        bytes: of the file.
-        sizes: how many masks of each (height, width).
-        summary: of all rows.
-        sha256: of a shard's file, in hex.
+        path: the fragment's path, or the shard's file name.
+        records: how many records there are.
+        bytes: the file's size, in bytes.
+        sizes: how many masks there are of each (height, width).
+        summary: the sum of all rows' summaries.
+        sha256: a shard's SHA-256, in hex; empty for a fragment.
     """
 
     part: tuple[int, ...]

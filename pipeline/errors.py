@@ -1,4 +1,4 @@
-"""What can go wrong, by whose fault it is; each kind has its exit code."""
+"""What can go wrong, by whose fault it is; each kind has its own exit code."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +15,7 @@ class BadDataError(Exception):
     Args:
         message: what is wrong with it, and what you can do.
         rejections: how many rows were rejected, by stage.
-        files: where each of them is named with its reason, a JSON line each.
+        files: files that name each rejected row and its reason, a JSON line each.
     """
 
     def __init__(

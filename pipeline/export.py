@@ -13,17 +13,17 @@ def export(directory: str, to: str, version: int) -> str:
     """Copies the serving model to `to`/`version`, where it appears whole.
 
     Args:
-        directory: of the dataset.
+        directory: the dataset's directory.
         to: the model's directory, whose entries are versions.
-        version: a number, above 0; servers take the highest.
+        version: a number above 0; servers take the highest.
 
     Returns:
-        The copy's path.
+        The path of the copy.
 
     Raises:
         FileNotFoundError: there is no serving model.
         FileExistsError: the version is there already.
-        ValueError: TensorFlow does not reach one of the two.
+        ValueError: TensorFlow has no filesystem for one of the two.
     """
     model = serving.find_model(directory)
     path = os.path.join(to, str(version))
@@ -32,7 +32,7 @@ def export(directory: str, to: str, version: int) -> str:
             f"{path} is there already, and servers may have loaded it: choose another "
             "--version"
         )
-    # Model servers pass over what is no number.
+    # Model servers pass over names that are not numbers.
     temporary = os.path.join(to, f".{version}-{uuid.uuid4().hex[:12]}")
     try:
         for folder, _, names in tf.io.gfile.walk(model):

@@ -1,4 +1,4 @@
-"""The whole flow on one screen."""
+"""The whole conversion on one screen."""
 
 from typing import Any
 
@@ -24,21 +24,21 @@ def define_pipeline(
 ) -> None:
     """Builds a conversion; neither parses flags nor runs anything.
 
-    Rows are read and decoded once, and go from the source to a fragment in one stage;
-    what stages share are names and summaries.
+    Rows are read and decoded once, and go from the source to a fragment in one stage.
+    Only names and summaries move between stages.
 
     Args:
         root: the pipeline.
         options: what is converted.
-        plan: how, by `survey`.
-        temporary: a directory of this run's own, in the output.
+        plan: how it is cut, from `survey`.
+        temporary: this run's own directory in the output.
         scratch: a directory that TensorFlow and all workers reach.
     """
     assert options.output is not None
     with tft_beam.Context(temp_dir=files.join(scratch, "tft")):
         names = root | "Plan" >> units.PlanUnits(options, plan)
 
-        # From here to the fragments: one fused stage, so rows are never held.
+        # From here to the fragments is one fused stage, so rows are never stored.
         rows = read_and_check(names["units"], options, plan)
         encoded = rows["checked"] | "Encode" >> beam.ParDo(EncodeBatch(plan.config))
         written = encoded | "Write" >> WriteShards(
@@ -75,7 +75,7 @@ def define_pipeline(
 def _analyze(
     shards: beam.PCollection, options: Options, plan: Plan, scratch: str
 ) -> Any:
-    """Makes the transform graph; a shard's summary is all that its analyzers need."""
+    """Makes the transform graph; its analyzers need no more than shards' summaries."""
     assert options.output is not None
     splits = summaries.graph_splits(options.splits)
     return (

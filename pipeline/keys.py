@@ -1,7 +1,7 @@
-"""Names to keys, and keys to places.
+"""Makes keys of names, and places of keys.
 
-Everything that a row's place depends on is its key and the seed, so the order of
-listings, the number of workers and the rest of the data do not matter.
+A row's place depends on its key and the seed only: not on the order of listings, on the
+number of workers or on the rest of the data.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ def _hash(seed: int, purpose: bytes, text: str) -> int:
 
 
 def rank_of(key: str, seed: int) -> int:
-    """Returns a key's place in the order of its shard, and for `--limit`."""
+    """Returns a key's rank, which orders a shard; `--limit` takes the lowest."""
     return _hash(seed, b"rank", key)
 
 
 def shard_of(key: str, seed: int, shards: int) -> int:
-    """Returns the shard that a key lands in."""
+    """Returns the shard that a key goes to."""
     return _hash(seed, b"shard", key) % shards
 
 
@@ -43,27 +43,27 @@ def split_of(key: str, options: Options) -> str:
         if share < width:
             return split
         share -= width
-    return options.split_by[-1][0]  # the shares' rounding
+    return options.split_by[-1][0]  # shares are rounded
 
 
 def key_of(path: str, pattern: str, suffix: str, place: str = "") -> str:
-    """Returns the key of a file, or of a place in it.
+    """Makes the key of a file, or of a place in it.
 
     Args:
-        path: the file's.
+        path: the file's path.
         pattern: the glob that matched it.
-        suffix: stripped off the end, where it is there.
-        place: `arrays.Place.suffix`.
+        suffix: stripped off the end of keys that end with it.
+        place: the place's `elements.Place.suffix`.
     """
     stem = os.path.splitext(_below(path, pattern))[0]
     return (stem + place).removesuffix(suffix)
 
 
 def _below(path: str, pattern: str) -> str:
-    """A matched path relative to the glob's fixed directory.
+    """Returns a matched path relative to the glob's fixed directory.
 
-    That is the last directory before the first wildcard: `aachen/x.png` for
-    `/data/*/*.png`.
+    That is the last directory before the first wildcard: with `/data/*/*.png`,
+    `/data/aachen/x.png` is `aachen/x.png`.
     """
     wildcard = _WILDCARD.search(pattern)
     fixed = pattern[: wildcard.start()] if wildcard else pattern

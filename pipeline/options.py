@@ -1,8 +1,9 @@
 """Options: what the user asked for, checked.
 
-An option is declared once, as a field of `Options`: its type, its default, what it may
-be, what it does in words. Flags, `--help`, the keyword arguments of `convert`, the
-manifest's entries and the flex template's form are all made of these declarations.
+An option is declared once, as a field of `Options`: its type, its default, the values
+it may have, and what it does in words. Flags, `--help`, the keyword arguments of
+`convert`, the manifest's entries and the flex template's form are all made from these
+declarations.
 """
 
 import dataclasses
@@ -27,16 +28,16 @@ ACCEPT, WRITE = "what to accept", "where to write"
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """An option, but for its name and its default.
+    """An option, without its name and its default.
 
     Attributes:
-        group: the heading in `--help`; what stands under `WRITE` is of `convert` alone.
-        label: its name in a form.
-        help: what it does.
-        value: what it may be.
+        group: the heading in `--help`; options under `WRITE` are for `convert` only.
+        label: the option's name in a form.
+        help: what the option does.
+        value: the kind of value that it takes.
         many: whether it takes several values.
         required: whether it has to be given.
-        default_in_words: in `--help`, in place of the default itself.
+        default_in_words: what `--help` says in place of the default itself.
     """
 
     group: str
@@ -62,7 +63,7 @@ def _option(
 
 
 def declared(cls: type) -> dict[str, Option]:
-    """The options that a dataclass declares, by name."""
+    """Returns the options that a dataclass declares, by name."""
     return {
         field.name: field.metadata["option"]
         for field in dataclasses.fields(cls)
@@ -71,7 +72,7 @@ def declared(cls: type) -> dict[str, Option]:
 
 
 def _with_attributes(cls: type[T]) -> type[T]:
-    """Adds to a class's docstring what its declared options do."""
+    """Adds the declared options to a class's docstring, with what they do."""
     lines = [f"        {name}: {found.help}" for name, found in declared(cls).items()]
     cls.__doc__ = "\n".join([str(cls.__doc__).rstrip(), *lines])
     return cls
@@ -86,12 +87,12 @@ class Options:
     `size="360x480"` or `size=(360, 480)`.
 
     Raises:
-        UsageError: an option is not what it may be, or two contradict each other.
+        UsageError: an option's value is not possible, or two contradict each other.
 
     Attributes:
         class_map: what the values of label maps mean.
         official_rows: (split, rows) of the dataset as published.
-        notes: what you should know of that dataset, a line each.
+        notes: what you should know about that dataset, a line each.
     """
 
     class_map: ClassMap
@@ -189,7 +190,7 @@ class Options:
         "resize to this; without it rows keep their sizes",
         values.size(),
     )
-    # Nothing of a picture is cut off, and no pixel is added to it.
+    # It loses no part of the picture, and adds none.
     resize: features.Resize = _option(
         "stretch",
         ENCODE,
@@ -244,7 +245,7 @@ class Options:
         values.choice_of(lambda: (stored_masks.AUTO, *stored_masks.ENCODINGS)),
         default_in_words=f"auto, which is {stored_masks.AUTO_IN_WORDS}",
     )
-    # Most models take 0..1, and it needs no statistics of the training split.
+    # Most models that are trained from scratch take this; it needs no statistics.
     normalize: features.Normalize = _option(
         "unit",
         ENCODE,
@@ -260,7 +261,7 @@ class Options:
         "keep the source's bytes, or the resized picture",
         values.choice(*typing.get_args(features.ImageStorage)),
     )
-    # Within the 100 to 200 MB that TensorFlow's guide to performance advises.
+    # TensorFlow's performance guide advises 100 to 200 MB.
     shard_mb: int = _option(
         128,
         ENCODE,
@@ -269,7 +270,7 @@ class Options:
         values.whole(at_least=1, metavar="MIB"),
     )
 
-    # A row that is lost without a word is what this program is there to end.
+    # No row may get lost unless you allow it.
     max_rejected: float = _option(
         0.0,
         ACCEPT,
@@ -318,7 +319,7 @@ class Options:
     )
 
     def __post_init__(self) -> None:
-        """Refuses what cannot work, before anything starts."""
+        """Reads the options' values, and refuses what cannot work."""
         for name, option in declared(Options).items():
             given = getattr(self, name)
             if given != Options.__dataclass_fields__[name].default:
@@ -378,7 +379,7 @@ class Options:
                 f"--split_list names the split {min(listed - labels)!r}, which has no "
                 "--label_maps"
             )
-        # Whether label maps without --images have images of their own, files tell.
+        # Label maps without --images may have images of their own; their files tell.
         if images - labels:
             split = min(images - labels)
             raise UsageError(
@@ -387,7 +388,7 @@ class Options:
 
     @property
     def with_segments(self) -> bool:
-        """Whether label maps need the segments in the JSON beside them."""
+        """Whether label maps need the segments in the JSON beside their folder."""
         return self.class_map.encoding == "coco_panoptic"
 
     @property
@@ -422,14 +423,15 @@ class Options:
         """Reads the options that a manifest keeps.
 
         Args:
-            tree: as `to_json` makes it; what this version does not know is left out.
-            class_map: of the dataset.
+            tree: as `to_json` makes it; options that this version does not know are
+                left out.
+            class_map: the dataset's class map.
         """
         known = declared(cls).keys() & tree.keys()
         return cls(class_map=class_map, **{name: tree[name] for name in known})
 
 
-# The class map has a file of its own; the others are of the run.
+# The class map has a file of its own; the others are about the run.
 _NOT_OF_THE_DATASET = ("class_map", "overwrite", "output", "notes")
 
 
@@ -437,7 +439,7 @@ def read(name: str, option: Option, given: Any) -> Any:
     """Reads what the user gave for an option.
 
     Raises:
-        UsageError: it is not what the option may be.
+        UsageError: it is not a possible value of the option.
     """
     try:
         return option.value.read(given)
@@ -446,6 +448,6 @@ def read(name: str, option: Option, given: Any) -> Any:
 
 
 def _default_name(class_map_name: str) -> str:
-    """Makes the beginning of a file name of a class map's name."""
+    """Makes a class map's name fit to begin a file name."""
     name = re.sub(r"[^A-Za-z0-9_]+", "_", class_map_name)
     return name if re.fullmatch(_NAME, name) else f"dataset_{name}"

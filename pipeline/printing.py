@@ -1,4 +1,4 @@
-"""What the commands print before and after a run."""
+"""Prints what the commands show before and after a run."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def print_plan(options: Options, plan: Plan) -> None:
-    """Shows what is about to be made, and how large it will be."""
+    """Prints what is about to be made, and how large it will be."""
     config = plan.config
     size = "x".join(map(str, config.size)) if config.size else "native sizes"
     if config.resize == "tile":
@@ -43,7 +43,7 @@ def print_plan(options: Options, plan: Plan) -> None:
 
 
 def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
-    """Shows how the rows are cut, and what Beam is told."""
+    """Prints how the rows are cut, and Beam's options."""
     table = [["split", "rows", "shards", "units", "rows/unit", "bytes"]]
     for split, cut in plan.splits.items():
         approximately = "~" if cut.record_files else ""
@@ -74,23 +74,14 @@ def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
         print(f"--{name}={','.join(value) if isinstance(value, list) else value}")
 
 
-def print_outcome(outcome: "Outcome") -> None:
-    """Shows what a conversion came to."""
-    if outcome.status == "dry run":
-        print("nothing was started, and nothing written")
-    elif outcome.status == "handed over":
-        print(
-            f"the job is handed over; at its end {outcome.directory} has "
-            f"{dataset_files.MANIFEST}"
-        )
-    else:
-        _print_summary(outcome.directory, outcome.counters)
-        for warning in outcome.warnings:
-            print(f"maskbeam: {warning['message']}", file=sys.stderr)
+def print_summary(directory: str, counters: Mapping[str, int]) -> None:
+    """Prints what was written, class by class.
 
-
-def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
-    """Shows what was written, class by class."""
+    Args:
+        directory: the dataset's directory.
+        counters: how many `rows` were read, and how many `label_maps` and `images` were
+            decoded; work that a runner tried again is counted again.
+    """
     manifest = files.read_json(files.join(directory, dataset_files.MANIFEST))
     stats = files.read_json(files.join(directory, dataset_files.STATS))
     table = [["split", "records", "shards", "bytes"]]
@@ -118,11 +109,17 @@ def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
     print(f"{manifest['rejected']:,} rows rejected; written to {directory}")
 
 
+def print_warnings(warnings: Sequence[Mapping[str, str]]) -> None:
+    """Prints what you should know about the data, on the standard error."""
+    for warning in warnings:
+        print(f"maskbeam: {warning['message']}", file=sys.stderr)
+
+
 def print_rejections(paths: Sequence[str]) -> None:
-    """Shows the first few, for you would have to open a file otherwise.
+    """Prints the first few rejections, so that you need not open a file.
 
     Args:
-        paths: of the files that name them, a line each.
+        paths: the files that name them, a line each.
     """
     count = 0
     for line in (line for path in paths for line in files.lines(path)):
@@ -134,7 +131,7 @@ def print_rejections(paths: Sequence[str]) -> None:
 
 
 def print_classes(stats: Mapping[str, Any]) -> None:
-    """Shows each class's share of the pixels by split, and its weight."""
+    """Prints each class's share of the pixels by split, and its weight."""
     splits = stats["splits"]
     weights = stats["class_weights"]["median_frequency"]
     table = [["class", *(f"{split} %" for split in splits), "images", "weight"]]
@@ -173,7 +170,7 @@ def print_table(rows: list[list[str]]) -> None:
 
 
 def human_bytes(count: float) -> str:
-    """Formats a number of bytes, as `4.6 MB`."""
+    """Writes a number of bytes as `4.6 MB`."""
     for unit in _UNITS:
         if count < 1000 or unit == _UNITS[-1]:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

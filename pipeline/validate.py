@@ -1,4 +1,4 @@
-"""Every check of a conversion, without the conversion."""
+"""Runs every check of a conversion, but converts nothing."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class Findings:
         rejected: rows that would not.
         duplicates: keys that are twice in one split of record files: how many, and the
             first few in words.
-        rejections: the files of them, a JSON line each.
+        rejections: the files that name rejected rows, a JSON line each.
     """
 
     accepted: int
@@ -42,7 +42,7 @@ def define_pipeline(
     Args:
         root: the pipeline.
         options: what would be converted.
-        plan: how, by `survey`.
+        plan: how it is cut, from `survey`.
         scratch: a directory for the findings.
     """
     names = root | "Plan" >> units.PlanUnits(options, plan)

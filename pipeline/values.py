@@ -1,6 +1,6 @@
-"""What an option may be: read from text, or taken as Python has it, and checked.
+"""The values of options: read from text, or taken as Python has them, and checked.
 
-A kind of value reads what the user gave, or raises ValueError. Its message goes on from
+A kind of value reads what the user gave, or raises ValueError. The message continues
 the option's name: "--size '20' must be HEIGHTxWIDTH".
 """
 
@@ -20,11 +20,11 @@ _STORE = "[a-z0-9]+://"  # that all workers reach
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Files of one side of one split.
+    """Label maps, images or lists of one split, by name.
 
     Attributes:
-        split: the split that they are of.
-        pattern: a glob, or a path, on any Beam filesystem; local ones are absolute.
+        split: the split that the files belong to.
+        pattern: a glob or a path on any of Beam's filesystems; absolute if it is local.
     """
 
     split: str
@@ -33,13 +33,13 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class RecordKeys:
-    """Where in a record file a row's parts are: features, columns or extensions.
+    """The names of a row's parts in a record file: features, columns or extensions.
 
-    None leaves it to the format (`record_files.Reader.resolve`).
+    None leaves the name to the format (`record_files.Reader.resolve`).
 
     Attributes:
         label: the encoded label map.
-        image: the encoded image; empty for none.
+        image: the encoded image; empty to leave images out.
         key: the row's key; empty to number the rows of each file.
     """
 
@@ -53,11 +53,11 @@ class Value:
     """A kind of value.
 
     Attributes:
-        read: from what the user gave to the value.
+        read: makes the value of what the user gave.
         pattern: a regular expression that its text matches, for forms.
         metavar: what stands for it in `--help`.
-        choices: gives all that it may be; nothing where there are too many to list.
-        is_switch: whether it is true or false; a flag then has no value.
+        choices: returns all possible values; () if there are too many to list.
+        is_switch: whether it is true or false; its flag then takes no value.
     """
 
     read: Callable[[Any], Any]
@@ -68,7 +68,7 @@ class Value:
 
 
 def whole(at_least: int | None = None, metavar: str = "N") -> Value:
-    """A whole number, of at least some value."""
+    """Returns the kind of whole numbers, which may have a smallest one."""
 
     def read(given: Any) -> int:
         try:
@@ -86,7 +86,7 @@ def whole(at_least: int | None = None, metavar: str = "N") -> Value:
 
 
 def share(metavar: str = "SHARE") -> Value:
-    """A part of a whole: 0 to 1."""
+    """Returns the kind of shares: parts of a whole, 0 to 1."""
 
     def read(given: Any) -> float:
         value = number(given)
@@ -101,7 +101,7 @@ def number(given: Any) -> float:
     """Reads any number.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a number.
     """
     try:
         return float(given)
@@ -110,7 +110,7 @@ def number(given: Any) -> float:
 
 
 def switch() -> Value:
-    """True or false; on the command line, there or not."""
+    """Returns the kind of switches: True or False; as a flag, there or not."""
 
     def read(given: Any) -> bool:
         if not isinstance(given, bool):
@@ -121,12 +121,12 @@ def switch() -> Value:
 
 
 def choice(*names: str) -> Value:
-    """One of some names."""
+    """Returns the kind that is one of some names."""
     return choice_of(lambda: names)
 
 
 def choice_of(names: Callable[[], tuple[str, ...]]) -> Value:
-    """One of the names that there are when it is given."""
+    """Returns the kind that is one of the names known when it is read."""
 
     def read(given: Any) -> str:
         if given not in names():
@@ -139,12 +139,12 @@ def choice_of(names: Callable[[], tuple[str, ...]]) -> Value:
 def text(
     metavar: str | None = None, pattern: str = ".+", must: str = "must be text"
 ) -> Value:
-    """Text that a regular expression matches.
+    """Returns the kind of text that a regular expression matches.
 
     Args:
         metavar: what stands for it in `--help`.
         pattern: the regular expression.
-        must: what is said of text that it does not match.
+        must: the message for text that it does not match.
     """
 
     def read(given: Any) -> str:
@@ -156,7 +156,7 @@ def text(
 
 
 def size() -> Value:
-    """A height and a width, in pixels: `360x480`, or (360, 480)."""
+    """Returns the kind of sizes in pixels: `360x480`, or (360, 480)."""
     side = whole()
 
     def read(given: Any) -> tuple[int, int]:
@@ -198,7 +198,7 @@ def split_and_pattern(text: str) -> tuple[str, str]:
     """Reads `val=GLOB` as (val, GLOB), and `GLOB` as ("", GLOB).
 
     Raises:
-        ValueError: no glob is there.
+        ValueError: there is no glob.
     """
     match = _SPLIT.match(text)
     split, pattern = match.groups() if match else ("", text)
@@ -213,7 +213,7 @@ def absolute(path: str) -> str:
 
 
 def several(given: Any) -> list[Any]:
-    """Makes a list of what may be given as one, as many, or by split."""
+    """Makes a list of a single value, of many, or of values by split."""
     if isinstance(given, Mapping):
         return [
             f"{split}={os.fspath(one)}"
@@ -231,7 +231,7 @@ def _sources(given: Any) -> tuple[Source, ...]:
 
 
 def _source(given: Any) -> Source:
-    """Reads a glob; or a source, also as JSON has it."""
+    """Reads a glob, or a source, which may be as JSON has it."""
     if isinstance(given, Source):
         return given
     if isinstance(given, Mapping):

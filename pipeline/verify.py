@@ -1,9 +1,9 @@
-"""Whether a dataset on disk is the one that was written.
+"""Checks whether a dataset on disk is the one that was written.
 
-Four questions: do the shards hold what the manifest says, does every record parse and
-load, are the constants in the transform graph those that the records' own pixels give,
-and, where the raw rows are at hand, does serving make of them what the records hold.
-Nothing here trusts `stats.json`: it is one of the things that are checked.
+Do the shards hold what the manifest says? Does every record parse and load? Do the
+statistics and the constants in the transform graph follow from the records' pixels?
+Nothing here trusts `stats.json`: it is checked too. `verify_sources` compares records
+with raw rows.
 """
 
 import collections
@@ -26,11 +26,11 @@ ALL_WELL = "shards, records and graph agree"
 
 
 def find_faults(directory: str) -> list[str]:
-    """Checks a dataset, and returns what is wrong with it, a line each.
+    """Checks a dataset; returns what is wrong with it, a line each.
 
     Raises:
         FileNotFoundError: there is no dataset.
-        ValueError: its manifest is of an unknown format.
+        ValueError: its manifest has an unknown format.
     """
     manifest = read_manifest(directory)
     config = read_config(manifest)
@@ -68,7 +68,7 @@ def find_faults(directory: str) -> list[str]:
 
 
 def _check_shard(path: str, shard: dict[str, Any]) -> list[str]:
-    """Holds a file against its line in the manifest."""
+    """Checks a file against its entry in the manifest; returns what is wrong."""
     if not files.exists(path):
         return ["the file is missing"]
     checksum, size = hashlib.sha256(), 0
@@ -89,7 +89,7 @@ def _check_records(
     total: summaries.Summary,
     keys: collections.Counter[bytes],
 ) -> Iterator[str]:
-    """Loads every record, and adds its pixel counts to the total."""
+    """Loads every record, and adds its summary to the total; yields what is wrong."""
     parse = record_columns.record_parser(config)
     found = 0
     try:
@@ -113,7 +113,7 @@ def _check_records(
 def _summary(
     columns: dict[str, tf.Tensor], config: features.Config
 ) -> summaries.Summary:
-    """Counts a record's pixels in what the model would get."""
+    """Summarises a record, from the tensors that the model would get."""
     # Scale 1 and offset 0 leave the image's levels as they are.
     constants = record_columns.Constants(tf.ones([3]), tf.zeros([3]))
     plain = dataclasses.replace(config, weight_map="none", presence=False, boundary=0)
@@ -155,7 +155,7 @@ def _check_stats(
 
 
 def _check_graph(directory: str, constants: Mapping[str, Any]) -> Iterator[str]:
-    """Holds the graph's constants against those of the training split's pixels."""
+    """Checks the graph's constants against the training split's pixels."""
     graph = tft.TFTransformOutput(files.join(directory, dataset_files.TRANSFORM_GRAPH))
     no_bytes = {name: tf.constant([""]) for name in graph.raw_feature_spec()}
     outputs = graph.transform_raw_features(no_bytes, drop_unused_features=True)

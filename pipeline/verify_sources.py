@@ -1,4 +1,4 @@
-"""Finds the raw rows that a dataset was made of, and compares serving with records."""
+"""Reads again the raw rows that a dataset was made of, and compares its records."""
 
 import collections
 import dataclasses
@@ -34,11 +34,11 @@ from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 def options_of(
     manifest: Mapping[str, Any], class_map: ClassMap, label_maps: Sequence[Source]
 ) -> Options:
-    """Returns the options that a dataset was made with, but for the label maps.
+    """Returns the options that a dataset was made with, with other label maps.
 
     Args:
-        manifest: of the dataset.
-        class_map: of the dataset.
+        manifest: the dataset's manifest.
+        class_map: the dataset's class map.
         label_maps: where the raw label maps are.
 
     Raises:
@@ -50,7 +50,7 @@ def options_of(
         made,
         label_maps=tuple(label_maps),
         images=tuple(source for source in made.images if source.split in splits),
-        # Rows that were left out have no record, and are passed over for that.
+        # Rows that these left out have no record, so they are passed over.
         images_only=(),
         split_list=(),
         limit=None,
@@ -97,15 +97,15 @@ def _record_rows(
 
 
 def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[str]]:
-    """Runs the serving model on raw rows, and compares it with the records.
+    """Compares what the serving model makes of raw rows with their records.
 
     Args:
-        directory: of the dataset.
+        directory: the dataset's directory.
         label_maps: where the raw label maps are; images are where they were when the
             dataset was made.
 
     Returns:
-        How many rows were compared, and what differs, a line each.
+        How many rows were compared, and the differences, a line each.
 
     Raises:
         FileNotFoundError: there is no dataset, or no serving model.
@@ -137,7 +137,7 @@ def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[s
 def _record_places(
     directory: str, manifest: Mapping[str, Any]
 ) -> dict[tuple[str, str], tuple[str, int, int]]:
-    """Finds each record: (split, key) to (path, offset, length)."""
+    """Finds where each record is: (split, key) to (path, offset, length)."""
     places = {}
     for split, found in manifest["splits"].items():
         for shard in found["shards"]:
@@ -152,7 +152,7 @@ def _record_places(
 
 
 def _record_key(raw: RawRow, config: features.Config) -> str:
-    """Returns the key of a raw row's record, or of its first tile."""
+    """Returns the key of a raw row's record, or of its first tile if it has tiles."""
     if config.resize != "tile" or raw.label_bytes is None:
         return raw.key
     found = picture_header.read_header(raw.label_bytes)

@@ -1,6 +1,6 @@
-"""What is computed on label maps and images, in records, graph and serving alike.
+"""What is computed on label maps and images, and how a dataset is read.
 
-What you import from here: `load`, `one_hot`, `expand`, `stitch`, `load_transform`,
+Import from here: `load`, `one_hot`, `expand`, `stitch`, `load_transform`,
 `attach`, `ClassMap`.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from maskbeam.transforms.tiles import stitch
 
 _PLACES = {"ClassMap": "classes", "stitch": "tiles"}
-# Their modules load TensorFlow, which takes seconds: not before one is called.
+# Their modules load TensorFlow, which takes seconds, so only once one is called.
 _PLACES_WITH_TENSORFLOW = {
     "attach": "serving",
     "expand": "masks",

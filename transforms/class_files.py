@@ -1,4 +1,4 @@
-"""Class maps as YAML files: read, checked field by field, written; and the presets.
+"""Reads and writes class maps as YAML files, checked field by field; has the presets.
 
 A file has the fields of `classes.ClassMap`, or names another map and what to change:
 
@@ -35,7 +35,7 @@ _MAP_FIELDS = {
     "ignore",
     "others",
     "classes",
-    "dataset",  # where the files are: read by `pipeline/datasets.py`
+    "dataset",  # where the files are: read by `pipeline/planning/published.py`
 }
 _DERIVED_FIELDS = {"name", "base", "merge", "drop", "order", "ignore", "others"}
 _CLASS_FIELDS = {"name", "ids", "color"}
@@ -48,13 +48,13 @@ def parse_class_map(
 
     Args:
         text: the YAML.
-        source: where it is from, for messages.
-        files: the file that the text is of, before it those that it is the base of.
-            Beside it a `base` that is a file is looked for.
+        source: where the text is from, for messages.
+        files: the files that led here, each the `base` of the one before; the last one
+            holds the text, and a `base` of its own is looked for beside it.
 
     Raises:
-        ValueError: it is no YAML, or no class map; the message names `source` and the
-            field.
+        ValueError: the text is not YAML, or not a class map; the message names
+            `source` and the field.
     """
     try:
         tree = yaml.safe_load(text)
@@ -130,7 +130,7 @@ def _color(value: Any, what: str) -> Color:
 
 
 def _color_codes(value: Any, what: str) -> tuple[int, ...]:
-    """One colour, or a list of colours, as codes."""
+    """Reads one colour, or a list of colours, as codes."""
     if isinstance(value, list) and not any(isinstance(v, list) for v in value):
         value = [value] if value else []
     if not isinstance(value, list):
@@ -139,7 +139,7 @@ def _color_codes(value: Any, what: str) -> tuple[int, ...]:
 
 
 def _derive(tree: Mapping[str, Any], files: tuple[pathlib.Path, ...]) -> ClassMap:
-    """Makes a map from another: classes merged, dropped, put in another order."""
+    """Makes a map from another: merges, drops and reorders its classes."""
     base_name = _text(tree.get("base"), "`base`")
     local = (files[-1].parent if files else pathlib.Path()) / base_name
     if local in files:
@@ -216,10 +216,10 @@ def _integers(value: Any, what: str) -> tuple[int, ...]:
 
 
 def load_class_map(name_or_path: str) -> ClassMap:
-    """Reads a class map by preset name, or from a YAML file.
+    """Reads a preset, or a class map from a YAML file.
 
     Raises:
-        ValueError: neither a preset nor a file, or not a class map.
+        ValueError: it is neither a preset nor a file, or the file is no class map.
     """
     if name_or_path in preset_names():
         return preset(name_or_path)
@@ -233,7 +233,7 @@ def load_class_map(name_or_path: str) -> ClassMap:
 
 
 def _load_file(files: tuple[pathlib.Path, ...]) -> ClassMap:
-    """Reads the last of some files, each the base of the one before."""
+    """Reads the last of some files, each of which is the base of the one before."""
     path = files[-1]
     try:
         text = path.read_text(encoding="utf-8")
@@ -243,22 +243,22 @@ def _load_file(files: tuple[pathlib.Path, ...]) -> ClassMap:
 
 
 def preset_names() -> list[str]:
-    """Returns the names of the class maps that come with the package."""
+    """Returns the names of the class maps that come with the package, sorted."""
     return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
 
 
 def preset_yaml(name: str) -> str:
-    """Returns a preset's YAML, comments and all."""
+    """Returns a preset's YAML, with its comments."""
     return (_PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def preset(name: str) -> ClassMap:
-    """Returns a preset's class map."""
+    """Reads a preset's class map."""
     return parse_class_map(preset_yaml(name), f"preset {name}")
 
 
 def to_yaml(class_map: ClassMap) -> str:
-    """Writes a map as the YAML that `load_class_map` reads."""
+    """Returns a map as the text of a YAML file, which `load_class_map` reads."""
     classes = [_class_fields(c, class_map) for c in class_map.classes]
     ignore = list(class_map.ignore)
     head = yaml.safe_dump(

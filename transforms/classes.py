@@ -1,7 +1,7 @@
 """The class map: which ids a label map holds, and which class each one becomes.
 
-The index of a class is its position in the list. From a map come the forward table
-(id -> index, in the graph) and the inverse (index -> id).
+The index of a class is its position in the list. A map makes the forward table
+(id -> index, in the graph) and the inverse table (index -> id).
 """
 
 import collections
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from maskbeam.transforms.png_kinds import Encoding
 
 MAX_ID = 65535  # the largest id that is looked up, and the largest sample of a PNG
-MAX_CLASSES = 65535  # as 16-bit class indices, 65535 being the ignored one
+MAX_CLASSES = 65535  # an index has 16 bits, and 65535 means ignored
 
 IGNORED = -1  # in the forward table and in `label`
 UNKNOWN = -2  # in the forward table only: the map does not name the id
@@ -34,9 +34,9 @@ class LabelClass:
     Attributes:
         name: unique within its map.
         ids: the label values that mean this class; several are merged into it. The
-            first is the one that the inverse map gives back. Of colour maps they are
-            colour codes (`color_code`).
-        color: RGB, 0..255, for pictures; None where the map gives none.
+            inverse table has the first. In colour maps they are colour codes
+            (`color_code`).
+        color: RGB, 0..255, for pictures; None if the map has none.
     """
 
     name: str
@@ -49,14 +49,14 @@ class ClassMap:
     """A checked class map.
 
     Attributes:
-        name: of the map, and by default of the dataset that is made with it.
+        name: the map's name, and by default the name of datasets made with it.
         classes: in the order of their indices.
         ignore: label values that are dropped from training: index -1, a zero vector.
-        others: what a value that is in no list means: `error`, the row is rejected,
-            or `ignore`.
+        others: what happens to values in no list: `error` rejects the row, `ignore`
+            ignores the pixels.
         encoding: how a label map's samples hold label values.
 
-            - `index`: the sample is the value; of palette files the palette's index.
+            - `index`: the sample is the value; in palette files, the palette's index.
             - `color`: the colour is the value.
             - `panoptic`: value * divisor + instance, as a grey sample or as
               R + 256 G + 65536 B.
@@ -65,7 +65,7 @@ class ClassMap:
             - `ade20k`: R / 10 * 256 + G (the full ADE20K, `*_seg.png`).
             - `coco_panoptic`: R + 256 G + 65536 B is a segment of the JSON beside the
               folder, whose category is the value.
-        divisor: of `panoptic` and `instance`; 0 for all others.
+        divisor: for `panoptic` and `instance`; 0 for all other encodings.
 
     Raises:
         ValueError: the map contradicts itself; the message says where.
@@ -79,7 +79,7 @@ class ClassMap:
     divisor: int = 0
 
     def __post_init__(self) -> None:
-        """Refuses a map that gives an id two meanings, or none."""
+        """Refuses a map that contradicts itself."""
         if not 1 <= len(self.classes) <= MAX_CLASSES:
             raise ValueError(
                 f"class map {self.name!r} has {len(self.classes)} classes; "
@@ -142,7 +142,7 @@ class ClassMap:
         return MAX_ID
 
     def describe(self, value: int) -> str:
-        """Names a label value: `7`, or `(128, 64, 128)`."""
+        """Returns a label value in words: `7`, or `(128, 64, 128)`."""
         return str(color_levels(value) if self.encoding == "color" else value)
 
     @property
@@ -162,29 +162,29 @@ class ClassMap:
         return tuple(sorted([*ids, *self.ignore]))
 
     def id_depth(self, sample_depth: int) -> Literal[8, 16]:
-        """Returns the bits of an id, as `forward_table` takes it.
+        """Returns the bits of an id, for `forward_table`.
 
         Args:
             sample_depth: the bits of the label map's samples.
         """
-        if self.encoding == "color":  # ids are positions in `values`, and one beyond
+        if self.encoding == "color":  # ids are positions in `values`, and one more
             return 8 if len(self.values) < 256 else 16
         if self.encoding in ("index", "coco_panoptic") and sample_depth <= 8:
             return 8
         return 16
 
     def forward_table(self, id_depth: int) -> npt.NDArray[np.int32]:
-        """The class index of every id: i32[2**id_depth].
+        """Makes the table from id to class index: i32[2**id_depth].
 
-        An id is the label value itself, and of colour maps the colour's position in
-        `values`; the largest stands for all other colours.
+        An id is the label value itself. In colour maps it is the colour's position in
+        `values`, and the largest id stands for all other colours.
 
         Args:
             id_depth: 8 or 16.
 
         Returns:
-            The index, or `IGNORED`, or `UNKNOWN` for an id that the map does not name
-            and does not ignore.
+            For each id its class index, `IGNORED`, or `UNKNOWN` if the map neither
+            names nor ignores it.
         """
         others = IGNORED if self.others == "ignore" else UNKNOWN
         table = np.full(2**id_depth, others, np.int32)
@@ -202,10 +202,10 @@ class ClassMap:
         return table
 
     def inverse_table(self) -> npt.NDArray[np.int32]:
-        """The label value of every class index: i32[K + 1], the last of ignored pixels.
+        """Makes the table from class index to label value: i32[K + 1].
 
-        A class of several values gives the first. Ignored pixels give the first value
-        of `ignore`; where there is none, 255, or 65535 if that is a class's.
+        A class of several values has the first. The last entry is for ignored pixels:
+        the first value of `ignore`; without one, 255, or 65535 if 255 is a class's.
         """
         values = [label_class.ids[0] for label_class in self.classes]
         free = (255, 65535, *range(MAX_ID))
@@ -213,17 +213,18 @@ class ClassMap:
         return np.array([*values, ignored], np.int32)
 
     def palette(self) -> npt.NDArray[np.uint8]:
-        """The colour of every class index: u8[K + 1 3], the last of ignored pixels.
+        """Makes the table from class index to colour: u8[K + 1 3].
 
-        Classes without a colour get one by their index, as VOC's development kit has
-        it (`VOClabelcolormap`): the index's bits dealt to red, green and blue, from
-        the highest bit of a level down. Ignored pixels are black.
+        A class without a colour gets one by its index, counted from 1, as VOC's
+        development kit has it (`VOClabelcolormap`): the number's bits are dealt to
+        red, green and blue, from the highest bit of a level down. The last entry is
+        for ignored pixels: black.
         """
         colors = [c.color or _voc_color(i + 1) for i, c in enumerate(self.classes)]
         return np.array([*colors, (0, 0, 0)], np.uint8)
 
     def describe_ids(self) -> str:
-        """Names the declared values: `0..10, or 11 (ignored)`."""
+        """Returns the declared values in words: `0..10, or 11 (ignored)`."""
         ids = self._describe([value for c in self.classes for value in c.ids])
         if not self.ignore:
             return ids
@@ -237,7 +238,7 @@ class ClassMap:
 
 
 def color_code(color: Sequence[int]) -> int:
-    """Makes one number of a colour: 65536 R + 256 G + B."""
+    """Makes a colour one number: 65536 R + 256 G + B."""
     red, green, blue = color
     return red << 16 | green << 8 | blue
 
@@ -256,17 +257,17 @@ def _voc_color(number: int) -> Color:
 
 
 def numbered(num_classes: int, ignore: Sequence[int] = ()) -> ClassMap:
-    """Makes the class map of `--num_classes`: class i is id i, named by its number.
+    """Makes the class map of `--num_classes`: class i is id i, named `class_i`.
 
     Raises:
-        ValueError: an ignored id is one of a class, or as `ClassMap` does.
+        ValueError: an ignored id is a class's, or `ClassMap` refuses the map.
     """
     classes = tuple(LabelClass(f"class_{i}", (i,)) for i in range(num_classes))
     return ClassMap(f"classes{num_classes}", classes, tuple(ignore))
 
 
 def _ranges(values: Sequence[int]) -> str:
-    """Sorted values as `0..10, 13`, so that a message stays one line."""
+    """Writes values, sorted, as `0..10, 13`, so that a message stays on one line."""
     parts: list[list[int]] = []
     for value in sorted(values):
         if parts and value == parts[-1][1] + 1:

@@ -1,4 +1,4 @@
-"""What lies where in a dataset's directory: for writer and reader alike."""
+"""The names of a dataset's files, for the writer and the readers."""
 
 TRANSFORM_GRAPH = "transform_graph"
 SERVING = "serving"  # models by version, as model servers look for them
@@ -10,11 +10,11 @@ FEATURES = "features.json"  # this and the next are TFDS's
 DATASET_INFO = "dataset_info.json"
 MANIFEST = "manifest.json"  # written last: without it there is no dataset
 UNFINISHED = "unfinished.json"  # written first, removed last
-VERDICT = "verdict.json"  # in `rejected/`, where too much was rejected
+VERDICT = "verdict.json"  # in `rejected/`, if no dataset was made
 
 
 def rejected_file(split: str) -> str:
-    """Where a split's rejections lie; without a split, those whose split is unknown."""
+    """Returns the file of a split's rejections; "" is for rows of no known split."""
     return f"{REJECTED}/rejected-{split or 'unknown'}.jsonl"
 
 

@@ -1,7 +1,7 @@
-"""Encoded bytes to ids and image, one row at a time, exactly.
+"""Decodes label maps to ids, and images, one row at a time, exactly.
 
-The converter calls the leaf functions on the very rows that it writes; the transform
-graph maps the same functions over its batch.
+The converter calls the leaf functions on the rows that it writes; the transform graph
+maps the same functions over its batch.
 """
 
 import zlib
@@ -21,9 +21,9 @@ _DEPTH_AT, _COLOR_TYPE_AT, _CRC_AT, _HEADER_BYTES = 24, 25, 29, 33
 
 
 def _palette_to_grey() -> bytes:
-    """What the header of a palette file is XORed with to say grey.
+    """Makes what a palette file's header is XORed with to say grey.
 
-    CRC-32 is linear: changing one byte changes it by what depends on that byte alone.
+    CRC-32 is linear: what a changed byte changes in it depends on that byte alone.
     """
     palette, grey = bytearray(17), bytearray(17)  # "IHDR" and its 13 bytes
     palette[_COLOR_TYPE_AT - 12] = PALETTE
@@ -50,10 +50,10 @@ def grey_ids(encoded: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
         The file's own samples: dtype[H W].
 
     Raises:
-        tf.errors.InvalidArgumentError: the bytes are no whole PNG.
+        tf.errors.InvalidArgumentError: the bytes are not a whole PNG.
     """
     samples = tf.io.decode_png(encoded, channels=1, dtype=dtype)
-    return tf.squeeze(samples, axis=-1)  # where slicing would copy
+    return tf.squeeze(samples, axis=-1)  # slicing would copy
 
 
 def _choose(
@@ -61,14 +61,14 @@ def _choose(
     yes: Callable[[], tf.Tensor],
     no: Callable[[], tf.Tensor],
 ) -> tf.Tensor:
-    """`tf.cond`, but one that is known beforehand leaves no trace in a graph."""
+    """Does as `tf.cond`, but a condition known beforehand is not put in the graph."""
     if isinstance(condition, bool):
         return yes() if condition else no()
     return tf.cond(condition, yes, no)
 
 
 def _as_grey(encoded: tf.Tensor) -> tf.Tensor:
-    """A palette file as the grey one that it becomes by its header."""
+    """Makes a palette file a grey one, by changing its header."""
     header = tf.io.decode_raw(tf.strings.substr(encoded, 0, _HEADER_BYTES), tf.uint8)
     header = tf.bitwise.bitwise_xor(header, _PALETTE_TO_GREY)
     start = tf.strings.reduce_join(tf.gather(_BYTES, tf.cast(header, tf.int32)))
@@ -76,7 +76,7 @@ def _as_grey(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _shallow_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
-    """The samples of a grey or palette file of up to 8 bits: u8[H W].
+    """Decodes the samples of a grey or palette file of up to 8 bits: u8[H W].
 
     TensorFlow has no mode for palette indices, and scales samples of 1, 2 and 4 bits
     to 8.
@@ -94,19 +94,19 @@ def _shallow_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
 
 
 def _rgb(encoded: tf.Tensor) -> list[tf.Tensor]:
-    """Red, green and blue of an 8-bit file: i32[H W] each."""
+    """Decodes red, green and blue of an 8-bit file: i32[H W] each."""
     return tf.unstack(tf.cast(rgb_levels(encoded), tf.int32), axis=-1)
 
 
 def rgb_levels(encoded: tf.Tensor) -> tf.Tensor:
-    """The colours of an 8-bit PNG: string[] -> u8[H W 3]; alpha is left out."""
+    """Decodes the colours of an 8-bit PNG, without alpha: string[] -> u8[H W 3]."""
     return tf.io.decode_png(encoded, channels=3)
 
 
 def color_codes(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
-    """The colours of a PNG of any kind: i32[H W], as `classes.color_code` has them.
+    """Decodes the colours of any PNG: i32[H W], as `classes.color_code` makes them.
 
-    A colour of 16 bits is the 8-bit one that it is 257 times, or else -1.
+    Levels of 16 bits are divided by 257; colours that do not divide are -1.
     """
 
     def code(red: tf.Tensor, green: tf.Tensor, blue: tf.Tensor) -> tf.Tensor:
@@ -122,7 +122,7 @@ def color_codes(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
 
 
 def _panoptic_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
-    """What a panoptic sample has of the class: i32[H W]."""
+    """Decodes the label values in panoptic samples: i32[H W]."""
 
     def colored() -> tf.Tensor:
         red, green, blue = _rgb(encoded)
@@ -137,7 +137,7 @@ def _panoptic_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Ten
 
 
 def _grey_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
-    """The samples of a grey or palette file of any depth: i32[H W]."""
+    """Decodes the samples of a grey or palette file of any depth: i32[H W]."""
     return _choose(
         kind.depth == 16,
         lambda: tf.cast(grey_ids(encoded, tf.uint16), tf.int32),
@@ -146,7 +146,7 @@ def _grey_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
 
 
 def _color_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
-    """The places of colours in `class_map.values`: i32[H W], 65535 for others."""
+    """Finds the colours' positions in `class_map.values`: i32[H W], 65535 if none."""
     values = tf.constant(class_map.values, tf.int32)
     codes = color_codes(encoded, kind)
     flat = tf.reshape(codes, [-1])
@@ -160,7 +160,7 @@ def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
 
     Args:
         encoded: string[], a PNG.
-        kind: its colour type and depth: one of `KINDS` of the map's encoding.
+        kind: its colour type and depth, one of `KINDS` for the map's encoding.
         class_map: says how samples hold label values.
 
     Returns:
@@ -168,19 +168,19 @@ def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
         `class_map.forward_table` takes them.
 
     Raises:
-        tf.errors.InvalidArgumentError: the bytes are no whole PNG.
+        tf.errors.InvalidArgumentError: the bytes are not a whole PNG.
     """
     dtype = tf.uint8 if class_map.id_depth(kind.depth) == 8 else tf.uint16
     if class_map.encoding in ("index", "coco_panoptic"):
         if kind.depth == 16:
             return grey_ids(encoded, dtype)
         return _shallow_samples(encoded, kind)
-    # Of 65535, an unknown colour, 8 bits leave 255, which is that in 8 bits.
+    # 65535, an unknown colour, becomes 255, which is the unknown colour in 8 bits.
     return tf.cast(_wide_ids(encoded, kind, class_map), dtype)
 
 
 def _wide_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
-    """Ids i32[H W], as the map's encoding has them."""
+    """Decodes ids i32[H W], as the map's encoding has them."""
     if class_map.encoding == "color":
         return _color_ids(encoded, kind, class_map)
     if class_map.encoding == "ade20k":
@@ -202,10 +202,10 @@ def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
         i32[H W]: ids as the 16-bit `class_map.forward_table` takes them.
 
     Raises:
-        tf.errors.InvalidArgumentError: the bytes are no whole PNG, or of a kind that
-            the map's encoding does not read.
+        tf.errors.InvalidArgumentError: the bytes are not a whole PNG, or it is of a
+            kind that the map's encoding does not read.
     """
-    # Filled up, for `substr` fails on short strings with a message that holds them.
+    # Padded: `substr` fails on short strings, with a message that contains them.
     filled = tf.strings.join([encoded, "\0" * _HEADER_BYTES])
     fields = tf.io.decode_raw(tf.strings.substr(filled, _DEPTH_AT, 2), tf.uint8)
     depth, color_type = tf.unstack(fields, num=2)
@@ -223,7 +223,7 @@ def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
             tf.strings.as_string(depth),
         ]
     )
-    # The bytes hang on the requirement, for they are fewer than the pixels.
+    # The check guards the bytes, which are fewer than the pixels.
     start = require(is_read, message, tf.constant(0))
     encoded = tf.strings.substr(encoded, start, -1)
     return _wide_ids(encoded, Kind(color_type, depth), class_map)
@@ -232,11 +232,11 @@ def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
 def require(
     condition: tf.Tensor, message: tf.Tensor | str, value: tf.Tensor
 ) -> tf.Tensor:
-    """Gives `value` where a condition holds, and fails with the message elsewhere.
+    """Returns `value` if a condition holds, and fails with the message if not.
 
-    An assertion is an effect: a graph runs it even when nobody asks for what it
-    guards, so a serving graph that holds one wants a label map with every image.
-    Reading a number from the message is no effect, and fails with it.
+    An assertion is a side effect: a graph runs it even if nobody asks for what it
+    guards, so a serving graph with an assertion needs a label map with every image.
+    Reading a number from the message is no side effect, and fails with the message.
 
     Args:
         condition: bool[].
@@ -262,7 +262,7 @@ def image_levels(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def unturned_levels(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes an image as it lies in the file: string[], a JPEG or PNG -> u8[H W 3].
+    """Decodes an image as the file has it: string[], a JPEG or PNG -> u8[H W 3].
 
     JPEG's inverse transform is the exact integer one, which is also Pillow's: the
     default differs from it by up to 6 levels.

@@ -1,4 +1,4 @@
-"""Columns that a loss or a metric may want beside label and mask."""
+"""Columns that a loss or a metric may want besides label and mask."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ def columns(
     config: features.Config,
     class_weights: tf.Tensor | npt.NDArray[Any] | None,
 ) -> dict[str, tf.Tensor]:
-    """Makes the columns of one row that the configuration asks for.
+    """Makes the extra columns of one row that the configuration asks for.
 
     Args:
         label: int[H W], class indices, -1 where ignored.
-        config: which.
-        class_weights: f32[K], of the weight map.
+        config: says which columns.
+        class_weights: f32[K], for the weight map.
     """
     made = {}
     if config.weight_map != "none":
@@ -31,7 +31,7 @@ def columns(
 
 
 def weight_map(label: tf.Tensor, class_weights: tf.Tensor) -> tf.Tensor:
-    """Looks up the weight of each pixel's class: int[...] -> f32[...], 0 where ignored.
+    """Looks up the weight of each pixel's class: int[...] -> f32[...], 0 if ignored.
 
     Args:
         label: class indices, -1 where ignored.
@@ -42,7 +42,7 @@ def weight_map(label: tf.Tensor, class_weights: tf.Tensor) -> tf.Tensor:
 
 
 def presence(label: tf.Tensor, num_classes: int) -> tf.Tensor:
-    """Marks the classes of a label map: int[H W] -> f32[K], of 0 and 1.
+    """Finds the classes that occur in a label map: int[H W] -> f32[K], 0 or 1.
 
     Args:
         label: class indices, -1 where ignored.
@@ -58,11 +58,11 @@ def presence(label: tf.Tensor, num_classes: int) -> tf.Tensor:
 
 
 def boundary(label: tf.Tensor, width: int) -> tf.Tensor:
-    """Marks pixels that are near another class: int[H W] -> f32[H W], of 0 and 1.
+    """Marks the pixels that are near another class: int[H W] -> f32[H W], 0 or 1.
 
     A pixel is 1 if the square of 2 * width + 1 pixels around it holds a pixel of
-    another class. Ignored pixels are 0 and are no other class, and neither is what
-    lies beyond the picture.
+    another class. Ignored pixels are 0. They do not count as another class, and
+    neither does what lies beyond the picture.
 
     Args:
         label: class indices, -1 where ignored.

@@ -1,8 +1,8 @@
-"""Every column once: its name, where it lives, its dtype and shape.
+"""Every column once: its name, where it is, its dtype and shape.
 
-Raw columns go into the transform graph (and are what serving sends), summary
-columns go in only while the graph is made, model columns come out of it, and record
-columns are what lies in the TFRecords.
+Raw columns go into the transform graph and the serving model. Summary columns go into
+the graph only while it is made. Model columns come out. Record columns are in the
+TFRecords.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ IMAGE_PIXELS = "image_pixels"  # [1] pixels behind the two sums below
 IMAGE_SUM = "image_sum"  # [3] sum of the u8 levels, by channel
 IMAGE_SQUARE_SUM = "image_square_sum"  # [3] sum of their squares
 
-# Model columns: what the graph, `load` and serving give.
+# Model columns: what the graph, `load` and serving return.
 LABEL = "label"  # int[H W]: class index, -1 where ignored
 MASK = "mask"  # f32[H W K]: one-hot, all zero where ignored
 INDEX = "index"  # `load(..., packed=True)` has it in place of label and mask
@@ -32,11 +32,11 @@ BOUNDARY = "boundary"  # f32[H W]: 1 where another class is near
 HEIGHT = "height"  # only where rows of several sizes are padded to one batch
 WIDTH = "width"
 PNG_BYTES = "png_bytes"  # string: label values as the source's label maps have them
-COLOR_PNG_BYTES = "color_png_bytes"  # string: the same in the classes' colours
+COLOR_PNG_BYTES = "color_png_bytes"  # string: a picture in the classes' colours
 STATS_PREFIX = "stats/"  # constants of the training split, the same in every row
 
-# Features of others' tf.Examples, as DeepLab's builders write them (tensorflow/models,
-# research/deeplab/datasets/build_data.py), and most after them.
+# Features of tf.Examples made elsewhere, as DeepLab's builders name them
+# (tensorflow/models, research/deeplab/datasets/build_data.py), and most since.
 EXAMPLE_LABEL = "image/segmentation/class/encoded"
 EXAMPLE_IMAGE = "image/encoded"
 
@@ -47,7 +47,7 @@ IMAGE_WIDTH = "image/width"
 IMAGE_ENCODED = "image/encoded"
 IMAGE_FORMAT = "image/format"  # "png" or "jpeg"
 MASK_PREFIX = "mask/"  # + the mask encoding
-VALUE_SUFFIX = "/value"  # at varying sizes a mask column is stored as two
+VALUE_SUFFIX = "/value"  # if sizes vary, a mask column is stored as two
 SHAPE_SUFFIX = "/shape"
 
 Normalize = Literal["unit", "symmetric", "zscore"]
@@ -62,13 +62,13 @@ class Config:
 
     Attributes:
         num_classes: K, the depth of the one-hot axis.
-        mask_encoding: how a mask lies in the record, of `stored_masks.ENCODINGS`.
-        size: (height, width) in pixels of every row, or None where rows keep their own
+        mask_encoding: how records store masks: a name in `stored_masks.ENCODINGS`.
+        size: (height, width) in pixels of every row, or None if rows keep their own
             sizes.
-        resize: how a row gets to that size, as `geometry.fit_label` has it; `tile`
-            where rows are tiles of pictures.
+        resize: how rows are brought to that size (see `geometry`); `tile` if rows are
+            tiles of pictures.
         overlap: pixels that neighbouring tiles share.
-        with_images: whether rows have an image beside the label map.
+        with_images: whether rows have an image besides the label map.
         normalize: how `image` is scaled: `unit` 0..1, `symmetric` -1..1, `zscore`
             by the mean and deviation of the training split.
         image_storage: `original` keeps the source's bytes in the record, `png` the

@@ -1,7 +1,7 @@
-"""Sizes: labels are resized by nearest neighbour, always; images smoothly.
+"""Brings pictures to a size: label maps by nearest neighbour, images smoothly.
 
-A picture gets to a size in two steps, each of which may do nothing: it is scaled, and
-a window of the size is taken from it, which may reach beyond it.
+This takes two steps, each of which may do nothing: the picture is scaled, and a window
+of that size is taken from it, which may reach beyond it.
 
     stretch     each side scaled by itself
     letterbox   one scale, so that all of it fits in the window; centred
@@ -9,9 +9,9 @@ a window of the size is taken from it, which may reach beyond it.
     crop        not scaled; centred
     tile        not scaled; the window begins in its upper left corner
 
-What the window has beyond the picture is ignored in labels, and black in images. Only
-the window's own pixels are ever made: a picture of 1 x 40000 that is to cover a square
-would need more memory than there is.
+Beyond the picture, labels are ignored and images are black. Only the window's pixels
+are ever made: all of a picture of 1 x 40000 that is scaled to cover a square would need
+more memory than there is.
 """
 
 import tensorflow as tf
@@ -29,8 +29,8 @@ def fit_label(
     Args:
         label: class indices, of any integer dtype.
         size: (height, width) in pixels; None leaves the map as it is.
-        resize: how.
-        ignored: the value beyond the map.
+        resize: how, as above.
+        ignored: the value of pixels beyond the map.
     """
     if size is None:
         return label
@@ -46,7 +46,7 @@ def fit_image(
     Args:
         levels: red, green and blue, 0..255.
         size: (height, width) in pixels; None leaves the image as it is.
-        resize: how; with the same argument, `fit_label` takes the same window.
+        resize: how, as above; `fit_label` takes the same window.
     """
     if size is None:
         return levels
@@ -58,7 +58,7 @@ def fit_image(
 
 
 def _scaled_sides(sides: tf.Tensor, size: tuple[int, int], resize: Resize) -> tf.Tensor:
-    """The sides i64[2] after scaling, in whole numbers, rounded to the nearest."""
+    """Computes the sides after scaling: i64[2], rounded to the nearest."""
     if resize in _UNSCALED:
         return sides
     new = tf.constant(size, tf.int64)
@@ -73,9 +73,9 @@ def _scaled_sides(sides: tf.Tensor, size: tuple[int, int], resize: Resize) -> tf
 
 
 def _corner(scaled: tf.Tensor, size: tuple[int, int], resize: Resize) -> tf.Tensor:
-    """Where the window begins in the scaled picture: i64[2], negative before it.
+    """Computes the window's corner in the scaled picture: i64[2], negative before it.
 
-    Where a margin is odd, its larger half is at the bottom, or the right.
+    If a margin is odd, its larger half is at the bottom, or on the right.
     """
     if resize == "tile":
         return tf.zeros([2], tf.int64)
@@ -89,11 +89,11 @@ def _nearest(
     corner: tf.Tensor,
     beyond: int,
 ) -> tf.Tensor:
-    """The window of a scaled picture [H W ...], of its own values.
+    """Takes the window of a scaled picture [H W ...], by nearest neighbour.
 
-    The sample taken is the one whose square holds the centre of the new pixel, and on
-    a border the right or lower one: in whole numbers, for TensorFlow's own resizing
-    goes by float32, which falls to either side there.
+    A new pixel has the value of the old one that its centre is in; on a border, of the
+    right or lower one. This goes by whole numbers: TensorFlow's own resizing goes by
+    float32, which falls to either side of a border.
     """
     sides = tf.shape(picture, tf.int64)
     inside = []
@@ -112,11 +112,11 @@ def _nearest(
 def _smooth(
     levels: tf.Tensor, size: tuple[int, int], scaled: tf.Tensor, corner: tf.Tensor
 ) -> tf.Tensor:
-    """The window of a scaled picture u8[H W 3], interpolated; 0 beyond it.
+    """Takes the window of a scaled picture u8[H W 3], interpolated; 0 beyond it.
 
-    Bilinear, with antialiasing where it shrinks, rounded to whole levels, so that a
-    picture that is stored after resizing equals one that is resized on loading. This
-    is the operation behind `tf.image.resize`, which takes no window.
+    It is bilinear, antialiased where it shrinks, and rounded to whole levels, so that a
+    picture stored after resizing equals one that is resized on loading. This is the
+    operation behind `tf.image.resize`, which takes no window.
     """
     sides = tf.shape(levels, tf.int64)[:2]
     smooth = tf.raw_ops.ScaleAndTranslate(

@@ -10,13 +10,13 @@ from typing import Any
 class LazyFunction:
     """Stands for a function of a module that takes long to load.
 
-    `from maskbeam.transforms import load` would otherwise load TensorFlow, also in a
-    program that only asks for help. What looks at it, such as `help`, an editor or a
-    pickle, finds the function itself.
+    `from maskbeam.transforms import load` would otherwise load TensorFlow, even in a
+    program that only prints its help. `help`, editors and pickle find the function
+    itself.
 
     Args:
-        module: where it is.
-        name: of it, in that module and in the package that shows it.
+        module: the function's module.
+        name: the function's name, in that module and in the package that exports it.
     """
 
     def __init__(self, module: str, name: str) -> None:
@@ -33,12 +33,12 @@ class LazyFunction:
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]
-        """The function's."""
+        """The function's docstring."""
         return self.__wrapped__.__doc__
 
     @property
     def __signature__(self) -> inspect.Signature:
-        """The function's."""
+        """The function's signature."""
         return inspect.signature(self.__wrapped__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a dataset says of itself: manifest, configuration, statistics."""
+"""What a dataset says about itself: manifest, configuration, statistics."""
 
 import dataclasses
 import json
@@ -19,8 +19,8 @@ def read_manifest(directory: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is none, so there is no dataset.
-        ValueError: it is of a format that this version does not know, or where
-            TensorFlow does not reach.
+        ValueError: this version does not know its format, or TensorFlow has no
+            filesystem for it.
     """
     path = os.path.join(directory, dataset_files.MANIFEST)
     if not exists(path, READ_ELSEWHERE):
@@ -39,14 +39,14 @@ def read_manifest(directory: str) -> dict[str, Any]:
 
 
 def exists(path: str, advice: str) -> bool:
-    """Whether a file or directory is there.
+    """Checks whether a file or directory is there.
 
     Args:
-        path: of it.
-        advice: what to do where TensorFlow does not reach.
+        path: the file or directory.
+        advice: what to do if TensorFlow has no filesystem for it.
 
     Raises:
-        ValueError: TensorFlow does not reach there.
+        ValueError: TensorFlow has no filesystem for it.
     """
     try:
         there: bool = tf.io.gfile.exists(path)

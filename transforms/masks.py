@@ -1,7 +1,7 @@
-"""One-hot masks, and the words that they are packed in.
+"""One-hot masks, and the words that they are packed into.
 
-A pixel of class k is the number 1 << k: its one-hot vector, a bit for each float. An
-ignored pixel is 0.
+A word is a one-hot vector with a bit for each float: 1 << k for class k, and 0 for an
+ignored pixel.
 
     label  0  1      mask  [1 0 0] [0 1 0]      words  1 2      (u8, K = 3)
            2 -1            [0 0 1] [0 0 0]             4 0
@@ -24,22 +24,23 @@ def one_hot(
     ignore_label: int | None = None,
     dtype: tf.DType = tf.float32,
 ) -> tf.Tensor:
-    """One-hot encodes a batch of label maps, or one.
+    """One-hot encodes a label map, or a batch of them.
 
-    Where `tf.one_hot` gives the same zero vector for an ignored label and for a wrong
-    one, this gives it for the ignored label only.
+    `tf.one_hot` makes a zero vector of any label out of range. This makes one of the
+    ignore label only, and refuses all others.
 
     Args:
         label: int[H W] or int[B H W] (any shape, in fact): class indices.
         num_classes: K.
         ignore_label: the label that becomes a zero vector, such as 255.
-        dtype: of the result; `tf.bool` too.
+        dtype: the result's dtype; `tf.bool` too.
 
     Returns:
         dtype[... K].
 
     Raises:
-        tf.errors.InvalidArgumentError: a label is neither in 0..K-1 nor ignored.
+        tf.errors.InvalidArgumentError: a label is neither in 0..K-1 nor the ignore
+            label.
     """
     label = tf.convert_to_tensor(label)
     # i64 holds every label dtype but u64, and compares without wrapping around.
@@ -64,12 +65,12 @@ def one_hot(
 
 
 def index_dtype(num_classes: int) -> tf.DType:
-    """`mask_dtypes.index_dtype` as TensorFlow has it."""
+    """Returns `mask_dtypes.index_dtype` as a dtype of TensorFlow's."""
     return tf.as_dtype(mask_dtypes.index_dtype(num_classes))
 
 
 def word_dtype(num_classes: int) -> tf.DType:
-    """`mask_dtypes.word_dtype` as TensorFlow has it."""
+    """Returns `mask_dtypes.word_dtype` as a dtype of TensorFlow's."""
     return tf.as_dtype(mask_dtypes.word_dtype(num_classes))
 
 
@@ -90,14 +91,14 @@ def pack(index: tf.Tensor, num_classes: int) -> tf.Tensor:
     dtype = word_dtype(num_classes)
     # Shifts are defined for unsigned words only; the signed twin has the same bits.
     unsigned = {tf.int32: tf.uint32, tf.int64: tf.uint64}.get(dtype, dtype)
-    # A bit for each class and none for ignored pixels, which costs no selection.
+    # One bit for a class and none for an ignored pixel, without a selection.
     bit = tf.cast(index < num_classes, unsigned)
     shift = tf.cast(tf.minimum(index, dtype.size * 8 - 1), unsigned)
     return tf.bitcast(tf.bitwise.left_shift(bit, shift), dtype)
 
 
 def _long_words(num_classes: int) -> npt.NDArray[np.int64]:
-    """The words of every class, and of an ignored pixel: i64[K+1 n]."""
+    """Makes the words of every class, and of an ignored pixel: i64[K + 1 n]."""
     words = np.zeros([num_classes + 1, words_per_pixel(num_classes)], np.uint64)
     index = np.arange(num_classes)
     word, bit = np.divmod(index, LONG_BITS)
@@ -108,11 +109,11 @@ def _long_words(num_classes: int) -> npt.NDArray[np.int64]:
 def unpack(words: tf.Tensor, num_classes: int) -> tf.Tensor:
     """Unpacks one-hot words; undoes `pack`.
 
-    The bits below the one that is set are as many as the class index, and
+    Below the bit that is set there are as many bits as the class index says, and
     subtracting one sets exactly those.
 
     Args:
-        words: as `pack` gives them.
+        words: as `pack` returns them.
         num_classes: K.
 
     Returns:
@@ -128,7 +129,7 @@ def unpack(words: tf.Tensor, num_classes: int) -> tf.Tensor:
 
 
 def label_from_index(index: tf.Tensor) -> tf.Tensor:
-    """Turns class indices as stored, the largest ignored, into i32[...], -1 ignored."""
+    """Makes labels i32[...] of stored class indices: the largest value becomes -1."""
     return tf.where(index == index.dtype.max, -1, tf.cast(index, tf.int32))
 
 
@@ -141,13 +142,13 @@ def index_from_label(label: tf.Tensor, num_classes: int) -> tf.Tensor:
 def of_label(
     label: tf.Tensor, num_classes: int, dtype: tf.DType = tf.float32, axis: int = -1
 ) -> tf.Tensor:
-    """One-hot encodes class indices that are known to be right.
+    """One-hot encodes class indices without checking them.
 
     Args:
-        label: int[...]: class indices; those outside 0..K-1 give zero vectors.
+        label: int[...]: class indices; those outside 0..K-1 become zero vectors.
         num_classes: K.
-        dtype: of the result; `tf.bool` too.
-        axis: of the classes in the result.
+        dtype: the result's dtype; `tf.bool` too.
+        axis: the axis of the classes in the result.
 
     Returns:
         dtype[... K], or with the classes where `axis` says.
@@ -159,24 +160,24 @@ def of_label(
 def expand(
     index: tf.Tensor, num_classes: int, dtype: tf.DType = tf.float32
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Turns what `load(..., packed=True)` gives into label and mask.
+    """Makes label and mask of the `index` that `load(..., packed=True)` returns.
 
-    It is meant for the accelerator, in the training step or as a model's first layer:
-    a byte a pixel crosses to it then, in place of 4 K.
+    Do this on the accelerator, in the training step or as a model's first layer: then
+    a byte or two a pixel cross to it, in place of 4 K.
 
     Args:
         index: `index_dtype`[...], the largest value ignored.
         num_classes: K.
-        dtype: of the mask.
+        dtype: the mask's dtype.
 
     Returns:
-        i32[...], -1 where ignored, and dtype[... K].
+        The label, i32[...] with -1 where ignored, and the mask, dtype[... K].
     """
     label = label_from_index(index)
     return label, of_label(label, num_classes, dtype)
 
 
 def label_from_mask(mask: tf.Tensor) -> tf.Tensor:
-    """Finds the class of one-hot vectors: [... K] -> i32[...], -1 for zero vectors."""
+    """Makes class indices i32[...] of one-hot vectors [... K]; -1 of zero vectors."""
     label = tf.argmax(mask, axis=-1, output_type=tf.int32)
     return tf.where(tf.reduce_any(mask != 0, axis=-1), label, -1)

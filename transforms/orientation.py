@@ -1,7 +1,7 @@
 """Which way up a JPEG is meant to be seen, by its EXIF data.
 
-A camera that is turned writes the picture as its sensor has it, and how it was turned
-beside it; viewers and labelling tools turn it back, and decoders do not.
+A camera writes a picture as its sensor sees it, and notes how it was held. Viewers and
+labelling tools turn the picture by that note; decoders do not.
 
 Source: EXIF 2.32 (CIPA DC-008), 4.5.2 and 4.6.4 A (tag 0x0112); TIFF 6.0, section 2;
 JPEG, ITU-T T.81, B.1.
@@ -9,7 +9,7 @@ JPEG, ITU-T T.81, B.1.
 
 import tensorflow as tf
 
-# Bytes. EXIF data is one segment of at most 64 KiB, before the picture's own.
+# In bytes. EXIF data is one segment of at most 64 KiB, before the picture's own.
 LOOKED_AT = 1 << 17
 _MAX_SEGMENTS = 32
 _JPEG_START = b"\xff\xd8\xff"
@@ -19,16 +19,16 @@ _TAG, _SHORT = 0x0112, 3
 _ENTRY_BYTES = 12
 
 
-# Of its hundreds of nodes a graph gets one, a call; they are traced once in a process.
+# It has hundreds of nodes. They are traced once in a process; a graph gets one, a call.
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def orientation(encoded: tf.Tensor) -> tf.Tensor:
     """Reads the orientation: string[] -> i32[], 1 to 8.
 
-    1, which is upright, where the file is no JPEG, or has no such tag, or damaged EXIF
-    data. What EXIF data points to outside its own segment counts as damage.
+    It is 1, upright, if the file is no JPEG, or has no such tag, or its EXIF data is
+    damaged. EXIF data that points outside its own segment counts as damaged.
     """
     start = tf.strings.substr(encoded, 0, LOOKED_AT)
-    # Many times faster than a match of the whole, which cannot skip to an "E".
+    # Many times faster than matching all of it, which cannot skip to an "E".
     without = tf.strings.regex_replace(start, r"Exif\x00\x00", "", replace_global=False)
     has_exif = tf.strings.length(without) < tf.strings.length(start)
     is_jpeg = tf.strings.substr(encoded, 0, len(_JPEG_START)) == _JPEG_START
@@ -36,9 +36,9 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _of_jpeg(start: tf.Tensor) -> tf.Tensor:
-    """Walks the segments to the one of EXIF data.
+    """Walks the segments to the EXIF data, and reads its orientation.
 
-    Before a marker there may be any number of 0xFF: they are walked over singly.
+    Before a marker there may be any number of 0xFF: they are skipped one by one.
     """
     data = tf.cast(tf.io.decode_raw(start, tf.uint8), tf.int32)
     length = tf.size(data)
@@ -68,7 +68,7 @@ def _of_jpeg(start: tf.Tensor) -> tf.Tensor:
 
 
 def _of_tiff(data: tf.Tensor) -> tf.Tensor:
-    """Finds the tag among the entries of the first directory."""
+    """Reads the tag from the entries of the first directory."""
     head = _bytes(data, 0, 8)
     big = head[0] == ord("M")
     is_tiff = tf.reduce_all(head[:4] == [*b"II*\0"]) | tf.reduce_all(
@@ -91,13 +91,13 @@ def _of_tiff(data: tf.Tensor) -> tf.Tensor:
 
 
 def _bytes(data: tf.Tensor, at: tf.Tensor | int, count: tf.Tensor | int) -> tf.Tensor:
-    """Some bytes: i32[count]; zeros beyond the end."""
+    """Takes some bytes: i32[count]; zeros beyond the end."""
     some = data[at : at + count]
     return tf.reshape(tf.pad(some, [[0, count - tf.size(some)]]), [count])
 
 
 def _number(digits: tf.Tensor, big: tf.Tensor | bool) -> tf.Tensor:
-    """Bytes i32[... n] as a number: i32[...], of either byte order."""
+    """Reads bytes i32[... n], in either byte order, as numbers i32[...]."""
     ordered = tf.where(big, digits, tf.reverse(digits, [-1]))
     number = tf.zeros_like(ordered[..., 0])
     for place in range(digits.shape[-1]):
@@ -106,10 +106,10 @@ def _number(digits: tf.Tensor, big: tf.Tensor | bool) -> tf.Tensor:
 
 
 def upright(levels: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
-    """Turns a picture the way it is meant: u8[H W 3] -> u8[h w 3].
+    """Turns a picture upright: u8[H W 3] -> u8[h w 3].
 
     Args:
-        levels: as decoded.
+        levels: the picture as decoded.
         value: i32[], the orientation, 1 to 8.
     """
 
@@ -121,6 +121,6 @@ def upright(levels: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
         axes = tf.boolean_mask([0, 1], tf.stack([flips_rows, flips_columns]))
         return tf.reverse(tf.transpose(levels, diagonal), axes)
 
-    # Both operations copy, also where they change nothing.
+    # Both operations copy, even where they change nothing.
     upright_levels = tf.cond(value > 1, turned, lambda: levels)
     return tf.ensure_shape(upright_levels, [None, None, 3])

@@ -1,4 +1,4 @@
-"""Turns class indices into PNGs: the label map as it was, and one to look at."""
+"""Encodes class indices as PNGs: a label map as it was, and one to look at."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,12 +8,12 @@ from maskbeam.transforms.classes import ClassMap, color_levels
 
 
 def sample_table(class_map: ClassMap) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
-    """Returns the PNG sample of each class index, last of ignored pixels: [K + 1 C].
+    """Makes the PNG sample of every class index, and of ignored pixels: [K + 1 C].
 
-    What it makes, the class map reads: values lie in the samples as its encoding has
-    them, grey (C = 1) in 8 bits where they fit, else in 16, or in colours (C = 3).
-    Panoptic samples are of instance 0, which is none. Of a class of several values it
-    is the first.
+    The class map reads such PNGs: samples hold label values as its encoding says, in
+    grey (C = 1; 8 bits if the values fit, else 16) or in colours (C = 3). Panoptic
+    samples have instance 0, which is no instance. A class of several values has the
+    first.
     """
     values = class_map.inverse_table()
     if class_map.encoding == "color":
@@ -37,8 +37,8 @@ def to_png(index: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
     """Encodes class indices: int[B H W] -> string[B].
 
     Args:
-        index: 0..K, K being ignored.
-        table: u8 or u16[K + 1 C], the sample of each.
+        index: 0..K, where K means ignored.
+        table: u8 or u16[K + 1 C], the sample of each index.
     """
     return tf.map_fn(
         lambda row: tf.io.encode_png(tf.gather(table, row)),
@@ -48,10 +48,10 @@ def to_png(index: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
 
 
 def best_class(scores: tf.Tensor) -> tf.Tensor:
-    """Finds the class of the highest score: f32[... K] -> i32[...], K if there is none.
+    """Finds the class of the highest score: f32[... K] -> i32[...]; K if there is none.
 
-    Of equal scores the first class wins. A pixel has none where its scores are all 0,
-    as in the one-hot vector of an ignored pixel, or where one is not a number.
+    Of equal scores the first wins. A pixel has no class if its scores are all 0, as in
+    the one-hot vector of an ignored pixel, or if one of them is not a number.
 
     Args:
         scores: logits, probabilities or one-hot vectors.

@@ -1,8 +1,8 @@
-"""Writing PNGs: arrays in, files out, ten times as fast as TensorFlow's own writer.
+"""Writes PNGs from arrays, ten times as fast as TensorFlow does.
 
-A PNG is a signature and three chunks around one deflate stream (W3C PNG, 5 and 11.2);
-the speed is that stream's, which `isal` compresses. Masks that are no PNGs are
-compressed by it, too.
+A PNG is a signature and three chunks around one deflate stream (W3C PNG, 5 and 11.2).
+The speed comes from that stream, which `isal` compresses; it also compresses masks that
+are not stored as PNGs.
 """
 
 import struct
@@ -23,12 +23,12 @@ def encode_png(array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     """Encodes one picture.
 
     Args:
-        array: u8[H W] or u16[H W], written as grey; or u8[H W 3], written as RGB with
-            each row less the row above it, which is what pictures compress by. Label
-            maps compress best as they are.
+        array: u8[H W] or u16[H W], written as grey; or u8[H W 3], written as RGB, each
+            row as its difference from the row above. Pictures compress better so, and
+            label maps as they are.
 
     Returns:
-        The file.
+        The PNG file.
     """
     rows = np.ascontiguousarray(array.astype(array.dtype.newbyteorder(">"), copy=False))
     height, width = rows.shape[:2]
@@ -55,7 +55,7 @@ def encode_png(array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
 
 
 def deflate(array: npt.NDArray[Any]) -> bytes:
-    """Compresses an array's bytes to what zlib reads (RFC 1950)."""
+    """Compresses an array's bytes to a zlib stream (RFC 1950)."""
     compressed: bytes = isal_zlib.compress(array, _LEVEL)
     return compressed
 

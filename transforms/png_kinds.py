@@ -30,7 +30,7 @@ class Kind(NamedTuple):
     depth: int
 
     def __str__(self) -> str:
-        """The kind in words: `8-bit palette`."""
+        """Returns the kind in words: `8-bit palette`."""
         color = _NAMES.get(self.color_type, f"colour type {self.color_type}")
         return f"{self.depth}-bit {color}"
 
@@ -48,6 +48,6 @@ KINDS: dict[Encoding, tuple[Kind, ...]] = {
     "panoptic": _COLORS + _GREYS,
     "instance": _COLORS + _GREYS,
     "ade20k": _COLORS,
-    # The JSON turns segment ids into category ids before the graph: `pipeline/read.py`.
+    # `pipeline/rows/read.py` turns segment ids into category ids before decoding.
     "coco_panoptic": _GREYS,
 }

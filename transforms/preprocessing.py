@@ -1,8 +1,8 @@
 """TF Transform's preprocessing function: encoded bytes in, model-ready tensors out.
 
-Training and serving reuse it. Rows on their way to the records go through
-`stored_masks` instead; both stand on the same row-local code of this package, and
-neither ever sees the other's columns.
+The transform graph is made from it. Rows on their way to the records go through
+`stored_masks` instead. Both use the same row-local code of this package, and neither
+ever sees the other's columns.
 """
 
 import functools
@@ -23,7 +23,7 @@ Tensors = Mapping[str, tf.Tensor]
 def make_preprocessing_fn(
     config: features.Config, class_map: ClassMap
 ) -> Callable[[Tensors], dict[str, Any]]:
-    """The function from encoded bytes to model-ready tensors.
+    """Makes the function from encoded bytes to model-ready tensors.
 
     Example, 2 x 2 pixels, K = 3, ids 0, 1, 2 and 255 ignored:
 
@@ -31,18 +31,18 @@ def make_preprocessing_fn(
         label        i64[B 2 2]    [[0, 1], [2, -1]]
         mask         f32[B 2 2 3]  [[1 0 0] [0 1 0]] [[0 0 1] [0 0 0]]
 
-    At varying sizes `label`, `mask` and `image` are ragged in height and width.
+    If sizes vary, `label`, `mask` and `image` are ragged in height and width.
 
     Args:
         config: sizes, images, normalisation.
         class_map: from id to class index.
 
     Returns:
-        A function of `label_bytes` string[B], `image_bytes` string[B] where there are
-        images, and the summary columns i64[B n] of `summaries.spec`. It gives `label`,
-        `mask`, `image`, and the statistics of the rows that the summaries are of, the
-        same in every row, as `stats/...`. The summaries are needed while the graph is
-        made, and not after.
+        A function of `label_bytes` string[B], `image_bytes` string[B] if there are
+        images, and the summary columns i64[B n] of `summaries.spec`, which it needs
+        only while the graph is made. It returns `label`, `mask`, `image`, the extra
+        columns of the configuration, and as `stats/...` the sums of the summaries and
+        their statistics, the same in every row.
     """
 
     def preprocessing_fn(inputs: Tensors) -> dict[str, Any]:
@@ -78,13 +78,13 @@ def make_preprocessing_fn(
     return preprocessing_fn
 
 
-# TF Transform traces a preprocessing function five times for one graph. What is a
-# function of TensorFlow's is traced once in a process, and called in each.
+# TF Transform traces a preprocessing function five times for one graph. A `tf.function`
+# in it is traced once in a process, and each of the five calls it.
 
 
 @functools.lru_cache(maxsize=8)
 def _label_batch(config: features.Config, class_map: ClassMap) -> Any:
-    """The function from encoded label maps string[B] to i64[B H W] class indices."""
+    """Makes the function from label maps string[B] to class indices i64[B H W]."""
     label_row = raw_rows.label_row(config, class_map)
     row_fn = _unless_empty(
         lambda encoded: tf.cast(label_row(encoded), tf.int64),
@@ -99,7 +99,7 @@ def _label_batch(config: features.Config, class_map: ClassMap) -> Any:
 
 @functools.lru_cache(maxsize=8)
 def _image_batch(config: features.Config) -> Any:
-    """The function from encoded images string[B] to u8[B H W 3] levels."""
+    """Makes the function from images string[B] to levels u8[B H W 3]."""
     row_fn = _unless_empty(
         raw_rows.image_row(config), np.zeros([*(config.size or (0, 0)), 3], np.uint8)
     )
@@ -115,7 +115,7 @@ def _image_batch(config: features.Config) -> Any:
 def _unless_empty(
     row_fn: Callable[[tf.Tensor], tf.Tensor], blank: npt.NDArray[np.generic]
 ) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Gives a blank for no bytes.
+    """Makes a function return a blank for empty bytes.
 
     TF Transform's own loader sends empty strings for columns that the caller leaves
     out, and a graph that is called eagerly runs over them.
@@ -132,7 +132,7 @@ def _extras(
     config: features.Config,
     statistics: Tensors,
 ) -> dict[str, tf.Tensor | tf.RaggedTensor]:
-    """What the configuration has beside label and mask, for a batch of labels."""
+    """Makes the extra columns of the configuration, for a batch of labels."""
     columns: dict[str, tf.Tensor | tf.RaggedTensor] = {}
     if config.weight_map != "none":
         weights = tf.cast(statistics[config.weight_map], tf.float32)
@@ -156,7 +156,7 @@ def _extras(
 
 
 def _dense(row: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
-    """One row of a batch, which is rectangular by itself."""
+    """Makes one row of a batch dense; by itself it is rectangular."""
     return row.to_tensor() if isinstance(row, tf.RaggedTensor) else row
 
 
@@ -168,9 +168,9 @@ def _map_rows(
     *,
     channels: tuple[int, ...] = (),
 ) -> tf.Tensor | tf.RaggedTensor:
-    """Maps a function of one row, which gives a picture, over a batch.
+    """Maps a function from one row to a picture over a batch.
 
-    At varying sizes the result is ragged in height and width.
+    If sizes vary, the result is ragged in height and width.
     """
     if size is not None:
         spec = tf.TensorSpec([*size, *channels], dtype)
@@ -198,7 +198,7 @@ def _map_values(
 
 
 def _in_every_row(value: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-    """A constant [n] as a column [B n], which is all that TF Transform lets out."""
+    """Makes a constant [n] a column [B n]: TF Transform outputs nothing else."""
     if value.dtype == tf.float64:
         value = tf.cast(value, tf.float32)
     column = tf.tile(value[tf.newaxis], [rows, 1])

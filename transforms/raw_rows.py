@@ -1,6 +1,6 @@
-"""Turns one row's raw bytes into what the model gets: in the graph, and in serving.
+"""Decodes one row's raw bytes, for the transform graph and for serving.
 
-Both map these functions over a batch; neither adds anything that a pixel could see.
+Both map these functions over a batch, so both decode alike.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ RowFn = Callable[[tf.Tensor], tf.Tensor]
 
 
 def label_row(config: features.Config, class_map: ClassMap) -> RowFn:
-    """The function from one encoded label map to i32[H W] class indices.
+    """Makes the function from one encoded label map to i32[H W] class indices.
 
     It fails with `tf.errors.InvalidArgumentError` for bytes that are no label map of
-    the class map's encoding, and for values that the map does not name.
+    the class map's encoding, and for values that the map neither names nor ignores.
     """
 
     def label(encoded: tf.Tensor) -> tf.Tensor:
@@ -26,7 +26,7 @@ def label_row(config: features.Config, class_map: ClassMap) -> RowFn:
         index = tf.gather(tf.constant(class_map.forward_table(id_depth=16)), ids)
         unknown = index == UNKNOWN
         value = tf.strings.as_string(tf.reduce_max(tf.where(unknown, ids, 0)))
-        if class_map.encoding == "color":  # whose ids are no values
+        if class_map.encoding == "color":  # its ids are positions
             value = tf.constant("(a colour)")
         message = tf.strings.join(
             [
@@ -42,7 +42,7 @@ def label_row(config: features.Config, class_map: ClassMap) -> RowFn:
 
 
 def image_row(config: features.Config) -> RowFn:
-    """The function from one encoded image to u8[H W 3] levels.
+    """Makes the function from one encoded image to u8[H W 3] levels.
 
     It fails with `tf.errors.InvalidArgumentError` for bytes that are no image.
     """
@@ -50,7 +50,7 @@ def image_row(config: features.Config) -> RowFn:
     def image(encoded: tf.Tensor) -> tf.Tensor:
         is_png = tf.strings.substr(encoded, 0, len(SIGNATURE)) == SIGNATURE
         is_image = is_png | tf.io.is_jpeg(encoded)
-        # The bytes hang on the requirement, for they are fewer than the pixels.
+        # The check guards the bytes, which are fewer than the pixels.
         start = decode.require(
             is_image, "the image is neither JPEG nor PNG", tf.constant(0)
         )

@@ -1,4 +1,4 @@
-"""A record's columns to tensors."""
+"""Decodes a record's columns to tensors."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,12 +17,12 @@ from maskbeam.transforms import (
 
 
 class Constants(NamedTuple):
-    """What the training split gives to the rows of all splits.
+    """Constants of the training split, which decode the rows of all splits.
 
     Attributes:
-        scale: f32[3], of images: `summaries.normalization`.
-        offset: f32[3], of images: `summaries.normalization`.
-        class_weights: f32[K], of the weight map; 0 for a class that never occurs.
+        scale: f32[3], what image levels are multiplied by; None without images.
+        offset: f32[3], what is then added (`summaries.normalization`).
+        class_weights: f32[K], for the weight map; 0 for a class that never occurs.
     """
 
     scale: tf.Tensor | None = None
@@ -31,7 +31,7 @@ class Constants(NamedTuple):
 
 
 def feature_spec(config: features.Config) -> dict[str, Any]:
-    """The record columns, as `tf.io.parse_example` takes them."""
+    """Describes the record columns for `tf.io.parse_example`."""
     text = tf.io.FixedLenFeature([], tf.string)
     number = tf.io.FixedLenFeature([], tf.int64)
     spec: dict[str, Any] = {
@@ -46,7 +46,7 @@ def feature_spec(config: features.Config) -> dict[str, Any]:
 
 
 def record_parser(config: features.Config) -> Any:
-    """The function from one serialized record to its columns."""
+    """Makes the function from one serialized record to its columns."""
     spec = feature_spec(config)
     return lambda record: tf.io.parse_single_example(record, spec)
 
@@ -62,12 +62,12 @@ def decode_record(
     Args:
         columns: as `feature_spec` parses them.
         config: the encoding.
-        constants: of the training split.
-        mask_dtype: of the mask.
+        constants: the training split's constants.
+        mask_dtype: the mask's dtype.
 
     Returns:
-        `key`, `label`, `mask` [H W K], and what the configuration has of `image`,
-        `weight`, `presence` and `boundary`.
+        `key`, `label`, `mask` [H W K], and those of `image`, `weight`, `presence` and
+        `boundary` that the configuration has.
     """
     return with_mask(decode_columns(columns, config, constants), config, mask_dtype)
 
@@ -78,13 +78,13 @@ def with_mask(
     mask_dtype: tf.DType = tf.float32,
     class_axis: int = -1,
 ) -> dict[str, tf.Tensor]:
-    """Completes a row, or a batch of rows, by its mask.
+    """Adds the mask to a row, or to a batch of rows.
 
     Args:
-        row: as `decode_columns` gives it.
+        row: as `decode_columns` returns it.
         config: the encoding.
-        mask_dtype: of the mask.
-        class_axis: -1 or -3.
+        mask_dtype: the mask's dtype.
+        class_axis: -1 for [... H W K], -3 for [... K H W].
     """
     label = row[features.LABEL]
     if features.MASK in row:
@@ -101,16 +101,16 @@ def with_mask(
 def decode_columns(
     columns: Mapping[str, tf.Tensor], config: features.Config, constants: Constants
 ) -> dict[str, tf.Tensor]:
-    """Decodes one record's columns, but to no mask that is not stored as such.
+    """Decodes one record's columns, but makes no mask that is not stored as such.
 
     Args:
         columns: as `feature_spec` parses them.
         config: the encoding.
-        constants: of the training split.
+        constants: the training split's constants.
 
     Returns:
-        `key`, `label`, the other columns of the configuration, and `mask` where it is
-        stored as such, of the dtype that it is stored in.
+        `key`, `label`, the other columns of the configuration, and `mask` if it is
+        stored as such, in the dtype that it is stored in.
     """
     label, mask = stored_masks.of(config).read(columns)
     row = {features.KEY: columns[features.KEY], features.LABEL: label}
@@ -127,7 +127,7 @@ def decode_columns(
 
 
 def constants_of(stats: Mapping[str, Any], config: features.Config) -> Constants:
-    """The constants that records are decoded with, by a dataset's statistics."""
+    """Makes the constants that decode records, from a dataset's statistics."""
     scale = offset = weights = None
     if config.with_images:
         scale, offset = summaries.normalization(

@@ -1,4 +1,4 @@
-"""Reading a dataset: records to the tensors that the transform graph gives.
+"""Reads a dataset: records to the tensors that the transform graph makes.
 
     from maskbeam.transforms import load
 
@@ -47,32 +47,31 @@ def load(
     The dataset knows how many elements it has (`cardinality`), from the manifest.
 
     Args:
-        directory: of the dataset, on any filesystem of TensorFlow's.
-        split: which one.
+        directory: the dataset's directory, on any filesystem of TensorFlow's.
+        split: the split's name.
         batch_size: rows in a batch; None for single rows. Rows of several sizes are
             padded to the largest of the batch: label -1, mask and image 0.
-        shuffle: shards anew in each epoch, and rows within a window.
-        seed: of the shuffle.
-        mask_dtype: of the mask; `tf.bool` too.
+        shuffle: whether to shuffle: shards anew in each epoch, rows within a window.
+        seed: the shuffle's seed.
+        mask_dtype: the mask's dtype; `tf.bool` too.
         class_axis: -1 for [H W K], -3 for [K H W].
-        shard: (index, count): this reader's part, where several read.
-        packed: give `index`, a byte or two a pixel, in place of `label` and `mask`, for
-            `expand` to make both of on the accelerator.
-        raw: give the record's columns as they lie there instead.
-        as_supervised: give pairs (`image`, `mask`) in place of dicts, as `model.fit`
+        shard: (index, count): this reader's part, if several share the rows.
+        packed: return `index`, a byte or two a pixel, in place of `label` and `mask`;
+            `expand` makes both from it on the accelerator.
+        raw: return the record's columns as they are stored instead.
+        as_supervised: return pairs (`image`, `mask`) in place of dicts, as `model.fit`
             takes them; with `packed`, (`image`, `index`).
 
     Returns:
         A dataset of dicts: `key` string[], `label` i32[H W] with -1 where ignored,
-        `mask` [H W K], `image` f32[H W 3] where there are images, and where they were
-        asked for `weight` f32[H W], `presence` f32[K] and `boundary` f32[H W]; in
-        batches a dimension more, and where sizes vary `height` and `width`, i64[B], of
-        each row. With `packed`, `index` is `masks.index_dtype`[H W], its largest value
-        ignored.
+        `mask` [H W K], `image` f32[H W 3] if there are images, and if the dataset has
+        them `weight` f32[H W], `presence` f32[K] and `boundary` f32[H W]. Batches have
+        one more dimension, and if sizes vary, each row's `height` and `width`, i64[B].
+        With `packed`, `index` is `masks.index_dtype`[H W], its largest value ignored.
 
     Raises:
         FileNotFoundError: there is no dataset.
-        ValueError: it has no such split, or an argument cannot be.
+        ValueError: it has no such split, or an argument is not possible.
     """
     if class_axis not in (-1, -3):
         raise ValueError(f"class_axis {class_axis} must be -1 or -3")
@@ -111,7 +110,7 @@ def _decoded(
     packed: bool,
     in_batches: bool,
 ) -> dict[str, tf.Tensor]:
-    """Decodes a row, but for the mask that is made after batching."""
+    """Decodes a row, except a mask that is made after batching."""
     row = decode_columns(columns, config, constants)
     if packed:
         row.pop(features.MASK, None)
@@ -134,7 +133,7 @@ def _batches(
 
 
 def _shards(manifest: Mapping[str, Any], split: str) -> dict[str, int]:
-    """The shards of a split that are not empty: how many records each file has."""
+    """Returns the files of a split that are not empty, and their numbers of records."""
     splits = manifest["splits"]
     if split not in splits:
         raise ValueError(f"no split {split!r}; there are {', '.join(sorted(splits))}")
@@ -149,7 +148,7 @@ def _records(
     seed: int | None,
     shard: tuple[int, int] | None,
 ) -> tf.data.Dataset:
-    """Serialized records of the shards, or of a reader's part of them."""
+    """Opens the serialized records of the shards, or of one reader's part of them."""
     index, count = shard or (0, 1)
     if not 0 <= index < count:
         raise ValueError(f"shard {shard} must be (index, count), 0 <= index < count")

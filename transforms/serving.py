@@ -1,6 +1,6 @@
 """Uses a dataset's serving model: as a callable, or in front of a trained model.
 
-`signatures` says what it can do, and makes it.
+`signatures` says what it can do, and writes it.
 """
 
 import os
@@ -15,10 +15,10 @@ from maskbeam.transforms.signatures import Tensors
 
 
 class Transform(tf.Module):
-    """A serving model as a callable, in a program of any kind or in a graph.
+    """A serving model as a callable, in any program or in a graph.
 
     Args:
-        path: of the model.
+        path: the model's directory.
     """
 
     def __init__(self, path: str) -> None:
@@ -27,17 +27,18 @@ class Transform(tf.Module):
 
     @property
     def has_images(self) -> bool:
-        """Whether there is a signature `image`."""
+        """Whether the model has the signature `image`."""
         return signatures.IMAGE in self._model.signatures
 
     def __call__(self, **raw_columns: tf.Tensor) -> Tensors:
-        """Turns raw rows into model-ready tensors.
+        """Decodes raw rows to model-ready tensors.
 
         Args:
             **raw_columns: `image_bytes`, `label_bytes` or both: string[B].
 
         Returns:
-            `image` of the one, `label`, `mask` and what else there is of the other.
+            `image` from `image_bytes`; `label`, `mask` and the extra columns from
+            `label_bytes`.
         """
         row: Tensors = {}
         for name, value in raw_columns.items():
@@ -50,32 +51,33 @@ class Transform(tf.Module):
         return row
 
     def decode_record(self, serialized: tf.Tensor) -> Tensors:
-        """Decodes records, string[B], to what `load` gives of them."""
+        """Decodes records string[B] to the tensors that `load` makes of them."""
         return self._model.signatures[signatures.DECODE_RECORD](records=serialized)
 
     def to_png(self, scores: tf.Tensor) -> Tensors:
-        """Turns scores f32[B H W K] into `label`, `png_bytes` and `color_png_bytes`."""
+        """Makes `label`, `png_bytes` and `color_png_bytes` of scores f32[B H W K]."""
         return self._model.signatures[signatures.TO_PNG](scores=scores)
 
 
 def load_transform(directory: str) -> Transform:
-    """Loads the serving model of a dataset.
+    """Loads a dataset's serving model.
 
     Args:
-        directory: of the dataset.
+        directory: the dataset's directory.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the dataset has no serving model.
+        ValueError: TensorFlow has no filesystem for it.
     """
     return Transform(find_model(directory))
 
 
 def find_model(directory: str) -> str:
-    """Finds a dataset's serving model, and returns its path.
+    """Returns the path of a dataset's serving model.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: TensorFlow does not reach there.
+        FileNotFoundError: the dataset has no serving model.
+        ValueError: TensorFlow has no filesystem for it.
     """
     path = model_path(directory)
     if not exists(path, READ_ELSEWHERE):
@@ -84,29 +86,29 @@ def find_model(directory: str) -> str:
 
 
 def model_path(directory: str) -> str:
-    """Returns where the serving model of a dataset lies."""
+    """Returns the path that a dataset's serving model has, if there is one."""
     return os.path.join(
         directory, dataset_files.SERVING, str(dataset_files.SERVING_VERSION)
     )
 
 
 def attach(model: Any, directory: str, path: str) -> None:
-    """Exports a Keras model with a dataset's graph in front, and its colours behind.
+    """Exports a Keras model that takes encoded images and returns PNGs.
 
-    The export's `serving_default` takes encoded images, `image_bytes` string[B], and
-    gives `label` i32[B H W], `png_bytes` of original ids and `color_png_bytes`; where
-    rows have sizes of their own each PNG has its image's. To load it takes TensorFlow
-    alone.
+    The dataset's serving model stands in front of it and behind it. The export's
+    `serving_default` takes `image_bytes` string[B], and returns `label` i32[B H W],
+    `png_bytes` with the original ids, and `color_png_bytes`. If rows keep their own
+    sizes, each PNG has the size of its image. To load the export takes TensorFlow only.
 
     Args:
-        model: of Keras 3 with TensorFlow's backend, or of tf_keras: from f32[B H W 3]
-            to scores [B H W K].
-        directory: of the dataset that it was trained on.
-        path: of the export, such as `models/street/1`.
+        model: a model of Keras 3 with TensorFlow's backend, or of tf_keras: from
+            f32[B H W 3] to scores [B H W K].
+        directory: the directory of the dataset that the model was trained on.
+        path: where the export goes, such as `models/street/1`.
 
     Raises:
         FileNotFoundError: the dataset has no serving model.
-        ValueError: its rows have no images.
+        ValueError: the dataset's rows have no images.
     """
     transform = load_transform(directory)
     if not transform.has_images:
@@ -132,7 +134,7 @@ def attach(model: Any, directory: str, path: str) -> None:
 def _cropped_png(
     transform: Transform, scores: tf.Tensor, row: Mapping[str, tf.Tensor]
 ) -> Tensors:
-    """`to_png` of each row without its padding; the label stays padded."""
+    """Makes each row's PNGs without its padding; the label stays padded."""
     sides = tf.stack([row[features.HEIGHT], row[features.WIDTH]], axis=1)
     names = (features.PNG_BYTES, features.COLOR_PNG_BYTES)
 

@@ -1,7 +1,7 @@
 """The serving model: raw bytes to tensors, by named signatures.
 
 It is a SavedModel of TensorFlow's own operations. To load it takes TensorFlow, in any
-language, and nothing of this package, of TF Transform or of Beam.
+language, and neither this package, nor TF Transform, nor Beam.
 
     signature      from                                to
     image          image_bytes string[B]               image
@@ -10,9 +10,9 @@ language, and nothing of this package, of TF Transform or of Beam.
     decode_record  records string[B]                   key, image, label, mask, ...
     to_png         scores f32[B H W K]                 label, png_bytes, color_png_bytes
 
-`serving_default` is `image`, or `label_map` where there are no images. Rows of several
+`serving_default` is `image`, or `label_map` if there are no images. Rows of several
 sizes are padded to the largest of the batch (label -1, all else 0), and `height` and
-`width` say which is whose.
+`width` say how large each row is.
 """
 
 import os
@@ -74,11 +74,11 @@ def save(
     """Writes a serving model.
 
     Args:
-        path: of the model, a directory on any filesystem of TensorFlow's.
+        path: the model's directory, on any filesystem of TensorFlow's.
         config: sizes, images, the mask encoding.
         class_map: from id to class index.
-        constants: of the training split.
-        keys: of the tf.Examples.
+        constants: the training split's constants.
+        keys: the features of the tf.Examples that `example` reads.
     """
     model = tf.Module()
     functions = _functions(config, class_map, _as_numpy(constants), keys)
@@ -97,7 +97,7 @@ def save(
 
 
 def _as_numpy(constants: record_columns.Constants) -> record_columns.Constants:
-    """What a saved function can hold: no tensors of this process."""
+    """Makes constants arrays: a saved function can hold no tensors of this process."""
     return record_columns.Constants(
         *(None if value is None else value.numpy() for value in constants)
     )
@@ -117,7 +117,7 @@ def _functions(
     constants: record_columns.Constants,
     keys: ExampleKeys,
 ) -> dict[str, BatchFn]:
-    """The signatures' functions, by name."""
+    """Makes the signatures' functions, by name."""
     label_row = raw_rows.label_row(config, class_map)
     image_row = raw_rows.image_row(config)
     parse_record = record_columns.record_parser(config)
@@ -164,7 +164,7 @@ def _functions(
 def _batched(row_fn: RowFn, config: features.Config) -> BatchFn:
     """Maps a function of one row over a batch: string[B] to columns [B ...].
 
-    At varying sizes pictures are padded, and `height` and `width` are columns too.
+    If sizes vary, pictures are padded, and `height` and `width` are columns too.
     """
 
     def shaped(one: tf.Tensor) -> Tensors:
@@ -188,7 +188,7 @@ def _batched(row_fn: RowFn, config: features.Config) -> BatchFn:
 
 
 def _depth(name: str, config: features.Config) -> list[int] | None:
-    """What follows height and width in a picture's shape; None for what is none."""
+    """Returns what follows height and width in a picture's shape; None if not one."""
     if name == features.IMAGE:
         return [3]
     if name == features.MASK:
@@ -197,7 +197,7 @@ def _depth(name: str, config: features.Config) -> list[int] | None:
 
 
 def _padded(row_fn: RowFn, rows: tf.Tensor, specs: dict[str, tf.TensorSpec]) -> Tensors:
-    """Maps a function whose rows have sizes of their own, and pads to the largest."""
+    """Maps a function over rows of several sizes, and pads to the largest."""
     pictures_of = [name for name, spec in specs.items() if spec.shape.rank > 1]
 
     def ragged(one: tf.Tensor) -> dict[str, tf.Tensor | tf.RaggedTensor]:
@@ -242,9 +242,10 @@ def _to_png(class_map: ClassMap) -> BatchFn:
 def _warmup_requests(
     config: features.Config, class_map: ClassMap, keys: ExampleKeys
 ) -> dict[str, dict[str, tf.Tensor]]:
-    """Inputs for every signature but `decode_record`, whose records differ by dataset.
+    """Makes inputs for every signature but `decode_record`, by signature.
 
     A model server runs them before it takes requests: a model's first call is slow.
+    Records differ by dataset.
     """
     height, width = config.size or (_WARMUP_SIDE, _WARMUP_SIDE)
     index = tf.zeros([1, height, width], tf.int32)

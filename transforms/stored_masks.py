@@ -1,4 +1,4 @@
-"""How a mask lies in a record: the one room that knows the mask encodings.
+"""How records store masks: the only module that knows the mask encodings.
 
     encode   class indices           -> encoded pixels   of many rows, in TensorFlow
     write    encoded pixels          -> record columns   of one row, in NumPy
@@ -11,11 +11,11 @@ Example, K = 3, and the last of four pixels ignored:
     png, u8            0       1       2       255
     uint8, float32     1 0 0   0 1 0   0 0 1   0 0 0
 
-An encoding is a class here and its line in `ENCODINGS`. Everything else asks the object
-that `of` makes, and never what the encoding is called.
+An encoding is a class here and a line in `ENCODINGS`. All other code asks the object
+that `of` returns, and never looks at the encoding's name.
 
-The survey asks what a mask takes before TensorFlow is loaded, and reading a dataset
-needs no isal: each is imported where it is used.
+The survey asks how large masks will be before TensorFlow is loaded, and reading a
+dataset needs no isal: so each is imported where it is used.
 """
 
 import abc
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 AUTO = "auto"
-# By README's table: of 16 classes `bits` takes 1.95 times its source's bytes and reads
-# 154 Mpixel/s, `png` 1.42 times and 140. Of 19, whose wider words deflate worse, `bits`
-# takes 2.35 times and reads 117; `png` 1.41 times and 130.
+# README has the measurements. To 8 classes `bits` and `png` are alike; to 16 `bits`
+# stays below twice its source's bytes, and reads a little faster; beyond, its words
+# widen and deflate worse, and `png` is smaller and faster to read.
 _BITS_CLASSES = 16
 AUTO_IN_WORDS = f"bits to {_BITS_CLASSES} classes and png beyond"
 
@@ -44,12 +44,12 @@ Columns = dict[str, bytes | npt.NDArray[np.int64] | npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class StoredMask(abc.ABC):
-    """The masks of one dataset, as they lie in its records.
+    """The masks of one dataset, as its records store them.
 
     Attributes:
-        encoding: its name in `ENCODINGS`.
+        encoding: the encoding's name in `ENCODINGS`.
         num_classes: K.
-        size: (height, width) in pixels of every mask, or None where each has its own.
+        size: (height, width) in pixels of every mask, or None if each has its own.
     """
 
     encoding: str
@@ -58,7 +58,7 @@ class StoredMask(abc.ABC):
 
     @property
     def column(self) -> str:
-        """The record column, or the beginning of the names of several."""
+        """The name of the record column, or the beginning of the names of several."""
         return features.MASK_PREFIX + self.encoding
 
     @property
@@ -73,35 +73,35 @@ class StoredMask(abc.ABC):
 
     @property
     def bytes_per_pixel(self) -> int:
-        """What an encoded pixel takes in memory."""
+        """The bytes that an encoded pixel takes in memory."""
         return self.dtype.itemsize * math.prod(self.depth)
 
     @abc.abstractmethod
     def estimated_bytes(self, png_bytes: float, pixels: int) -> float:
-        """What a mask will take in its record, about.
+        """Estimates the bytes that a mask will take in its record.
 
         Args:
-            png_bytes: what its label map takes as a PNG.
-            pixels: of the mask.
+            png_bytes: the bytes that its label map takes as a PNG.
+            pixels: how many pixels it has.
         """
 
     def least_bytes(self, pixels: int) -> int:
-        """What a mask takes in its record whatever it shows; 0 where it is deflated.
+        """Returns the bytes that any mask takes in its record; 0 if it is deflated.
 
         Args:
-            pixels: of the mask.
+            pixels: how many pixels it has.
         """
         return 0
 
     @abc.abstractmethod
     def tfds_feature(self) -> tfds_json.Feature:
-        """The column, or the columns, as TFDS's `features.json` describes them."""
+        """Describes the column, or the columns, for TFDS's `features.json`."""
 
     @abc.abstractmethod
     def encode(self, index: "tf.Tensor") -> "tf.Tensor":
         """Encodes pixels.
 
-        Nothing in it can fail, whatever the indices are: all checks come before it.
+        It cannot fail, whatever the indices are: all checks come before it.
 
         Args:
             index: `masks.index_dtype`[N]: class indices; K and above mean ignored.
@@ -115,18 +115,18 @@ class StoredMask(abc.ABC):
         """Makes a row's record columns.
 
         Args:
-            pixels: `dtype`[height * width *depth], as `encode` gives them.
-            height: of the mask, in pixels.
-            width: of the mask, in pixels.
+            pixels: `dtype`[height * width *depth], as `encode` returns them.
+            height: the mask's height, in pixels.
+            width: the mask's width, in pixels.
         """
 
     @abc.abstractmethod
     def feature_spec(self) -> dict[str, Any]:
-        """The columns, as `tf.io.parse_example` takes them."""
+        """Describes the columns for `tf.io.parse_example`."""
 
     @abc.abstractmethod
     def pixels(self, columns: Mapping[str, "tf.Tensor"]) -> "tf.Tensor":
-        """The encoded pixels of a parsed record: `dtype`[H W *depth].
+        """Reads the encoded pixels of a parsed record: `dtype`[H W *depth].
 
         Args:
             columns: as `feature_spec` parses them, and the mask's height and width.
@@ -148,11 +148,11 @@ class StoredMask(abc.ABC):
             columns: as `pixels` takes them.
 
         Returns:
-            The label, i32[H W] with -1 where ignored; and the mask, `dtype`[H W K],
-            where it is stored as such.
+            The label, i32[H W] with -1 where ignored; and the mask, `dtype`[H W K], or
+            None if it is not stored as such.
 
         Raises:
-            tf.errors.InvalidArgumentError: as of `pixels`.
+            tf.errors.InvalidArgumentError: the column is damaged, or of another size.
         """
         return self.label(self.pixels(columns)), None
 
@@ -163,42 +163,42 @@ class StoredMask(abc.ABC):
 
 
 class Png(StoredMask):
-    """Class indices as a grey PNG: of 8 bits, 255 ignored; above 255 classes of 16."""
+    """Class indices as a grey PNG: 8 bits, 255 ignored; above 255 classes, 16 bits."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """As of class indices."""
+        """The dtype of class indices."""
         return mask_dtypes.index_dtype(self.num_classes)
 
     def estimated_bytes(self, png_bytes: float, pixels: int) -> float:
-        """By street scenes: most writers pack closer than isal, and slower."""
+        """Estimates by street scenes: most writers pack closer than isal."""
         return 1.3 * png_bytes
 
     def tfds_feature(self) -> tfds_json.Feature:
-        """TFDS's image of one channel."""
+        """Describes an image of TFDS's, of one channel."""
         height, width = self.size or (-1, -1)
         return tfds_json.image([height, width, 1], self.dtype.name, "png")
 
     def encode(self, index: "tf.Tensor") -> "tf.Tensor":
-        """The indices as they are."""
+        """Returns the indices as they are."""
         import tensorflow as tf
 
         return tf.identity(index)
 
     def write(self, pixels: npt.NDArray[Any], height: int, width: int) -> Columns:
-        """One column, which has the size in its header."""
+        """Makes one column, which has the size in its header."""
         from maskbeam.transforms.png import encode_png
 
         return {self.column: encode_png(pixels.reshape(height, width))}
 
     def feature_spec(self) -> dict[str, Any]:
-        """One string."""
+        """Describes one string."""
         import tensorflow as tf
 
         return {self.column: tf.io.FixedLenFeature([], tf.string)}
 
     def pixels(self, columns: Mapping[str, "tf.Tensor"]) -> "tf.Tensor":
-        """The PNG's samples."""
+        """Decodes the PNG's samples."""
         import tensorflow as tf
 
         from maskbeam.transforms import decode
@@ -207,26 +207,26 @@ class Png(StoredMask):
         return tf.ensure_shape(samples, self._sides)
 
     def label(self, pixels: "tf.Tensor") -> "tf.Tensor":
-        """The largest value is the ignored pixel."""
+        """Makes the largest value, which means ignored, -1."""
         from maskbeam.transforms import masks
 
         return masks.label_from_index(pixels)
 
 
 class StoredTensor(StoredMask):
-    """Encoded pixels in the way of TFDS's `Tensor`: their bytes, deflated.
+    """Encoded pixels as TFDS's `Tensor` stores them: their bytes, deflated.
 
-    At a size of all rows it is one column; else two, `value` and `shape`. Source:
+    If all rows have one size it is one column; else two, `value` and `shape`. Source:
     tensorflow_datasets/core/features/tensor_feature.py, `Encoding.ZLIB`.
     """
 
     def tfds_feature(self) -> tfds_json.Feature:
-        """TFDS's tensor, deflated."""
+        """Describes a tensor of TFDS's, deflated."""
         height, width = self.size or (-1, -1)
         return tfds_json.tensor([height, width, *self.depth], self.dtype.name, "zlib")
 
     def write(self, pixels: npt.NDArray[Any], height: int, width: int) -> Columns:
-        """One column, or value and shape."""
+        """Makes one column, or value and shape."""
         value = self.value(pixels)
         if self.size is not None:
             return {self.column: value}
@@ -237,7 +237,7 @@ class StoredTensor(StoredMask):
         }
 
     def feature_spec(self) -> dict[str, Any]:
-        """One column, or value and shape."""
+        """Describes one column, or value and shape."""
         import tensorflow as tf
 
         if self.size is not None:
@@ -249,7 +249,7 @@ class StoredTensor(StoredMask):
         }
 
     def pixels(self, columns: Mapping[str, "tf.Tensor"]) -> "tf.Tensor":
-        """The values, in the mask's size."""
+        """Reads the values, in the mask's size."""
         import tensorflow as tf
 
         suffix = "" if self.size is not None else features.VALUE_SUFFIX
@@ -262,19 +262,19 @@ class StoredTensor(StoredMask):
         return tf.ensure_shape(shaped, [*self._sides, *self.depth])
 
     def value(self, pixels: npt.NDArray[Any]) -> bytes | npt.NDArray[np.float32]:
-        """What the column holds of a mask's encoded pixels."""
+        """Makes what the column holds, of a mask's encoded pixels."""
         from maskbeam.transforms.png import deflate
 
         return deflate(pixels)
 
     def value_spec(self) -> Any:
-        """How TensorFlow parses what the column holds."""
+        """Describes what the column holds, for TensorFlow to parse."""
         import tensorflow as tf
 
         return tf.io.FixedLenFeature([], tf.string)
 
     def flat(self, value: "tf.Tensor") -> "tf.Tensor":
-        """Undoes `value`: `dtype`[n], of as many pixels as there are."""
+        """Undoes `value`: `dtype`[n], for however many pixels there are."""
         import tensorflow as tf
 
         return tf.io.decode_raw(
@@ -283,37 +283,37 @@ class StoredTensor(StoredMask):
 
 
 class Bits(StoredTensor):
-    """One-hot vectors packed in words, deflated: class k is bit k.
+    """One-hot vectors packed into words, deflated: class k is bit k.
 
     u8 to 8 classes, u16 to 16, i32 to 32, i64 to 64; beyond, several i64.
     """
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The word's."""
+        """The word's dtype."""
         return mask_dtypes.word_dtype(self.num_classes)
 
     @property
     def depth(self) -> tuple[int, ...]:
-        """Of several words a vector."""
+        """(n,) for n words, () for one."""
         words = mask_dtypes.words_per_pixel(self.num_classes)
         return (words,) if words > 1 else ()
 
     def estimated_bytes(self, png_bytes: float, pixels: int) -> float:
-        """By street scenes: by the word's bytes, or by the number of words."""
+        """Estimates by street scenes, from the word's bytes or the number of words."""
         by_word = {1: 1.4, 2: 1.8, 4: 2.4, 8: 3.5}
         if self.depth:
             return 2.0 * math.prod(self.depth) * png_bytes
         return by_word[self.dtype.itemsize] * png_bytes
 
     def encode(self, index: "tf.Tensor") -> "tf.Tensor":
-        """Packs them."""
+        """Packs the indices into words."""
         from maskbeam.transforms import masks
 
         return masks.pack(index, self.num_classes)
 
     def label(self, pixels: "tf.Tensor") -> "tf.Tensor":
-        """Unpacks them."""
+        """Unpacks the words."""
         from maskbeam.transforms import masks
 
         return masks.unpack(pixels, self.num_classes)
@@ -324,11 +324,11 @@ class OneHot(StoredTensor):
 
     @property
     def depth(self) -> tuple[int, ...]:
-        """A number for each class."""
+        """(K,)."""
         return (self.num_classes,)
 
     def encode(self, index: "tf.Tensor") -> "tf.Tensor":
-        """One-hot vectors."""
+        """One-hot encodes the indices."""
         import tensorflow as tf
 
         from maskbeam.transforms import masks
@@ -338,7 +338,7 @@ class OneHot(StoredTensor):
         return masks.of_label(index, self.num_classes, tf.as_dtype(self.dtype))
 
     def label(self, pixels: "tf.Tensor") -> "tf.Tensor":
-        """The class that is not zero."""
+        """Finds the class that is not zero."""
         from maskbeam.transforms import masks
 
         return masks.label_from_mask(pixels)
@@ -346,7 +346,7 @@ class OneHot(StoredTensor):
     def read(
         self, columns: Mapping[str, "tf.Tensor"]
     ) -> tuple["tf.Tensor", "tf.Tensor | None"]:
-        """The label and the mask."""
+        """Decodes the label, and returns the mask as it is stored."""
         mask = self.pixels(columns)
         return self.label(mask), mask
 
@@ -360,14 +360,14 @@ class Uint8(OneHot):
         return np.dtype(np.uint8)
 
     def estimated_bytes(self, png_bytes: float, pixels: int) -> float:
-        """By street scenes: near to some 30 classes, at 300 an eighth of the truth."""
+        """Estimates by street scenes; good to some 30 classes, far too low at 300."""
         return 4.0 * png_bytes
 
 
 class Float32(OneHot):
     """One-hot vectors of f32 as a list of floats, which anything reads.
 
-    At one size that is `tf.io.FixedLenFeature([H, W, K], tf.float32)`.
+    If all rows have one size that is `tf.io.FixedLenFeature([H, W, K], tf.float32)`.
     """
 
     @property
@@ -376,15 +376,15 @@ class Float32(OneHot):
         return np.dtype(np.float32)
 
     def estimated_bytes(self, png_bytes: float, pixels: int) -> float:
-        """Exactly so much."""
+        """Returns the exact number."""
         return self.least_bytes(pixels)
 
     def least_bytes(self, pixels: int) -> int:
-        """All of it: a list of floats is not deflated."""
+        """Returns the exact number: a list of floats is not deflated."""
         return pixels * self.bytes_per_pixel
 
     def tfds_feature(self) -> tfds_json.Feature:
-        """TFDS's tensor; or two, for it reads no plain one of two unknown sides."""
+        """Describes a tensor; or two, for TFDS reads no plain one of unknown sides."""
         if self.size is not None:
             return tfds_json.tensor([*self.size, *self.depth], self.dtype.name)
         return tfds_json.features_dict(
@@ -395,11 +395,11 @@ class Float32(OneHot):
         )
 
     def value(self, pixels: npt.NDArray[Any]) -> bytes | npt.NDArray[np.float32]:
-        """The floats."""
+        """Returns the floats."""
         return pixels.ravel()
 
     def value_spec(self) -> Any:
-        """The floats, shaped where all rows have one size."""
+        """Describes the floats, with their shape if all rows have one size."""
         import tensorflow as tf
 
         if self.size is not None:
@@ -407,7 +407,7 @@ class Float32(OneHot):
         return tf.io.FixedLenSequenceFeature([], tf.float32, allow_missing=True)
 
     def flat(self, value: "tf.Tensor") -> "tf.Tensor":
-        """The floats."""
+        """Returns the floats."""
         return value
 
 
@@ -420,7 +420,7 @@ ENCODINGS: dict[str, type[StoredMask]] = {
 
 
 def of(config: features.Config) -> StoredMask:
-    """How the masks of a dataset lie in its records.
+    """Returns how a dataset's records store masks.
 
     Raises:
         ValueError: there is no such encoding.
@@ -430,7 +430,7 @@ def of(config: features.Config) -> StoredMask:
 
 
 def choose(encoding: str, num_classes: int) -> str:
-    """The encoding that was asked for, or of `auto` the one that suits the classes.
+    """Returns the encoding asked for; for `auto`, the one that suits the classes.
 
     Raises:
         ValueError: there is no such encoding.

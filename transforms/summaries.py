@@ -1,9 +1,8 @@
-"""What one row leaves for the statistics, and what the sums of all rows mean.
+"""What is counted in each row, and the statistics that follow from the sums.
 
-A row's summary is a few integers that add up: over rows to its unit's, over units to
-its shard's, over shards to the split's, always exactly. Everything that is derived
-from the sums is computed by the functions here, in the transform graph and for
-`stats.json` alike.
+A row's summary is a few integers. They add up exactly: rows to the fragment's summary,
+fragments to the shard's, shards to the split's. The functions here compute all that
+follows from the sums, both in the transform graph and for `stats.json`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -40,7 +39,7 @@ def spec(num_classes: int, with_images: bool) -> dict[str, int]:
 
 
 def zero(num_classes: int, with_images: bool) -> Summary:
-    """Returns the summary of no rows."""
+    """Makes the summary of no rows."""
     return {
         name: np.zeros(length, np.int64)
         for name, length in spec(num_classes, with_images).items()
@@ -79,7 +78,7 @@ def of_row(
 def _channel_sums(
     image: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The sums of a picture's levels, and of their squares: i64[3] each.
+    """Sums a picture's levels, and their squares: i64[3] each.
 
     Columns are added up a few lines at a time, in the smallest integers that hold the
     sums: a fifth of the work of histograms, and as exact.
@@ -105,7 +104,7 @@ def add(summaries: Iterable[Summary], num_classes: int, with_images: bool) -> Su
 
 
 def graph_splits(splits: Collection[str]) -> list[str]:
-    """Returns the splits that weights and moments are of: `train`, or else all."""
+    """Returns the splits that weights and moments come from: `train`, or else all."""
     return ["train"] if "train" in splits else list(splits)
 
 
@@ -116,8 +115,8 @@ def class_weights(
 
     A class's frequency is its share of the counted pixels in the images where it
     occurs. `median_frequency` is the median frequency of the classes that occur over
-    the class's own (Eigen and Fergus, arXiv:1411.4734, section 6.3.2);
-    `inverse_frequency` is all counted pixels over K times the class's own.
+    the class's own frequency (Eigen and Fergus, arXiv:1411.4734, section 6.3.2);
+    `inverse_frequency` is all counted pixels over K times the class's own pixels.
 
     Args:
         class_pixels: i64[K], summed over rows.
@@ -141,7 +140,7 @@ def class_weights(
 
 
 def _median(values: tf.Tensor) -> tf.Tensor:
-    """The median as NumPy has it: of an even number the mean of the middle two."""
+    """Computes the median as NumPy does: of an even number, the middle two's mean."""
     count = tf.size(values)
     ordered = tf.concat([tf.sort(values), tf.zeros([1], values.dtype)], axis=0)
     low = ordered[tf.maximum(count - 1, 0) // 2]
@@ -151,7 +150,7 @@ def _median(values: tf.Tensor) -> tf.Tensor:
 def moments(
     image_pixels: tf.Tensor, image_sum: tf.Tensor, image_square_sum: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Computes mean and population deviation of the channels, of levels over 255.
+    """Computes each channel's mean and population deviation, of levels over 255.
 
     Args:
         image_pixels: i64[1], summed over rows.
@@ -159,7 +158,7 @@ def moments(
         image_square_sum: i64[3], summed over rows.
 
     Returns:
-        f64[3] and f64[3]; both 0 where there was no pixel.
+        f64[3] and f64[3]; both 0 if there are no pixels.
     """
     count = tf.cast(image_pixels, tf.float64)
     mean = tf.math.divide_no_nan(tf.cast(image_sum, tf.float64), count)
@@ -169,13 +168,13 @@ def moments(
 
 
 def statistics(sums: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Derives weights and moments from the sums.
+    """Computes all that follows from the sums.
 
     Args:
         sums: the columns of `spec`, summed over rows.
 
     Returns:
-        The two class weights f64[K], and where there are images `image_mean` and
+        The two class weights f64[K], and if there are images `image_mean` and
         `image_std` f64[3].
     """
     derived = class_weights(sums[features.CLASS_PIXELS], sums[features.PRESENCE_PIXELS])
@@ -209,5 +208,5 @@ def normalization(
 
 
 def normalize(levels: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
-    """u8[... 3] levels -> f32[... 3], by what `normalization` gives."""
+    """Scales levels u8[... 3] to f32[... 3], by what `normalization` returns."""
     return tf.cast(levels, tf.float32) * scale + offset

@@ -1,6 +1,6 @@
-"""Features in the JSON by which TFDS describes them.
+"""Describes features in TFDS's JSON.
 
-Source: tensorflow_datasets/core/proto/feature.proto, of 4.9.
+Source: tensorflow_datasets/core/proto/feature.proto, of version 4.9.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,18 +13,18 @@ Feature = dict[str, Any]
 
 
 def text() -> Feature:
-    """A string."""
+    """Describes a string."""
     return {"pythonClassName": f"{_FEATURES}.text_feature.Text", "text": {}}
 
 
 def tensor(shape: Iterable[int], dtype: str, encoding: str = "none") -> Feature:
-    """A tensor.
+    """Describes a tensor.
 
     Args:
-        shape: of it; -1 where a side varies.
-        dtype: by its NumPy name.
+        shape: the tensor's shape; -1 for a side that varies.
+        dtype: the dtype's NumPy name.
         encoding: `none` for a list of numbers, `bytes` for their bytes, `zlib` for
-            those deflated.
+            deflated bytes.
     """
     return {
         "pythonClassName": f"{_FEATURES}.tensor_feature.Tensor",
@@ -33,12 +33,12 @@ def tensor(shape: Iterable[int], dtype: str, encoding: str = "none") -> Feature:
 
 
 def image(shape: Iterable[int], dtype: str, encoding: str = "") -> Feature:
-    """An encoded picture.
+    """Describes an encoded picture.
 
     Args:
-        shape: [H W C]; -1 where a side varies.
-        dtype: of the samples, by its NumPy name.
-        encoding: `png` or `jpeg`; empty where it may be either.
+        shape: [H W C]; -1 for a side that varies.
+        dtype: the NumPy name of the samples' dtype.
+        encoding: `png` or `jpeg`; empty if it may be either.
     """
     described: dict[str, Any] = {"shape": _shape(shape), "dtype": dtype}
     if encoding:
@@ -50,7 +50,7 @@ def image(shape: Iterable[int], dtype: str, encoding: str = "") -> Feature:
 
 
 def features_dict(features: Mapping[str, Feature]) -> Feature:
-    """Several features below one name: their columns are `name/feature`."""
+    """Describes several features below one name: their columns are `name/feature`."""
     return {
         "pythonClassName": FEATURES_DICT,
         "featuresDict": {"features": dict(features)},

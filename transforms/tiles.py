@@ -1,13 +1,13 @@
-"""Big pictures to tiles, and tiles back to pictures.
+"""Cuts big pictures into tiles, and stitches tiles back together.
 
-Tiles stand in a grid whose step is the tile less the overlap; the last of a row or
+Tiles stand in a grid whose step is the tile less the overlap; the last tile of a row or
 column is moved back to end where the picture ends. A picture smaller than the tile is
 one tile, filled up at the bottom and on the right.
 
     for key, picture in stitch(((row["key"], row["label"]) for row in rows), overlap):
         ...
 
-NumPy alone is needed.
+This needs NumPy only.
 """
 
 import re
@@ -24,11 +24,11 @@ _KEY = re.compile(r"(.*)@(\d+),(\d+)of(\d+)x(\d+)", re.DOTALL)
 
 
 def offsets(height: int, width: int, tile: Size, overlap: int) -> list[Offset]:
-    """Where the tiles of a picture begin, row by row.
+    """Returns where the tiles of a picture begin, row by row.
 
     Args:
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
+        height: the picture's height, in pixels.
+        width: the picture's width, in pixels.
         tile: the tiles' size.
         overlap: pixels that neighbours share, at least.
 
@@ -56,8 +56,8 @@ def cut(
 
     Args:
         picture: [H W ...].
-        offset: where it begins, within the picture.
-        tile: its size.
+        offset: where the tile begins in the picture.
+        tile: the tile's size.
         fill: the value beyond the picture.
     """
     (y, x), (height, width) = offset, tile
@@ -70,12 +70,12 @@ def cut(
 
 
 def tile_key(key: str, offset: Offset, size: Size) -> str:
-    """The key of a tile: `KEY@512,0of6000x4000`.
+    """Makes a tile's key: `KEY@512,0of6000x4000`.
 
     Args:
-        key: of the picture.
-        offset: of the tile.
-        size: of the picture.
+        key: the picture's key.
+        offset: where the tile begins in the picture.
+        size: the picture's size.
     """
     return f"{key}@{offset[0]},{offset[1]}of{size[0]}x{size[1]}"
 
@@ -84,7 +84,7 @@ def parse_key(key: str) -> tuple[str, Offset, Size]:
     """Undoes `tile_key`.
 
     Raises:
-        ValueError: the key is no tile's.
+        ValueError: it is no tile's key.
     """
     match = _KEY.fullmatch(key)
     if match is None:
@@ -94,7 +94,7 @@ def parse_key(key: str) -> tuple[str, Offset, Size]:
 
 
 class _Picture:
-    """The tiles of one picture, as far as they have come."""
+    """The tiles of one picture that have come so far."""
 
     def __init__(self, size: Size, tile: npt.NDArray[Any], overlap: int) -> None:
         self._size = size
@@ -104,7 +104,7 @@ class _Picture:
         self.missing = set(self._grid)
 
     def add(self, key: str, offset: Offset, tile: npt.NDArray[Any]) -> None:
-        """Takes one tile in."""
+        """Adds one tile."""
         if tile.shape != self._like.shape or tile.dtype != self._like.dtype:
             raise ValueError(
                 f"tile {key!r} is {tile.dtype}{list(tile.shape)}, and others of its "
@@ -119,14 +119,14 @@ class _Picture:
         self.missing.discard(offset)
 
     def uncovered(self) -> int:
-        """Pixels that are in no tile that has come."""
+        """Counts the pixels that are in no tile so far."""
         lacks = np.ones(self._size, bool)
         for offset, tile in self._tiles.items():
             lacks[_place(offset, tile)] = False
         return int(np.count_nonzero(lacks))
 
     def whole(self) -> npt.NDArray[Any]:
-        """The picture, where the first tile of the grid covers the later ones."""
+        """Makes the picture; the first tile of the grid covers the later ones."""
         picture = np.empty((*self._size, *self._like.shape[2:]), self._like.dtype)
         for offset in sorted(self._tiles, reverse=True):
             tile = self._tiles[offset]
@@ -136,7 +136,7 @@ class _Picture:
 
 
 def _place(offset: Offset, tile: npt.NDArray[Any]) -> tuple[slice, slice]:
-    """Where a tile is in its picture; the picture may end before."""
+    """Returns where a tile is in its picture, which may end before the tile."""
     (y, x), (height, width) = offset, tile.shape[:2]
     return slice(y, y + height), slice(x, x + width)
 
@@ -144,22 +144,22 @@ def _place(offset: Offset, tile: npt.NDArray[Any]) -> tuple[slice, slice]:
 def stitch(
     tiles: Iterable[tuple[str | bytes, npt.ArrayLike]], overlap: int = 0
 ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """Puts tiles together again.
+    """Stitches tiles together to pictures.
 
-    Where tiles overlap, the first of the grid, row by row, is seen, whatever order
-    they come in: predictions are stitched alike every time. The tiles of a picture are
+    Where tiles overlap, the first of the grid, row by row, covers the others, whatever
+    order they come in, so the result is always the same. The tiles of a picture are
     held in memory until the last of them has come.
 
     Args:
         tiles: (key, tile [h w ...]) in any order: labels, masks, predictions.
-        overlap: that the tiles were cut with: it says how many there are.
+        overlap: the overlap that the tiles were cut with: it says how many there are.
 
     Yields:
-        (key of the picture, picture [H W ...]), as soon as its tiles are there.
+        (the picture's key, picture [H W ...]), as soon as all its tiles have come.
 
     Raises:
         ValueError: a key is no tile's; a tile does not fit the others of its picture;
-            or, after all else is given, tiles are missing.
+            or, after all other pictures, tiles are missing.
     """
     pictures: dict[tuple[str, Size], _Picture] = {}
     for raw_key, values in tiles:

@@ -17,7 +17,7 @@ def save(model: str, requests: Mapping[str, Mapping[str, tf.Tensor]]) -> None:
     """Adds warm-up requests to a serving model.
 
     Args:
-        model: its directory.
+        model: the model's directory.
         requests: by signature, a tensor for each input.
     """
     path = os.path.join(model, _FILE)

@@ -1,6 +1,6 @@
-"""What a Dataflow flex template runs: `maskbeam convert`.
+"""Runs `maskbeam convert` in a Dataflow flex template.
 
-Templates give each parameter as one `--name=value`. Where maskbeam takes several values
+A template passes each parameter as one `--name=value`. If maskbeam takes several values
 they are separated by spaces, and quoted as in a shell; a switch is `true` or `false`.
 """
 
@@ -14,10 +14,10 @@ from maskbeam.pipeline.__main__ import main
 
 
 def convert_arguments(parameters: Iterable[str]) -> Iterator[str]:
-    """A template's parameters as arguments of `maskbeam convert`.
+    """Makes arguments of `maskbeam convert` from a template's parameters.
 
     Args:
-        parameters: `--name=value` each; maskbeam's, and Beam's.
+        parameters: maskbeam's and Beam's, each as `--name=value`.
     """
     declared = arguments.declared()
     for parameter in parameters:
@@ -30,7 +30,7 @@ def convert_arguments(parameters: Iterable[str]) -> Iterator[str]:
                 yield flag
         elif option.many:
             yield from (flag, *shlex.split(value))
-        elif value:  # an empty one was left empty in the form
+        elif value:  # an empty value was left empty in the form
             yield parameter
 
 

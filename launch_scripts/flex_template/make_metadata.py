@@ -2,7 +2,7 @@
 
     python launch_scripts/flex_template/make_metadata.py
 
-A template's launcher has no files of this machine, so what is a path is of a store.
+A template's launcher has no files of this machine, so paths must be in a store.
 """
 
 import json

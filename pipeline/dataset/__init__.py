@@ -1,1 +1,1 @@
-"""From fragments to a dataset: shards, statistics, graph, verdict, manifest."""
+"""From fragments to a dataset: shards, statistics, graphs, manifest; or a verdict."""

@@ -1,4 +1,4 @@
-"""Summaries of the training split to the transform graph.
+"""Makes the transform graph from the training split's summaries.
 
 TF Transform's analyzers run over the shards' summaries, a few integers each. They are
 sums, so the graph is the one that a pass over all pixels would have made.
@@ -22,7 +22,7 @@ from maskbeam.transforms.preprocessing import make_preprocessing_fn
 
 
 def raw_feature_spec(config: features.Config) -> dict[str, tf.io.FixedLenFeature]:
-    """Returns the columns that serving sends: encoded bytes, and no summaries."""
+    """Describes what the graph's callers send: encoded bytes, and no summaries."""
     names = [features.LABEL_BYTES]
     if config.with_images:
         names.append(features.IMAGE_BYTES)
@@ -30,7 +30,7 @@ def raw_feature_spec(config: features.Config) -> dict[str, tf.io.FixedLenFeature
 
 
 def _adapter(config: features.Config) -> tensor_adapter.TensorAdapterConfig:
-    """Tells TF Transform that the data has the summaries and the graph has more."""
+    """Tells TF Transform that the data has summaries, and the graph more columns."""
     lengths = summaries.spec(config.num_classes, config.with_images)
     representations = {}
     for name, length in lengths.items():
@@ -48,7 +48,7 @@ def _adapter(config: features.Config) -> tensor_adapter.TensorAdapterConfig:
 
 
 def to_record_batch(summary: summaries.Summary) -> pa.RecordBatch:
-    """Makes a batch of one row of a summary, as TF Transform takes it."""
+    """Makes a summary one row, as TF Transform takes it."""
     column = pa.list_(pa.int64())
     return pa.RecordBatch.from_arrays(
         [pa.array([values], column) for values in summary.values()], list(summary)
@@ -57,15 +57,16 @@ def to_record_batch(summary: summaries.Summary) -> pa.RecordBatch:
 
 @dataclasses.dataclass(eq=False)
 class WriteTransformGraph(beam.PTransform):
-    """Summary -> None, once `transform_graph/` is written.
+    """Summary -> one element, once `transform_graph/` is written.
 
-    Use it within a `tft_beam.Context`. `tft.TFTransformOutput` opens what it writes.
-    TensorFlow knows fewer filesystems than Beam, so the graph is made in one place and
-    copied to another.
+    `tft.TFTransformOutput` opens it. Apply this within a `tft_beam.Context`.
+
+    TensorFlow writes the graph, and has fewer filesystems than Beam: so it is made in
+    one place and copied to another.
 
     Attributes:
-        directory: of the graph, on any filesystem of Beam's.
-        scratch: a directory on a filesystem of TensorFlow's, which all workers reach.
+        directory: the graph's directory, on any of Beam's filesystems.
+        scratch: a directory that all workers reach, on one of TensorFlow's filesystems.
         config: sizes, images, normalisation.
         class_map: from id to class index.
     """

@@ -1,8 +1,8 @@
 """Claims the output directory before a run, so that nobody's data is lost.
 
-manifest.json    a dataset of ours; `--overwrite` removes what it lists
+manifest.json    a dataset of maskbeam's; `--overwrite` removes what it lists
 unfinished.json  a run that was stopped; `--overwrite` removes what it lists
-neither          empty, or somebody else's and never touched
+neither          the directory is empty, or somebody else's and never touched
 """
 
 import uuid
@@ -28,7 +28,7 @@ _BESIDE_SHARDS = (
 
 
 def check_claim(directory: str, *, overwrite: bool) -> None:
-    """Refuses a directory that a run may not write to.
+    """Checks that a run may write to a directory.
 
     Raises:
         UsageError: a dataset, an unfinished run or something else is in the way.
@@ -60,20 +60,21 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
 
 
 def temporary_name() -> str:
-    """Makes up a name for a directory of this run's own."""
+    """Makes a name for this run's own directory."""
     return f".unfinished-{uuid.uuid4().hex[:12]}"
 
 
 def claim(options: Options, plan: Plan, temporary: str) -> None:
-    """Makes the directory this run's: removes an earlier run, and leaves a note.
+    """Claims the output for this run: removes an earlier run, and leaves a note.
 
     Args:
-        options: of the run.
+        options: the run's options.
         plan: what it will write.
         temporary: the name, in the output, of the run's own directory.
 
     Raises:
-        UsageError: as `check_claim`.
+        UsageError: something is in the way, as for `check_claim`, or the output cannot
+            be written.
     """
     directory = options.output
     assert directory is not None
@@ -88,7 +89,7 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
         "names": sorted({*names, *earlier["names"]}),
     }
     try:
-        with quiet():  # some log what they raise
+        with quiet():  # some stores log what they raise
             files.make_directory(directory)
             files.write_json(files.join(directory, dataset_files.UNFINISHED), note)
     except Exception as error:  # each object store has errors of its own

@@ -1,7 +1,7 @@
-"""The last step: what stands beside the shards, the manifest last; or the verdict.
+"""The last step: writes the files beside the shards, the manifest last; or a verdict.
 
-It is a step of the pipeline, for the process that submitted the job may be gone by
-then, and it returns normally whatever it finds: an error would be tried again.
+It is a step of the pipeline, because the process that submitted the job may be gone by
+then. It returns normally whatever it finds: a runner would try again after an error.
 """
 
 import dataclasses
@@ -22,17 +22,17 @@ from maskbeam.transforms import class_files, dataset_files, record_columns
 
 _PACKAGES = ("maskbeam", "apache-beam", "tensorflow", "tensorflow-transform", "isal")
 
-Splits = Mapping[str, Sequence[WrittenRecords]]  # the shards of each
+Splits = Mapping[str, Sequence[WrittenRecords]]  # the shards of each split
 
 
 @dataclasses.dataclass(eq=False)
 class Publish(beam.DoFn):
-    """Once in, all there is by side inputs; None out, if there is a dataset.
+    """One None, and side inputs -> one None if there is a dataset, else nothing.
 
     Attributes:
         options: what was converted.
         plan: how it was cut.
-        temporary: the directory that is removed after the manifest.
+        temporary: the directory that is removed after the manifest is written.
     """
 
     options: Options
@@ -52,12 +52,13 @@ class Publish(beam.DoFn):
         """Judges the run, and publishes it or says why not.
 
         Args:
-            shards: all of them.
-            rejected: (split, how many by stage).
-            duplicates: keys that are twice in one split.
-            repeated: keys that are in several splits.
+            shards: all shards, empty ones too.
+            rejected: (split, how many rows by stage).
+            duplicates: keys that are twice in one split: how many, and the first few in
+                words.
+            repeated: keys that are in several splits, as `duplicates` has them.
             graph: elements, once the graph is written.
-            samples: rows to hold the serving model against.
+            samples: rows to compare the serving model with.
         """
         del graph  # what matters is that it is there
         splits = self._splits(shards)
@@ -87,7 +88,7 @@ class Publish(beam.DoFn):
         return splits
 
     def _skew(self, stats: Mapping[str, Any], samples: Sequence[SkewSample]) -> str:
-        """Writes the serving model; returns how it differs from the records, or ""."""
+        """Writes the serving model; returns its first difference to records, or ""."""
         assert self.options.output is not None
         config = self.plan.config
         constants = record_columns.constants_of(stats, config)

@@ -1,4 +1,4 @@
-"""Rejected rows and repeated keys: written aside, counted, judged."""
+"""Writes rejected rows aside, finds repeated keys, and judges a run by both."""
 
 import collections
 import dataclasses
@@ -20,14 +20,14 @@ _DUPLICATE, _REPEATED = "duplicate", "repeated"
 def judge_keys(
     places: beam.PCollection, repeated: beam.PCollection
 ) -> tuple[beam.PCollection, beam.PCollection]:
-    """Finds keys that are twice in one split, and those that are in several.
+    """Finds keys that are twice in one split, and keys that are in several.
 
     Args:
         places: (key, (split, source)) of rows whose keys were unknown before reading.
         repeated: keys in several splits that are known already, in words.
 
     Returns:
-        Two singletons: how many, and the first few in words.
+        Two singletons, one for each: how many keys, and the first few in words.
     """
     judged = (
         places
@@ -43,9 +43,9 @@ def judge_keys(
 
 
 class JudgePlaces(beam.DoFn):
-    """(key, its places) in; `duplicate` and `repeated` keys in words out.
+    """(key, places) -> `duplicate` and `repeated`: text that names the key.
 
-    A place is the (split, source) of a row that has the key.
+    A place is the (split, source) of a row that has the key. Both are side outputs.
     """
 
     def process(self, element: tuple[str, Iterable[tuple[str, str]]]) -> Iterator[Any]:
@@ -62,24 +62,24 @@ class JudgePlaces(beam.DoFn):
 
 
 class Few(beam.CombineFn):
-    """Counts elements, and keeps the few smallest: text -> (count, texts)."""
+    """Text -> (how many elements there are, the smallest few, sorted)."""
 
     _SHOWN = 5
 
     def create_accumulator(self) -> tuple[int, list[str]]:
-        """Starts with none."""
+        """Starts with no elements."""
         return 0, []
 
     def add_input(
         self, accumulator: tuple[int, list[str]], element: str
     ) -> tuple[int, list[str]]:
-        """Counts one element."""
+        """Adds one element."""
         return self.merge_accumulators([accumulator, (1, [element])])
 
     def merge_accumulators(
         self, accumulators: Iterable[tuple[int, list[str]]]
     ) -> tuple[int, list[str]]:
-        """Adds counts up."""
+        """Adds the counts up, and keeps the smallest few elements."""
         counts, shown = zip(*accumulators, strict=True)
         return sum(counts), heapq.nsmallest(self._SHOWN, sum(shown, []))
 
@@ -96,7 +96,7 @@ def write_rejections(
     """Writes the rejections of one split, sorted, a line each.
 
     Returns:
-        The split, and how many there are by stage.
+        The split, and how many rows were rejected by stage.
     """
     lines = sorted(set(rejections))
     files.make_directory(files.join(directory, dataset_files.REJECTED))
@@ -106,7 +106,7 @@ def write_rejections(
 
 
 def add_rejections(rejected: Iterable[tuple[str, Mapping[str, int]]]) -> dict[str, int]:
-    """Adds up what `WriteRejections` gives of each split: how many rows, by stage."""
+    """Adds up what `WriteRejections` returns by split: how many rows by stage."""
     total: collections.Counter[str] = collections.Counter()
     for _, by_stage in rejected:
         total.update(by_stage)
@@ -115,16 +115,16 @@ def add_rejections(rejected: Iterable[tuple[str, Mapping[str, int]]]) -> dict[st
 
 @dataclasses.dataclass(eq=False)
 class WriteRejections(beam.PTransform):
-    """Rejections to `rejected/`: `Rejection` in, (split, how many by stage) out.
+    """Rejection -> (split, how many rows by stage), once they are in `rejected/`.
 
     Attributes:
-        directory: of the dataset.
+        directory: the dataset's directory.
     """
 
     directory: str
 
     def expand(self, rejections: beam.PCollection) -> beam.PCollection:
-        """Writes one file for each split."""
+        """Writes one file a split."""
         return (
             rejections
             | "BySplit" >> beam.WithKeys(lambda rejection: rejection.split)
@@ -142,7 +142,7 @@ def judge(
     max_rejected: float,
     duplicates: tuple[int, list[str]],
 ) -> str:
-    """Returns why a run is not a dataset; "" if it is one."""
+    """Returns why a run makes no dataset; "" if it makes one."""
     if duplicates[0]:
         shown = "; ".join(duplicates[1])
         return (

@@ -1,4 +1,4 @@
-"""The serving model: written beside the shards, and held against a sample of rows."""
+"""Writes the serving model, and compares it with the records of a sample of rows."""
 
 import pickle
 import tempfile
@@ -11,7 +11,7 @@ from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features, record_columns, serving, signatures
 from maskbeam.transforms.classes import ClassMap
 
-_SKEW_PIXELS = 32 << 20  # that the model is held against; or one row
+_SKEW_PIXELS = 32 << 20  # rows are compared until they have so many
 
 
 def write(
@@ -24,11 +24,12 @@ def write(
     """Writes a dataset's serving model, and loads it.
 
     Args:
-        directory: of the dataset.
+        directory: the dataset's directory.
         config: sizes, images, the mask encoding.
         class_map: from id to class index.
-        constants: of the training split.
-        keys: of the tf.Examples that the converter reads: serving reads the same.
+        constants: the training split's constants.
+        keys: the features of the tf.Examples that the converter reads: serving reads
+            the same.
     """
     # TensorFlow knows fewer filesystems than Beam.
     with tempfile.TemporaryDirectory(prefix="maskbeam-") as scratch:
@@ -44,14 +45,14 @@ def _example_keys(keys: RecordKeys) -> signatures.ExampleKeys:
 
 
 def first_difference(check: skew.SkewCheck, samples: Iterable[SkewSample]) -> str:
-    """Holds the model against rows, as many as are worth the time.
+    """Compares rows until one differs, or enough are compared.
 
     Args:
         check: compares one row.
-        samples: the rows, by place.
+        samples: where the rows and their records are.
 
     Returns:
-        How the first row that differs does; empty where none does.
+        The first difference, in words; "" if there is none.
     """
     pixels = 0
     for sample in samples:

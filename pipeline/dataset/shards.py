@@ -1,4 +1,4 @@
-"""Fragments to shards."""
+"""Assembles shards from fragments."""
 
 import dataclasses
 import hashlib
@@ -17,11 +17,13 @@ from maskbeam.transforms import summaries
 
 @dataclasses.dataclass(eq=False)
 class AssembleShard(beam.DoFn):
-    """(ShardId, fragments) -> (ShardId, WrittenRecords of the shard).
+    """(ShardId, WrittenRecords of fragments) -> (ShardId, WrittenRecords of the shard).
+
+    A None among the fragments says only that the shard was planned.
 
     Attributes:
-        directory: of the dataset.
-        name: of the dataset.
+        directory: the dataset's directory.
+        name: the dataset's name.
         plan: how many shards each split has.
     """
 
@@ -32,7 +34,7 @@ class AssembleShard(beam.DoFn):
     def process(
         self, element: tuple[ShardId, Iterable[WrittenRecords | None]]
     ) -> Iterator[tuple[ShardId, WrittenRecords]]:
-        """Concatenates the fragments, and gives the shard its final name."""
+        """Concatenates the fragments, and moves the shard to its final name."""
         (split, number), pieces = element
         parts: dict[tuple[int, ...], WrittenRecords] = {
             piece.part: piece for piece in pieces if piece is not None
@@ -66,17 +68,17 @@ class AssembleShard(beam.DoFn):
 
 @dataclasses.dataclass(eq=False)
 class WriteShards(beam.PTransform):
-    """EncodedBatch -> `shards`: (ShardId, WrittenRecords); and `samples`: SkewSample.
+    """EncodedBatch -> `shards`: (ShardId, WrittenRecords); `samples`: one list.
 
-    Every planned shard is there, also an empty one. The samples are the few of the
-    smallest ranks, as one list.
+    There are `shards` for all that were planned. The list has the few SkewSamples of
+    the smallest ranks.
 
     Attributes:
-        directory: of the dataset.
-        temporary: where fragments lie.
-        name: of the dataset.
+        directory: the dataset's directory.
+        temporary: where fragments are.
+        name: the dataset's name.
         plan: its splits, their shards, the encoding.
-        seed: of the samples' ranks.
+        seed: the seed of the samples' ranks.
     """
 
     directory: str
@@ -87,7 +89,7 @@ class WriteShards(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> Any:
         """Groups the names of fragments, never their bytes."""
-        # Where all rows of a shard were rejected it is there all the same, empty.
+        # A shard whose rows were all rejected is there all the same, empty.
         planned = batches.pipeline | "PlannedShards" >> beam.Create(
             [
                 ((split, number), None)

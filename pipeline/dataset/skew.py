@@ -1,4 +1,4 @@
-"""Compares what serving makes of a row's raw bytes with what training reads."""
+"""Checks that serving decodes raw bytes to what training reads from the record."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,8 +16,8 @@ from maskbeam.transforms import (
     stored_masks,
 )
 
-_MASK_BYTES = 256_000_000  # larger ones are compared as they are stored only
-_ENCODED_PIXELS = 1 << 20  # at once
+_MASK_BYTES = 256_000_000  # larger masks are compared only as they are stored
+_ENCODED_PIXELS = 1 << 20  # encoded at once
 
 
 class SkewCheck:
@@ -25,8 +25,8 @@ class SkewCheck:
 
     Args:
         transform: the serving model.
-        config: of the records.
-        constants: of the training split.
+        config: the records' encoding.
+        constants: the training split's constants.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class SkewCheck:
         )
 
     def _label_map_without_mask(self, encoded: tf.Tensor) -> signatures.Tensors:
-        """What serving gives of label maps but for the mask, which is not computed.
+        """Serves label maps, without computing the mask.
 
         Called by itself, the serving model computes all of its outputs. Called while a
-        function is traced, it becomes a part of that function's graph, of which
-        TensorFlow runs no more than the function's own outputs need.
+        function is traced, it becomes a part of that function's graph, and TensorFlow
+        runs no more of that than the function's own outputs need.
         """
         row = self._transform(label_bytes=encoded)
         return {name: row[name] for name in row if name != features.MASK}
@@ -61,10 +61,10 @@ class SkewCheck:
     def differences(
         self, label_bytes: bytes | None, image_bytes: bytes | None, record: bytes
     ) -> Iterator[str]:
-        """Compares one row, bit for bit, and yields what differs, a line each.
+        """Compares one row, bit for bit; yields the differences, a line each.
 
-        `label` and the mask as it is stored always, `mask` as the model gets it below
-        256 MB, and what else there is.
+        It compares all columns that both sides have, and the mask as it is stored;
+        `mask` as the model gets it only below 256 MB.
 
         Args:
             label_bytes: the encoded label map, or None.
@@ -104,9 +104,9 @@ class SkewCheck:
                 yield f"{self._stored.column} does not hold serving's label"
 
     def _holds(self, columns: Mapping[str, tf.Tensor], index: tf.Tensor) -> bool:
-        """Whether the record's mask is the encoded index."""
+        """Checks whether the record's mask is the encoded index."""
         stored, at = np.asarray(self._stored.pixels(columns)).ravel(), 0
-        # By parts: packed words of many classes are far larger than their index.
+        # In parts: packed words of many classes are far larger than their index.
         for start in range(0, index.shape[0], _ENCODED_PIXELS):
             part = self._stored.encode(index[start : start + _ENCODED_PIXELS])
             values = part.numpy().ravel()

@@ -1,4 +1,4 @@
-"""What `stats.json` says: counts, weights, moments, sizes, rejections, warnings."""
+"""Makes `stats.json`: counts, weights, moments, sizes, rejections, warnings."""
 
 import collections
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,10 +13,10 @@ Warnings = Sequence[Mapping[str, str]]
 
 
 def repeated_keys(repeated: tuple[int, list[str]]) -> Warnings:
-    """Warns of keys that are in several splits.
+    """Makes the warning of keys that are in several splits, if there are any.
 
     Args:
-        repeated: how many there are, and the first few in words.
+        repeated: how many keys there are, and the first few in words.
     """
     count, shown = repeated
     if not count:
@@ -37,9 +37,9 @@ def make_stats(
     Args:
         options: what was converted.
         plan: how it was cut.
-        splits: the shards of each.
+        splits: the shards of each split.
         rejections: how many rows were rejected, by stage.
-        warnings: `name`, `split` (empty for several) and `message` of each.
+        warnings: each has a `name`, a `split` (empty for several) and a `message`.
     """
     config = plan.config
     totals = {
@@ -68,7 +68,7 @@ def make_stats(
 def _of_split(
     shards: Sequence[WrittenRecords], total: summaries.Summary
 ) -> dict[str, Any]:
-    """Counts of one split."""
+    """Makes the counts of one split."""
     sizes = add_sizes(shard.sizes for shard in shards)
     return {
         "records": sum(shard.records for shard in shards),
@@ -81,7 +81,7 @@ def _of_split(
 
 
 def _derived(train: summaries.Summary) -> dict[str, Any]:
-    """Weights, and moments where there are images; None for a class without pixels."""
+    """Makes class weights, None for a class without pixels; with images, moments."""
     derived = {
         name: values.numpy().tolist()
         for name, values in summaries.statistics(train).items()
@@ -101,7 +101,7 @@ def _derived(train: summaries.Summary) -> dict[str, Any]:
 def add_sizes(
     many: Iterable[Mapping[tuple[int, int], int]],
 ) -> dict[tuple[int, int], int]:
-    """The sum of size counts, sorted."""
+    """Adds up how many masks there are of each size; sorted by size."""
     total: collections.Counter[tuple[int, int]] = collections.Counter()
     for sizes in many:
         total.update(sizes)

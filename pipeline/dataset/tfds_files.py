@@ -1,4 +1,4 @@
-"""The files by which TFDS loads a dataset: `features.json`, `dataset_info.json`."""
+"""Makes the files that TFDS needs to load a dataset, in its own format."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from maskbeam.pipeline.elements import WrittenRecords
 from maskbeam.transforms import features, stored_masks, tfds_json
 
-_VERSION = "1.0.0"  # of the dataset, as TFDS wants one
+_VERSION = "1.0.0"  # of the dataset: TFDS wants one
 
 
 def make_dataset_info(
@@ -31,7 +31,7 @@ def make_dataset_info(
 
 
 def make_features(config: features.Config) -> dict[str, Any]:
-    """Makes the content of `features.json`: the record columns, as TFDS has them."""
+    """Makes the content of TFDS's `features.json`, which describes record columns."""
     stored = stored_masks.of(config)
     columns = {
         features.KEY: tfds_json.text(),

@@ -1,4 +1,4 @@
-"""What moves within the stage: rows that are checked, and rows that are encoded."""
+"""What moves within the row stage: checked rows, and encoded rows."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -18,14 +18,14 @@ class CheckedRow:
 
     Attributes:
         key: unique within its split.
-        height: of the label map, in pixels.
-        width: of the label map, in pixels.
+        height: the mask's height, in pixels.
+        width: the mask's width, in pixels.
         runs: class indices, `masks.index_dtype`, the largest value ignored.
-        summary: of the row.
-        image_bytes: the encoded image as it is stored; None where rows have none.
-        image_format: `png` or `jpeg`; empty where rows have none.
-        size: what the row takes of a unit, in bytes.
-        raw: what it was made of, in the few that the skew check chooses from.
+        summary: the row's summary.
+        image_bytes: the encoded image as it is stored; None if rows have none.
+        image_format: `png` or `jpeg`; empty if rows have no images.
+        size: the bytes that the row takes up in a unit.
+        raw: the raw row, in the few rows that the skew check chooses from.
     """
 
     key: str
@@ -49,7 +49,7 @@ class CheckedBatch(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """What it takes, about."""
+        """The batch's size, about, in bytes."""
         return sum(row.size for row in self.rows)
 
 
@@ -57,12 +57,12 @@ class EncodedBatch(NamedTuple):
     """Rows of one shard, in order, and their masks.
 
     Attributes:
-        split: of all of them.
+        split: the split of all rows.
         shard: the number of the shard.
         part: sorts the shard's batches.
         rows: as they were checked.
-        masks: of each row, for its runs: [R] or [R n], as `StoredMask.encode` gives
-            them.
+        masks: for each row, the encoded pixels of its R runs: [R] or [R n], as
+            `StoredMask.encode` returns them.
     """
 
     split: str
@@ -73,7 +73,7 @@ class EncodedBatch(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """What the masks take."""
+        """The masks' size, in bytes."""
         return sum(mask.nbytes for mask in self.masks)
 
 

@@ -1,8 +1,8 @@
-"""Checked rows to encoded masks.
+"""Encodes the masks of checked rows.
 
 The runs of a batch's rows go through the graph end to end, as one long row of pixels,
-so one trace serves rows of all sizes. Nothing in it can fail: what could was rejected
-before.
+so one trace serves rows of all sizes. It cannot fail: rows that could make it fail were
+rejected before.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ class EncodeBatch(beam.DoFn):
     config: features.Config
 
     def setup(self) -> None:
-        """Traces the encode function, once a worker."""
+        """Traces the encode function."""
         index = tf.TensorSpec([None], masks.index_dtype(self.config.num_classes))
         self._encode = tf.function(
             stored_masks.of(self.config).encode, [index], autograph=False

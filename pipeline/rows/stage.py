@@ -1,4 +1,4 @@
-"""The stage that every row goes through, from its source to checked pixels."""
+"""What every row goes through, from its source to checked pixels."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from maskbeam.pipeline.rows import check, read
 def read_and_check(
     units: beam.PCollection, options: Options, plan: Plan
 ) -> dict[str, Any]:
-    """Unit -> CheckedBatch.
+    """Reads and checks rows: Unit -> CheckedBatch.
 
     Returns:
-        `checked`: CheckedBatch; `rejected`: Rejection, of reading and of checking;
-        `places`, as of `ReadUnit`.
+        `checked`: CheckedBatch; `rejected`: a pair of Rejections, those of reading and
+        those of checking; `places`, the side output of `ReadUnit`.
     """
     raw = units | "Read" >> beam.ParDo(read.ReadUnit(options, plan)).with_outputs(
         read.REJECTED, read.PLACES, main="batches"

@@ -1,8 +1,8 @@
-"""Encoded rows to records, records to fragments, fragments to shards.
+"""Makes records of encoded rows, and writes them to fragments.
 
-A fragment is a piece of a TFRecord file under a name of its own; what moves on is its
-name. Per shard the fragments are concatenated in the order of their parts, so shards
-do not depend on the number of workers or on timing, and a runner may do any step twice.
+A fragment is a piece of a TFRecord file under its own name; only the name moves on.
+A shard is its fragments, concatenated in the order of their parts. So shards do not
+depend on the number of workers or on timing, and a runner may do any step twice.
 Fragments stay until the manifest is written.
 """
 
@@ -32,12 +32,12 @@ SAMPLES = "samples"
 def make_record(
     row: CheckedRow, mask: npt.NDArray[Any], stored: stored_masks.StoredMask
 ) -> bytes:
-    """A row as a serialized tf.Example.
+    """Makes a row a serialized tf.Example.
 
     Args:
         row: the row.
-        mask: for its runs, as `EncodedBatch` has it.
-        stored: how it is written.
+        mask: the encoded pixel of each of its runs, as in `EncodedBatch.masks`.
+        stored: how masks are stored.
     """
     columns: dict[str, tf_examples.Value] = {
         features.KEY: row.key,
@@ -56,9 +56,9 @@ class WriteFragment(beam.DoFn):
     """EncodedBatch -> (ShardId, WrittenRecords) of a fragment; `samples`: SkewSample.
 
     Attributes:
-        directory: where fragments lie.
+        directory: where fragments are written.
         config: the encoding.
-        seed: of the samples' ranks.
+        seed: the seed of the samples' ranks.
     """
 
     directory: str
@@ -66,7 +66,7 @@ class WriteFragment(beam.DoFn):
     seed: int
 
     def setup(self) -> None:
-        """Makes the directory, once a worker."""
+        """Makes the directory."""
         files.make_directory(self.directory)
         self._stored = stored_masks.of(self.config)
 

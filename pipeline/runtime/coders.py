@@ -1,8 +1,8 @@
-"""Elements that hold pixels say how large they are.
+"""Tells Beam the size of elements that hold pixels.
 
-Beam estimates the sizes of elements, also of those that never leave their stage, and
-pickles them for it: whole batches of decoded label maps. What is registered with this
-coder says its size instead, and is pickled only where it has to be.
+Beam estimates the sizes of elements, even of those that never leave their stage, by
+pickling them: whole batches of decoded label maps. Elements with this coder say their
+size instead, and are pickled only if they have to be.
 """
 
 import pickle
@@ -19,13 +19,13 @@ class SizedCoder(beam.coders.Coder):
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
 
     def decode(self, encoded: bytes) -> Any:
-        """Undoes `encode`."""
+        """Unpickles an element."""
         return pickle.loads(encoded)
 
     def estimate_size(self, value: Any) -> int:
-        """Returns the size in bytes, without encoding."""
+        """Returns the size in bytes, without pickling."""
         return value.nbytes
 
     def is_deterministic(self) -> bool:
-        """No: pickles of equal values may differ."""
+        """Returns False: pickles of equal values may differ."""
         return False

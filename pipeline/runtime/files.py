@@ -1,4 +1,4 @@
-"""Files on any filesystem that Beam knows."""
+"""Files on any of Beam's filesystems."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ from maskbeam.pipeline.runtime import stores
 _WILDCARD = re.compile(r"[*?\[]")
 _FLAT_LIST = re.compile(r"\[[^][{}\"]*\]")
 _CHUNK_BYTES = 1 << 20
-_NOT_TO_BE_HAD = (403, 404, 410)  # of HTTP; what else there is may pass
+_NOT_TO_BE_HAD = (403, 404, 410)  # HTTP codes; other errors may pass
 _DRIVERS = {"gs": ("google.cloud.storage", "gcp"), "s3": ("boto3", "aws")}
 
 
@@ -34,18 +34,18 @@ class File:
 
 
 def match(pattern: str) -> list[File]:
-    """The files that a glob matches, sorted by path; raises as `matches` does."""
+    """Finds the files that a glob matches, sorted by path; raises as `matches` does."""
     return sorted(matches(pattern))
 
 
 def matches(pattern: str) -> Iterator[File]:
-    """The files that a glob matches, one by one in any order: there may be millions.
+    """Finds the files that a glob matches, one by one in any order; maybe millions.
 
-    Local ones are found by Python's own `glob`: Beam leaves out links that lead
-    nowhere, and what lies behind linked directories, and nobody would hear of it.
+    Python's own `glob` finds local files: Beam would leave out links that lead nowhere,
+    and what is behind linked directories, without saying so.
 
     Raises:
-        BeamIOError: the filesystem says no.
+        BeamIOError: the filesystem cannot list the files.
         ValueError: Beam has no filesystem of that scheme.
     """
     if is_local(pattern):
@@ -60,20 +60,20 @@ def matches(pattern: str) -> Iterator[File]:
         listed = filesystem._list(pattern[: wildcard.start()])
         entries = filesystem.match_files(listed, pattern)
     for entry in entries:
-        if not entry.path.endswith("/"):  # what consoles put down for a directory
+        if not entry.path.endswith("/"):  # a directory, as consoles make it
             yield File(entry.path, entry.size_in_bytes)
 
 
 def is_local(path: str) -> bool:
-    """Whether a path is of this machine, and of no scheme."""
+    """Checks whether a path is on this machine: it has no scheme."""
     return "://" not in path
 
 
 def _prepare(path: str) -> None:
-    """Makes the filesystem of a path ready; a local path needs nothing.
+    """Prepares a path's filesystem, unless it is local.
 
     Raises:
-        ValueError: its driver is missing, over which Beam would stumble later.
+        ValueError: its driver is missing; Beam would only notice later.
     """
     if is_local(path):
         return
@@ -93,7 +93,7 @@ def _is_installed(module: str) -> bool:
 
 
 def has_directories(path: str) -> bool:
-    """Whether a path's filesystem has directories; in an object store they are names.
+    """Checks whether a path's filesystem has directories; object stores have none.
 
     Raises:
         ValueError: Beam has no filesystem of that scheme.
@@ -115,7 +115,7 @@ def _local_file(path: str) -> File | None:
 
 
 def is_empty(directory: str) -> bool:
-    """Whether a directory that is there holds nothing."""
+    """Checks whether an existing directory is empty."""
     if is_local(directory):
         return not os.listdir(directory)
     return next(_below(directory), None) is None
@@ -125,10 +125,10 @@ def open_raw(path: str) -> IO[bytes]:
     """Opens a file to be read as it is, compressed or not.
 
     Raises:
-        OSError: it is not there, or you may not read it.
-        BeamIOError: its filesystem says so.
+        OSError: the file is not there, or may not be read.
+        BeamIOError: the same, on some of Beam's filesystems.
     """
-    if is_local(path):  # where Beam's own way takes three times as long
+    if is_local(path):  # Beam's own way takes three times as long
         return open(path, "rb")
     _prepare(path)
     try:
@@ -146,38 +146,38 @@ def read(path: str) -> bytes:
 
 
 def read_part(path: str, offset: int, length: int) -> bytes:
-    """Reads `length` of a file's bytes, from `offset` on."""
+    """Reads some of a file's bytes."""
     with open_raw(path) as file:
         file.seek(offset)
         return file.read(length)
 
 
 def read_json(path: str) -> Any:
-    """Reads a JSON file."""
+    """Reads a JSON file's content."""
     return json.loads(read(path))
 
 
 def chunks(path: str) -> Iterator[bytes]:
-    """Yields a file's bytes, a MiB at a time."""
+    """Reads a file's bytes, a MiB at a time."""
     with open_raw(path) as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
 
 
 def lines(path: str) -> Iterator[str]:
-    """Yields a text file's lines, without their ends."""
+    """Reads a text file's lines, without their ends."""
     with open_raw(path) as file:
         for line in file:
             yield line.decode().rstrip("\n")
 
 
 def join(directory: str, *parts: str) -> str:
-    """Joins a path to a directory, by the filesystem's own rules."""
+    """Joins a path below a directory, by the filesystem's own rules."""
     return FileSystems.join(directory, *parts)
 
 
 def exists(path: str) -> bool:
-    """Whether a file or directory is there.
+    """Checks whether a file or directory is there.
 
     Raises:
         ValueError: Beam has no filesystem of that scheme.
@@ -197,7 +197,7 @@ def make_directory(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Removes a file, or a directory with all it holds, if it is there."""
+    """Removes a file, or a directory with all that is in it, if it is there."""
     paths = [] if has_directories(path) else [e.path for e in _below(path)]
     if FileSystems.exists(path):
         paths.append(path)
@@ -206,7 +206,7 @@ def remove(path: str) -> None:
 
 
 def _below(directory: str) -> Iterator[FileMetadata]:
-    """Yields what a directory of a store holds; its name is not taken as a pattern."""
+    """Lists the files in a directory that is not local; its name is no pattern."""
     if has_directories(directory):
         yield from FileSystems.match([join(directory, "**")])[0].metadata_list
     else:
@@ -215,7 +215,7 @@ def _below(directory: str) -> Iterator[FileMetadata]:
 
 
 def copy_directory(source: str, target: str) -> None:
-    """Copies a directory's content from one filesystem to another."""
+    """Copies all files in a directory, from one filesystem to another."""
     if is_local(source):
         found = glob.iglob(f"{glob.escape(source)}/**", recursive=True)
         paths = [path for path in found if os.path.isfile(path)]
@@ -228,7 +228,7 @@ def copy_directory(source: str, target: str) -> None:
 
 
 def open_new(path: str) -> IO[bytes]:
-    """Opens a file for writing under a name that nobody reads before it is whole."""
+    """Opens a file for writing, under a name that nobody reads before it is whole."""
     _prepare(path)
     return FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)
 
@@ -237,9 +237,9 @@ def open_new(path: str) -> IO[bytes]:
 def create(path: str) -> Iterator[IO[bytes]]:
     """Opens a file for writing that appears under its name whole, or not at all.
 
-    It is written under a name of its own in the same directory and renamed when the
-    block ends well, so readers never see a piece, and of two writers the later wins.
-    Object stores rename by copying: there a reader may see the older file meanwhile.
+    It is written under another name in the same directory, and renamed when the block
+    ends well. So readers never see a part of it, and of two writers the later wins.
+    Object stores rename by copying: a reader there may see the older file meanwhile.
 
     Args:
         path: the final name.

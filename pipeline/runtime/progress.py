@@ -1,4 +1,4 @@
-"""How far a conversion is: a line while it runs."""
+"""Shows how far a conversion is, in a line while it runs."""
 
 import sys
 import threading
@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
-NAMESPACE = "maskbeam"  # of our Beam counters, which every runner adds up
+NAMESPACE = "maskbeam"  # of our Beam counters, which runners add up
 
 
 class Tally:
@@ -30,11 +30,11 @@ TALLY = Tally()
 class ProgressLine:
     """Shows the tally until the block ends.
 
-    On a terminal one line is written over and over, every second; elsewhere a new one
-    is written every ten.
+    On a terminal it overwrites one line every second; elsewhere it writes a new line
+    every ten.
 
     Args:
-        rows: how many there will be.
+        rows: how many rows there will be.
         stream: where the line goes; by default the standard error.
     """
 
@@ -76,13 +76,13 @@ class ProgressLine:
 
 
 def describe(records: int, rejected: int, rows: int, seconds: float) -> str:
-    """The line: rows, rate, rejected, elapsed, estimate to go.
+    """Makes the line: rows, rate, rejected, elapsed, estimate to go.
 
     Args:
-        records: written so far.
-        rejected: so far.
-        rows: that there will be, as far as is known.
-        seconds: since the start.
+        records: how many records are written so far.
+        rejected: how many rows are rejected so far.
+        rows: how many rows there will be, as far as is known.
+        seconds: how many have passed since the start.
     """
     done = records + rejected
     rate = done / seconds if seconds else 0.0
@@ -95,7 +95,7 @@ def describe(records: int, rejected: int, rows: int, seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as `1:02:03`, or `2:03`."""
+    """Writes seconds as `1:02:03`, or `2:03`."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -1,4 +1,4 @@
-"""Keeps native libraries quiet while they are loaded."""
+"""Silences native libraries, which print while they are loaded."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 def quiet() -> Iterator[None]:
     """Sends the process's standard error nowhere; Python's exceptions still pass.
 
-    TensorFlow's C++ prints before its own log level is read, so no variable helps.
+    TensorFlow's C++ prints before it reads its log level, so no variable is enough.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()

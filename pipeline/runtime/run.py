@@ -1,4 +1,4 @@
-"""Running a pipeline: to its end, or to our own error."""
+"""Runs a pipeline: to its end, or to an error of our own."""
 
 import contextlib
 import logging
@@ -29,10 +29,10 @@ def run(
         beam_options: how it is run.
         define: builds it.
         records: how many there will be, as far as is known.
-        show: whether to print the progress and what is logged.
+        show: whether to print the progress, and warnings that are logged.
 
     Raises:
-        RunnerError: it failed; the cause is what it raised.
+        RunnerError: the runner failed; the cause is what it raised.
     """
     if show:
         logging.basicConfig(
@@ -52,14 +52,14 @@ def run(
 
 
 def counters(result: PipelineResult) -> dict[str, int]:
-    """Returns our counters of a run, by name."""
+    """Returns a run's counters of maskbeam's, by name."""
     found = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
     return {c.key.metric.name: c.result for c in found["counters"]}
 
 
 @contextlib.contextmanager
 def scratch(shared: str) -> Iterator[str]:
-    """Makes a directory of this run's own, below a shared one or on this machine."""
+    """Makes a directory, shared or on this machine, and removes it at the end."""
     if not shared:
         with tempfile.TemporaryDirectory(prefix="maskbeam-") as directory:
             yield directory

@@ -1,4 +1,4 @@
-"""Beam's options and runners, with what this job needs of them."""
+"""Sets Beam's runners up as this job needs them."""
 
 import argparse
 import contextlib
@@ -33,16 +33,16 @@ _TENSORFLOW_SCHEMES = (None, "gs")  # where TensorFlow reads and writes
 
 
 def parse_options(arguments: list[str]) -> PipelineOptions:
-    """Reads Beam's options; where you leave one open, the default is ours.
+    """Reads Beam's options; the user's override our defaults.
 
-    Plain `DirectRunner` looks for another engine to download first, and decides by
-    what it finds; our default does not.
+    Plain `DirectRunner` first looks for another engine, which it may download; our
+    default does not.
 
     Args:
-        arguments: the command line's, without those that are maskbeam's own.
+        arguments: the command line's arguments, without maskbeam's own.
 
     Raises:
-        UsageError: a flag that nobody knows, or a runner that Beam does not have.
+        UsageError: a flag is not known, or Beam has no such runner.
     """
     unknown = _unknown_flags(arguments)
     try:
@@ -77,7 +77,7 @@ def parse_options(arguments: list[str]) -> PipelineOptions:
 
 
 def _unknown_flags(arguments: list[str]) -> list[str]:
-    """Returns what no options class of Beam's declares.
+    """Returns the arguments that none of Beam's options classes declares.
 
     Raises:
         UsageError: Beam does not take a flag's value.
@@ -96,9 +96,9 @@ def set_up(options: PipelineOptions) -> None:
     """Sets this process up for a run, before names are listed or TensorFlow is loaded.
 
     Args:
-        options: Beam's.
+        options: Beam's options.
     """
-    FileSystems.set_options(options)  # names are looked at before there is a pipeline
+    FileSystems.set_options(options)  # names are listed before there is a pipeline
     if options.view_as(StandardOptions).runner in _IN_PROCESS:
         # More of TensorFlow's threads than cores only wait for one another; it reads
         # this when it is imported.
@@ -111,13 +111,13 @@ def set_up(options: PipelineOptions) -> None:
 def runner_of(options: PipelineOptions) -> PipelineRunner:
     """Makes the runner that the options name.
 
-    Beam's own way to the default one tells its worker processes none of the options,
-    such as the endpoint and the keys of an object store.
+    Beam itself would make the default one without passing the options, such as the
+    endpoint and the keys of an object store, to its worker processes.
     """
     name = options.view_as(StandardOptions).runner
     if name in _IN_PROCESS:
-        # Beam would send its buffers every second from a thread of their own, and what
-        # another thread writes in that moment is cut in two or lost.
+        # Beam would send its buffers every second from a thread of its own, and what
+        # another thread writes at that moment would be cut in two or lost.
         worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
     if name != _DEFAULT:
         return create_runner(name)
@@ -127,34 +127,34 @@ def runner_of(options: PipelineOptions) -> PipelineRunner:
 
 
 def is_dry_run(options: PipelineOptions) -> bool:
-    """Whether the runner only checks the job, and starts nothing."""
+    """Checks whether the runner is told to check everything and start nothing."""
     dry_run: bool = options.view_as(TestOptions).dry_run
     return dry_run
 
 
 def counts_here(options: PipelineOptions) -> bool:
-    """Whether all rows pass through this process, so that it can count them."""
+    """Checks whether this process counts rows: all of them pass through it."""
     mode = options.view_as(DirectOptions).direct_running_mode
     return _is_local(options) and mode != "multi_processing"
 
 
 def shared_place(options: PipelineOptions) -> str:
-    """Returns a directory that all workers reach; "" where any local one will do."""
+    """Returns a directory that all workers reach; "" if any on this machine will do."""
     return "" if _is_local(options) else _temp_location(options)
 
 
 def graph_place(options: PipelineOptions, output: str) -> str:
-    """Returns a directory in which TensorFlow makes the transform graph.
+    """Returns a directory in which TensorFlow can make the transform graph.
 
     Args:
-        options: Beam's.
+        options: Beam's options.
         output: the dataset's directory, which all workers reach.
 
     Returns:
-        Its path; "" where any directory of this machine will do.
+        Its path; "" if any on this machine will do.
 
     Raises:
-        UsageError: none is known that TensorFlow and all workers reach.
+        UsageError: no directory is known that TensorFlow and all workers reach.
     """
     if _is_local(options):
         return ""
@@ -169,7 +169,7 @@ def graph_place(options: PipelineOptions, output: str) -> str:
 
 
 def _is_local(options: PipelineOptions) -> bool:
-    """Whether all workers share this machine's disk."""
+    """Checks whether all workers share this machine's disk."""
     environment = options.view_as(PortableOptions).environment_type
     runner = options.view_as(StandardOptions).runner
     return runner in _IN_PROCESS or environment == "LOOPBACK"

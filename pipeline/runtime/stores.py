@@ -1,7 +1,7 @@
-"""Beam's object stores, mended: one client a process, and empty files.
+"""Mends Beam's object stores: clients are shared, and empty files are written.
 
-Beam makes a client for each file. One of boto3's takes 0.4 s of work to make, and one
-of Google's a new encrypted connection; a label map is read in less.
+Beam makes a client for each file. A client of boto3's takes 0.4 s of work to make, and
+one of Google's a new encrypted connection; reading a label map takes less.
 """
 
 import copy
@@ -16,7 +16,7 @@ def mend(scheme: str) -> None:
     """Makes Beam's filesystem of a scheme fit for many small files.
 
     Args:
-        scheme: `s3`, `gs`, or another, of which nothing is known.
+        scheme: `s3` or `gs`; others are left as they are.
     """
     if scheme == "s3":
         from apache_beam.io.aws import s3io
@@ -31,17 +31,17 @@ def mend(scheme: str) -> None:
 
 
 def _copies_of_one(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """S3: all files share one client of boto3's, which any thread may use.
+    """Makes all files of S3 share one client of boto3's, which any thread may use.
 
     Beam wraps a client together with the stream of the file that is being read, so
-    each file gets a wrapper of its own: a copy of one that is never read from.
+    each file gets its own wrapper: a copy of one that is never read from.
     """
     make_once = _one_for_same_options(make)
     return lambda options: copy.copy(make_once(options))
 
 
 def _one_a_thread(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Google: the files of a thread share a client, which no other thread may use."""
+    """Makes Google's files share a client by thread: no other thread may use it."""
     thread = threading.local()
 
     def make_once(options: Any) -> Any:
@@ -53,7 +53,7 @@ def _one_a_thread(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _one_for_same_options(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """`make`, called again only when the options are others than the last time."""
+    """Makes `make` return its last result as long as the options are the same."""
     last: tuple[Any, Any] | None = None  # options, and what was made of them
 
     def make_once(options: Any) -> Any:
@@ -67,7 +67,7 @@ def _one_for_same_options(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _with_a_part(finish: Callable[[Any], None]) -> Callable[[Any], None]:
-    """S3: sends an empty file in one empty part; Beam sends none, which S3 refuses."""
+    """Sends an empty file in one empty part; Beam sends none, which S3 refuses."""
 
     def finish_upload(uploader: Any) -> None:
         if not uploader.parts and not uploader.buffer:
