@@ -60,7 +60,7 @@ def convert(
     Args:
         beam_options: Beam's own flags, as the command line has them:
             `["--direct_num_workers=4"]`.
-        show: whether to print the plan, the progress and the result.
+        show: whether to print the plan, the progress and the outcome.
         **options: the command's options, by name, as text or as Python has them.
             `classes` may be a `ClassMap`. `maskbeam convert --help` explains them.
 
@@ -90,7 +90,7 @@ def run_conversion(
     Args:
         options: what is converted.
         beam_options: how it is run.
-        show: whether to print the plan and the progress.
+        show: whether to print the plan, the progress and the outcome.
 
     Raises:
         UsageError: nothing is found, or the output is not free.

@@ -1,4 +1,4 @@
-"""Prints what the commands show before and after a run."""
+"""What the commands print before and after a run."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -74,14 +74,23 @@ def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
         print(f"--{name}={','.join(value) if isinstance(value, list) else value}")
 
 
-def print_summary(directory: str, counters: Mapping[str, int]) -> None:
-    """Prints what was written, class by class.
+def print_outcome(outcome: "Outcome") -> None:
+    """Prints what a conversion came to."""
+    if outcome.status == "dry run":
+        print("nothing was started, and nothing written")
+    elif outcome.status == "handed over":
+        print(
+            f"the job is handed over; at its end {outcome.directory} has "
+            f"{dataset_files.MANIFEST}"
+        )
+    else:
+        _print_summary(outcome.directory, outcome.counters)
+        for warning in outcome.warnings:
+            print(f"maskbeam: {warning['message']}", file=sys.stderr)
 
-    Args:
-        directory: the dataset's directory.
-        counters: how many `rows` were read, and how many `label_maps` and `images` were
-            decoded; work that a runner tried again is counted again.
-    """
+
+def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
+    """Prints what was written, class by class."""
     manifest = files.read_json(files.join(directory, dataset_files.MANIFEST))
     stats = files.read_json(files.join(directory, dataset_files.STATS))
     table = [["split", "records", "shards", "bytes"]]
@@ -109,17 +118,11 @@ def print_summary(directory: str, counters: Mapping[str, int]) -> None:
     print(f"{manifest['rejected']:,} rows rejected; written to {directory}")
 
 
-def print_warnings(warnings: Sequence[Mapping[str, str]]) -> None:
-    """Prints what you should know about the data, on the standard error."""
-    for warning in warnings:
-        print(f"maskbeam: {warning['message']}", file=sys.stderr)
-
-
 def print_rejections(paths: Sequence[str]) -> None:
     """Prints the first few rejections, so that you need not open a file.
 
     Args:
-        paths: the files that name them, a line each.
+        paths: of the files that name them, a line each.
     """
     count = 0
     for line in (line for path in paths for line in files.lines(path)):
@@ -170,7 +173,7 @@ def print_table(rows: list[list[str]]) -> None:
 
 
 def human_bytes(count: float) -> str:
-    """Writes a number of bytes as `4.6 MB`."""
+    """Formats a number of bytes, as `4.6 MB`."""
     for unit in _UNITS:
         if count < 1000 or unit == _UNITS[-1]:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
