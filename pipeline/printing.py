@@ -1,4 +1,4 @@
-"""What the commands print before and after a run."""
+"""Prints what the commands show before and after a run."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -45,16 +45,16 @@ def print_plan(options: Options, plan: Plan) -> None:
 def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
     """Prints how the rows are cut, and Beam's options."""
     table = [["split", "rows", "shards", "units", "rows/unit", "bytes"]]
-    for split, cut in plan.splits.items():
-        approximately = "~" if cut.record_files else ""
+    for split, found in plan.splits.items():
+        approximately = "~" if found.record_files else ""
         table.append(
             [
                 split,
-                f"{approximately}{cut.rows:,}",
-                f"{cut.shards:,}",
-                f"~{cut.units:,}",
-                f"{cut.rows_per_unit:,}",
-                f"~{human_bytes(cut.stored_bytes)}",
+                f"{approximately}{found.rows:,}",
+                f"{found.shards:,}",
+                f"~{found.units:,}",
+                f"{found.rows_per_unit:,}",
+                f"~{human_bytes(found.stored_bytes)}",
             ]
         )
     print_table(table)
@@ -62,7 +62,7 @@ def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
         f"a unit is one batch of at most {human_bytes(UNIT_BYTES)} of encoded masks "
         "and decoded images, or one row"
     )
-    uncut = [path for cut in plan.splits.values() for path in cut.uncut_files]
+    uncut = [path for found in plan.splits.values() for path in found.uncut_files]
     if uncut:
         print(
             f"{len(uncut):,} large files are one unit each, for only plain TFRecord "

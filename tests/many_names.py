@@ -118,14 +118,14 @@ def main(count: int) -> dict[str, Any]:
         seed=SEED,
     )
     start = time.monotonic()
-    cut = survey(options)
+    plan = survey(options)
     surveyed = time.monotonic()
     beam_options = runners.parse_options([])
     with tempfile.TemporaryDirectory() as directory:
         found = os.path.join(directory, "total")
         with beam.Pipeline(runners.runner_of(beam_options), beam_options) as root:
             _ = (
-                (root | PlanUnits(options, cut))["units"]
+                (root | PlanUnits(options, plan))["units"]
                 | beam.CombineGlobally(Total())
                 | beam.Map(lambda total: files.write_json(found, total))
             )
@@ -137,10 +137,10 @@ def main(count: int) -> dict[str, Any]:
     return {
         "rows": rows,
         "units": units,
-        "planned_units": cut.splits["train"].units,
-        "shards": cut.splits["train"].shards,
+        "planned_units": plan.splits["train"].units,
+        "shards": plan.splits["train"].shards,
         "most_rows": most,
-        "rows_per_unit": cut.splits["train"].rows_per_unit,
+        "rows_per_unit": plan.splits["train"].rows_per_unit,
         "each_once": ranks == expected % 2**64,
         "survey_s": round(surveyed - start),
         "plan_s": round(planned - surveyed),
