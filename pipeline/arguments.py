@@ -43,7 +43,7 @@ INPUTS = {
     "data_dir": Option(
         READ,
         "Its directory",
-        "of --dataset, or of TFDS for tfds:NAME",
+        "directory of --dataset, or the one where TFDS has prepared tfds:NAME",
         dataclasses.replace(values.DIRECTORY, metavar="ROOT"),
     ),
     "classes": Option(

@@ -130,7 +130,7 @@ class Options:
         (),
         READ,
         "Lists of keys",
-        "take of a split's label maps only the keys in this file, one a line",
+        "take only those label maps of a split whose keys are in this file, one a line",
         values.SOURCE_FILES,
         many=True,
     )
@@ -138,14 +138,14 @@ class Options:
         "",
         READ,
         "Suffix of label maps' keys",
-        "taken off the end of label maps' keys before these and images meet",
+        "text to strip off the end of label maps' keys, before they meet images",
         values.SUFFIX,
     )
     strip_image_suffix: str = _option(
         "",
         READ,
         "Suffix of images' keys",
-        "taken off the end of images' keys before label maps and these meet",
+        "text to strip off the end of images' keys, before they meet label maps",
         values.SUFFIX,
     )
     record_keys: RecordKeys = _option(
@@ -173,7 +173,7 @@ class Options:
         values.REGEX,
     )
     # Any number will do; the same one deals rows to the same splits in every run.
-    seed: int = _option(0, READ, "Seed", "of all hashes", values.whole())
+    seed: int = _option(0, READ, "Seed", "seed of all hashes", values.whole())
     limit: int | None = _option(
         None,
         READ,
@@ -301,7 +301,7 @@ class Options:
         "",
         WRITE,
         "Name",
-        "of the dataset",
+        "name of the dataset",
         values.text(
             None,
             _NAME,
