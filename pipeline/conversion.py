@@ -15,6 +15,7 @@ from maskbeam.transforms import dataset_files
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.runner import PipelineResult
 
     from maskbeam.pipeline.options import Options
 
@@ -128,7 +129,7 @@ def run_conversion(
         )
     outcome = Outcome(directory, "dry run")
     if not dry_run:
-        outcome = _outcome(directory, run.counters(result))
+        outcome = _outcome(directory, result)
     if show:
         printing.print_outcome(outcome)
     return outcome
@@ -144,13 +145,13 @@ def _scratch(graph_place: str, name: str) -> AbstractContextManager[str]:
     return contextlib.nullcontext(files.join(graph_place, name))
 
 
-def _outcome(directory: str, counters: Mapping[str, int]) -> Outcome:
+def _outcome(directory: str, result: "PipelineResult") -> Outcome:
     """Reads what the last step of the pipeline left: a manifest, or a verdict.
 
     Raises:
         BadDataError: it left a verdict.
     """
-    from maskbeam.pipeline.runtime import files
+    from maskbeam.pipeline.runtime import files, run
 
     manifest = files.join(directory, dataset_files.MANIFEST)
     if files.exists(manifest):
@@ -162,7 +163,7 @@ def _outcome(directory: str, counters: Mapping[str, int]) -> Outcome:
             {split: found["records"] for split, found in splits.items()},
             stats["rejections"],
             tuple(stats["warnings"]),
-            counters,
+            run.counters(result),  # which a job that goes on may not have
         )
     rejected = files.join(directory, dataset_files.REJECTED)
     if not files.exists(files.join(rejected, dataset_files.VERDICT)):
