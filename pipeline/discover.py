@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from maskbeam.pipeline.elements import Batch
 from maskbeam.pipeline.errors import BadDataError
 from maskbeam.pipeline.formats import picture_header
 from maskbeam.pipeline.options import Options
@@ -17,6 +16,7 @@ from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.planning.units import PlanUnits
 from maskbeam.pipeline.rows import read
+from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.rows.run_lengths import runs_of
 from maskbeam.pipeline.runtime import files, progress, run, runners
 from maskbeam.transforms import classes, decode

@@ -207,27 +207,6 @@ class DamagedError(Exception):
         self.reason = reason
 
 
-class Batch(NamedTuple):
-    """Rows of one shard, in order, and where in the shard they belong.
-
-    Attributes:
-        split: the split of all rows.
-        shard: the number of the shard.
-        part: sorts the shard's batches.
-        rows: as read.
-    """
-
-    split: str
-    shard: int
-    part: tuple[int, ...]
-    rows: list[RawRow]
-
-    @property
-    def nbytes(self) -> int:
-        """The size of the encoded files, in bytes."""
-        return sum(row.nbytes for row in self.rows)
-
-
 class Rejection(NamedTuple):
     """A row that is left out, and why."""
 

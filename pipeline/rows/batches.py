@@ -1,4 +1,4 @@
-"""What moves within the row stage: checked rows, and encoded rows."""
+"""What moves within the row stage: raw, checked and encoded rows, in batches."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -10,6 +10,27 @@ from maskbeam.pipeline.elements import RawRow
 from maskbeam.pipeline.rows.run_lengths import Runs
 from maskbeam.pipeline.runtime.coders import SizedCoder
 from maskbeam.transforms import summaries
+
+
+class Batch(NamedTuple):
+    """Rows of one shard, in order, and where in the shard they belong.
+
+    Attributes:
+        split: the split of all rows.
+        shard: the number of the shard.
+        part: sorts the shard's batches.
+        rows: as read.
+    """
+
+    split: str
+    shard: int
+    part: tuple[int, ...]
+    rows: list[RawRow]
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the encoded files, in bytes."""
+        return sum(row.nbytes for row in self.rows)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,5 +98,5 @@ class EncodedBatch(NamedTuple):
         return sum(mask.nbytes for mask in self.masks)
 
 
-for batch in (CheckedBatch, EncodedBatch):
+for batch in (Batch, CheckedBatch, EncodedBatch):
     beam.coders.registry.register_coder(batch, SizedCoder)

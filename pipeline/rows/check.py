@@ -13,13 +13,13 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
-from maskbeam.pipeline.elements import Batch, RawRow, RejectedError, Rejection
+from maskbeam.pipeline.elements import RawRow, RejectedError, Rejection
 from maskbeam.pipeline.formats import picture_header
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.rows import images, refusals
-from maskbeam.pipeline.rows.batches import CheckedBatch, CheckedRow
+from maskbeam.pipeline.rows.batches import Batch, CheckedBatch, CheckedRow
 from maskbeam.pipeline.rows.images import Image
 from maskbeam.pipeline.rows.label_maps import LabelMaps
 from maskbeam.pipeline.rows.run_lengths import Runs, runs_of

@@ -19,7 +19,6 @@ from apache_beam.io.filesystem import BeamIOError
 
 from maskbeam.pipeline.elements import (
     BadRow,
-    Batch,
     DamagedError,
     Entry,
     RawRow,
@@ -33,11 +32,9 @@ from maskbeam.pipeline.formats import arrays, panoptic_png, record_files
 from maskbeam.pipeline.keys import split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.runtime import files, progress
-from maskbeam.pipeline.runtime.coders import SizedCoder
 from maskbeam.transforms import png
-
-beam.coders.registry.register_coder(Batch, SizedCoder)
 
 REJECTED = "rejected"
 PLACES = "places"

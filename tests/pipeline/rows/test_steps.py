@@ -10,11 +10,12 @@ import pytest
 
 from maskbeam.pipeline import elements, printing
 from maskbeam.pipeline.dataset import rejections, shards, tfds_files
-from maskbeam.pipeline.elements import Batch, RawRow, RejectedError
+from maskbeam.pipeline.elements import RawRow, RejectedError
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.rows import check, encode
+from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.runtime import progress
 from maskbeam.pipeline.values import Source
 from maskbeam.transforms import class_files, classes, features, summaries
