@@ -137,7 +137,8 @@ def from_arguments(arguments: argparse.Namespace) -> Options:
     Raises:
         UsageError: a flag's value cannot be read, or options contradict each other.
     """
-    return from_given({n: v for n, v in vars(arguments).items() if n in declared()})
+    known = declared()
+    return from_given({n: v for n, v in vars(arguments).items() if n in known})
 
 
 def from_given(given: Mapping[str, Any]) -> Options:

@@ -109,13 +109,15 @@ def run_conversion(
     dry_run = runners.is_dry_run(beam_options)
     graph_place = "" if dry_run else runners.graph_place(beam_options, directory)
     claim.check_claim(directory, overwrite=options.overwrite)
-    with quiet():  # it loads TensorFlow
-        from maskbeam.pipeline import discover, flow
     if arguments.finds_classes(options):
+        with quiet():  # it loads TensorFlow
+            from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=show)
     plan = survey(options)
     if show:
         printing.print_plan(options, plan)
+    with quiet():  # it loads TensorFlow, which a wrong command does not wait for
+        from maskbeam.pipeline import flow
     name = claim.temporary_name()
     if not dry_run:
         claim.claim(options, plan, name)

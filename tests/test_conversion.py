@@ -155,6 +155,20 @@ def test_a_wrong_call_is_a_usage_error(tree, tmp_path, case):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_wrong_call_does_not_wait_for_tensorflow(tmp_path, run_python):
+    printed = run_python(
+        "import sys\n"
+        "from maskbeam.pipeline import UsageError, convert\n"
+        "try:\n"
+        "    convert(label_maps='/nowhere/*.png', num_classes=3, output=sys.argv[1])\n"
+        "except UsageError as error:\n"
+        "    print(error, 'tensorflow' in sys.modules)\n",
+        str(tmp_path / "out"),
+    )
+    assert "matches no file" in printed
+    assert printed.strip().endswith("False")
+
+
 def test_class_maps_are_taken_as_they_are(tree, tmp_path):
     classes = ClassMap(
         "two",
