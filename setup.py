@@ -111,5 +111,5 @@ setuptools.setup(
         "test": test_requires,
         "tfds": tfds_requires,
     },
-    entry_points={"console_scripts": ["maskbeam = maskbeam.pipeline.__main__:main"]},
+    entry_points={"console_scripts": ["maskbeam = maskbeam.pipeline.__main__:run"]},
 )

@@ -22,7 +22,7 @@ from concurrent import futures
 import numpy as np
 import numpy.typing as npt
 
-from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms.png import encode_png
 
 Bytes = npt.NDArray[np.uint8]
@@ -585,7 +585,7 @@ def write_split(
     output: pathlib.Path, split: str, scenes: Iterable[tuple[Bytes, Bytes]]
 ) -> None:
     """Writes the scenes of one split as PNG files and as shards."""
-    with quiet():
+    with loading():
         import tensorflow as tf
 
     images, labels = (output / split / name for name in ("images", "labels"))

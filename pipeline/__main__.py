@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from maskbeam.pipeline import arguments as flags
 from maskbeam.pipeline import commands
@@ -19,12 +19,18 @@ from maskbeam.pipeline.errors import (
     RunnerError,
     UsageError,
 )
+from maskbeam.pipeline.runtime import loading
 
 _BEAM = (
     "All other flags go to Apache Beam: --runner (default: FnApiRunner, in this "
     "process), --direct_num_workers (default: the machine's cores), --temp_location "
     "and the rest."
 )
+
+
+def run() -> NoReturn:
+    """Runs the command that this process was started for."""
+    loading.run_process(main)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,4 +144,4 @@ def _add_to_export(parser: Parser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from maskbeam.pipeline import arguments as flags
 from maskbeam.pipeline import conversion
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
-from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms import class_files
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     from maskbeam.pipeline.runtime import files, run, runners
 
     if flags.finds_classes(options):
-        with quiet():
+        with loading():
             from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=True)
         print(class_files.to_yaml(options.class_map), end="")
     plan = survey(options)
     print_plan(options, plan)
-    with quiet():
+    with loading():
         from maskbeam.pipeline import validate
     with run.scratch(runners.shared_place(beam_options)) as scratch:
         run.run(
@@ -95,7 +95,7 @@ def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Shows what a dataset holds."""
     _refuse(beam_arguments)
-    with quiet():
+    with loading():
         from maskbeam.pipeline import inspect
     with _errors_of_dataset():
         inspect.print_dataset(arguments.directory, arguments.split, arguments.limit)
@@ -105,7 +105,7 @@ def inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Holds a dataset against its manifest, its graphs and its raw rows."""
     _refuse(beam_arguments)
-    with quiet():
+    with loading():
         from maskbeam.pipeline import verify, verify_sources
 
     sources = flags.sources(arguments.raw)
@@ -131,7 +131,7 @@ def export(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     _refuse(beam_arguments)
     if arguments.version < 1:
         raise UsageError(f"--version {arguments.version} must be 1 or more")
-    with quiet():
+    with loading():
         from maskbeam.pipeline import export
     with _errors_of_dataset():
         path = export.export(arguments.directory, arguments.to, arguments.version)
@@ -175,7 +175,7 @@ def _refuse(arguments: list[str]) -> None:
 
 def _beam_options(arguments: list[str]) -> "PipelineOptions":
     """Loads Beam, and sets it up by its flags."""
-    with quiet():
+    with loading():
         from maskbeam.pipeline.runtime import runners
     options = runners.parse_options(arguments)
     runners.set_up(options)

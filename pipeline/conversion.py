@@ -3,14 +3,12 @@
 check the output → survey the names → claim the output → run → outcome
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal
 
 from maskbeam.pipeline.errors import BadDataError, UsageError
-from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms import dataset_files
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ def convert(
         BadDataError: too many rows were rejected; no dataset was made.
         RunnerError: the runner failed; its own error is the cause.
     """
-    with quiet():  # it loads Beam
+    with loading():  # it loads Beam
         from maskbeam.pipeline import arguments
         from maskbeam.pipeline.runtime import runners
 
@@ -107,44 +105,32 @@ def run_conversion(
     if directory is None:
         raise UsageError("say where the dataset goes, by --output")
     dry_run = runners.is_dry_run(beam_options)
-    graph_place = "" if dry_run else runners.graph_place(beam_options, directory)
     claim.check_claim(directory, overwrite=options.overwrite)
     if arguments.finds_classes(options):
-        with quiet():  # it loads TensorFlow
+        with loading():  # it loads TensorFlow
             from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=show)
     plan = survey(options)
     if show:
         printing.print_plan(options, plan)
-    with quiet():  # it loads TensorFlow, which a wrong command does not wait for
+    with loading():  # it loads TensorFlow, which a wrong command does not wait for
         from maskbeam.pipeline import flow
     name = claim.temporary_name()
     if not dry_run:
         claim.claim(options, plan, name)
-    with _scratch(graph_place, name) as scratch:
-        temporary = files.join(directory, name)
-        result = run.run(
-            beam_options,
-            lambda root: flow.define_pipeline(root, options, plan, temporary, scratch),
-            records=plan.records,
-            show=show,
-        )
+    temporary = files.join(directory, name)
+    result = run.run(
+        beam_options,
+        lambda root: flow.define_pipeline(root, options, plan, temporary),
+        records=plan.records,
+        show=show,
+    )
     outcome = Outcome(directory, "dry run")
     if not dry_run:
         outcome = _outcome(directory, result)
     if show:
         printing.print_outcome(outcome)
     return outcome
-
-
-def _scratch(graph_place: str, name: str) -> AbstractContextManager[str]:
-    """Makes a directory for the graph: on this machine, or where all workers reach."""
-    from maskbeam.pipeline.runtime import files, run
-
-    if not graph_place:
-        return run.scratch("")
-    # It stays, because the job may go on when this process is gone.
-    return contextlib.nullcontext(files.join(graph_place, name))
 
 
 def _outcome(directory: str, result: "PipelineResult") -> Outcome:

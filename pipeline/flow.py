@@ -1,11 +1,7 @@
 """The whole conversion on one screen."""
 
-from typing import Any
-
 import apache_beam as beam
-import tensorflow_transform.beam as tft_beam
 
-from maskbeam.pipeline.dataset.analyze import WriteTransformGraph
 from maskbeam.pipeline.dataset.publish import Publish
 from maskbeam.pipeline.dataset.rejections import WriteRejections, judge_keys
 from maskbeam.pipeline.dataset.shards import WriteShards
@@ -16,11 +12,10 @@ from maskbeam.pipeline.rows import write
 from maskbeam.pipeline.rows.encode import EncodeBatch
 from maskbeam.pipeline.rows.stage import read_and_check
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import dataset_files, summaries
 
 
 def define_pipeline(
-    root: beam.Pipeline, options: Options, plan: Plan, temporary: str, scratch: str
+    root: beam.Pipeline, options: Options, plan: Plan, temporary: str
 ) -> None:
     """Builds a conversion; neither parses flags nor runs anything.
 
@@ -32,61 +27,36 @@ def define_pipeline(
         options: what is converted.
         plan: how it is cut, from `survey`.
         temporary: this run's own directory in the output.
-        scratch: a directory that TensorFlow and all workers reach.
     """
     assert options.output is not None
-    with tft_beam.Context(temp_dir=files.join(scratch, "tft")):
-        names = root | "Plan" >> units.PlanUnits(options, plan)
+    names = root | "Plan" >> units.PlanUnits(options, plan)
 
-        # From here to the fragments is one fused stage, so rows are never stored.
-        rows = read_and_check(names["units"], options, plan)
-        encoded = rows["checked"] | "Encode" >> beam.ParDo(EncodeBatch(plan.config))
-        written = encoded | "Write" >> WriteShards(
-            options.output,
-            files.join(temporary, "fragments"),
-            options.name,
-            plan,
-            options.seed,
-        )
-        graph = _analyze(written["shards"], options, plan, scratch)
-
-        rejected = (
-            (names[units.REJECTED], *rows["rejected"])
-            | "AllRejected" >> beam.Flatten()
-            | "WriteRejections" >> WriteRejections(options.output)
-        )
-        duplicates, repeated = judge_keys(rows["places"], names[units.REPEATED])
-        _ = (
-            root
-            | "Once" >> beam.Create([None], reshuffle=False)
-            | "Publish"
-            >> beam.ParDo(
-                Publish(options, plan, temporary),
-                shards=beam.pvalue.AsList(written["shards"]),
-                rejected=beam.pvalue.AsList(rejected),
-                duplicates=beam.pvalue.AsSingleton(duplicates),
-                repeated=beam.pvalue.AsSingleton(repeated),
-                graph=beam.pvalue.AsList(graph),
-                samples=beam.pvalue.AsSingleton(written[write.SAMPLES]),
-            )
-        )
-
-
-def _analyze(
-    shards: beam.PCollection, options: Options, plan: Plan, scratch: str
-) -> Any:
-    """Makes the transform graph; its analyzers need no more than shards' summaries."""
-    assert options.output is not None
-    splits = summaries.graph_splits(options.splits)
-    return (
-        shards
-        | "GraphSplits" >> beam.Filter(lambda shard: shard[0][0] in splits)
-        | "Summaries" >> beam.Map(lambda shard: shard[1].summary)
-        | "Analyze"
-        >> WriteTransformGraph(
-            files.join(options.output, dataset_files.TRANSFORM_GRAPH),
-            files.join(scratch, dataset_files.TRANSFORM_GRAPH),
-            plan.config,
-            options.class_map,
+    # From here to the fragments is one fused stage, so rows are never stored.
+    rows = read_and_check(names["units"], options, plan)
+    encoded = rows["checked"] | "Encode" >> beam.ParDo(EncodeBatch(plan.config))
+    written = encoded | "Write" >> WriteShards(
+        options.output,
+        files.join(temporary, "fragments"),
+        options.name,
+        plan,
+        options.seed,
+    )
+    rejected = (
+        (names[units.REJECTED], *rows["rejected"])
+        | "AllRejected" >> beam.Flatten()
+        | "WriteRejections" >> WriteRejections(options.output)
+    )
+    duplicates, repeated = judge_keys(rows["places"], names[units.REPEATED])
+    _ = (
+        root
+        | "Once" >> beam.Create([None], reshuffle=False)
+        | "Publish"
+        >> beam.ParDo(
+            Publish(options, plan, temporary),
+            shards=beam.pvalue.AsList(written["shards"]),
+            rejected=beam.pvalue.AsList(rejected),
+            duplicates=beam.pvalue.AsSingleton(duplicates),
+            repeated=beam.pvalue.AsSingleton(repeated),
+            samples=beam.pvalue.AsSingleton(written[write.SAMPLES]),
         )
     )

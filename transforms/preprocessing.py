@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from maskbeam.transforms import extras, features, masks, raw_rows, summaries
 from maskbeam.transforms.classes import IGNORED, ClassMap
@@ -21,7 +20,7 @@ Tensors = Mapping[str, tf.Tensor]
 
 
 def make_preprocessing_fn(
-    config: features.Config, class_map: ClassMap
+    config: features.Config, class_map: ClassMap, train: summaries.Summary
 ) -> Callable[[Tensors], dict[str, Any]]:
     """Makes the function from encoded bytes to model-ready tensors.
 
@@ -36,20 +35,17 @@ def make_preprocessing_fn(
     Args:
         config: sizes, images, normalisation.
         class_map: from id to class index.
+        train: the sums over the training split.
 
     Returns:
-        A function of `label_bytes` string[B], `image_bytes` string[B] if there are
-        images, and the summary columns i64[B n] of `summaries.spec`, which it needs
-        only while the graph is made. It returns `label`, `mask`, `image`, the extra
-        columns of the configuration, and as `stats/...` the sums of the summaries and
-        their statistics, the same in every row.
+        A function of `label_bytes` string[B], and `image_bytes` string[B] if there are
+        images. It returns `label`, `mask`, `image`, the extra columns of the
+        configuration, and as `stats/...` the training split's sums and their
+        statistics, the same in every row.
     """
 
     def preprocessing_fn(inputs: Tensors) -> dict[str, Any]:
-        sums = {
-            name: tft.sum(inputs[name], reduce_instance_dims=False, name=name)
-            for name in summaries.spec(config.num_classes, config.with_images)
-        }
+        sums = {name: tf.constant(values) for name, values in train.items()}
         label_bytes = inputs[features.LABEL_BYTES]
         label = _label_batch(config, class_map)(label_bytes)
         statistics = summaries.statistics(sums)
@@ -78,8 +74,8 @@ def make_preprocessing_fn(
     return preprocessing_fn
 
 
-# TF Transform traces a preprocessing function five times for one graph. A `tf.function`
-# in it is traced once in a process, and each of the five calls it.
+# TF Transform traces a preprocessing function twice for one graph. A `tf.function` in it
+# is traced once in a process, and both call it.
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,7 +11,12 @@ from typing import Any
 
 import apache_beam as beam
 
-from maskbeam.pipeline.dataset import serving_model, skew, statistics
+from maskbeam.pipeline.dataset import (
+    serving_model,
+    skew,
+    statistics,
+    transform_graph,
+)
 from maskbeam.pipeline.dataset.rejections import add_rejections, judge
 from maskbeam.pipeline.dataset.tfds_files import make_dataset_info, make_features
 from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
@@ -46,7 +51,6 @@ class Publish(beam.DoFn):
         rejected: Sequence[tuple[str, Mapping[str, int]]],
         duplicates: tuple[int, list[str]],
         repeated: tuple[int, list[str]],
-        graph: Sequence[Any],
         samples: Sequence[SkewSample],
     ) -> Iterator[None]:
         """Judges the run, and publishes it or says why not.
@@ -57,10 +61,8 @@ class Publish(beam.DoFn):
             duplicates: keys that are twice in one split: how many, and the first few in
                 words.
             repeated: keys that are in several splits, as `duplicates` has them.
-            graph: elements, once the graph is written.
             samples: rows to compare the serving model with.
         """
-        del graph  # what matters is that it is there
         splits = self._splits(shards)
         rejections = add_rejections(rejected)
         written = sum(shard.records for _, shard in shards)
@@ -72,6 +74,7 @@ class Publish(beam.DoFn):
             stats = statistics.make_stats(
                 self.options, self.plan, splits, rejections, warnings
             )
+            self._write_graph(splits)
             reason = self._skew(stats, samples)
         if reason:
             self._write_verdict(reason, rejections, written)
@@ -86,6 +89,16 @@ class Publish(beam.DoFn):
         for (split, _), shard in sorted(shards, key=lambda shard: shard[0]):
             splits[split].append(shard)
         return splits
+
+    def _write_graph(self, splits: Splits) -> None:
+        assert self.options.output is not None
+        config = self.plan.config
+        transform_graph.write(
+            self.options.output,
+            config,
+            self.options.class_map,
+            statistics.training_summary(config, splits),
+        )
 
     def _skew(self, stats: Mapping[str, Any], samples: Sequence[SkewSample]) -> str:
         """Writes the serving model; returns its first difference to records, or ""."""

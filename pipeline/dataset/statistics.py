@@ -1,6 +1,7 @@
 """Makes `stats.json`: counts, weights, moments, sizes, rejections, warnings."""
 
 import collections
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -41,28 +42,33 @@ def make_stats(
         rejections: how many rows were rejected, by stage.
         warnings: each has a `name`, a `split` (empty for several) and a `message`.
     """
-    config = plan.config
-    totals = {
-        split: summaries.add(
-            (shard.summary for shard in shards), config.num_classes, config.with_images
-        )
-        for split, shards in splits.items()
-    }
-    train = summaries.add(
-        (totals[split] for split in summaries.graph_splits(totals)),
-        config.num_classes,
-        config.with_images,
-    )
     return {
         "classes": options.class_map.names,
         "rejected": sum(rejections.values()),
         "rejections": dict(rejections),
         "warnings": list(warnings),
         "splits": {
-            split: _of_split(shards, totals[split]) for split, shards in splits.items()
+            split: _of_split(shards, _total(plan.config, shards))
+            for split, shards in splits.items()
         },
-        **_derived(train),
+        **_derived(training_summary(plan.config, splits)),
     }
+
+
+def training_summary(
+    config: features.Config, splits: Mapping[str, Sequence[WrittenRecords]]
+) -> summaries.Summary:
+    """Adds up what the graph's constants come from."""
+    names = summaries.graph_splits(splits)
+    return _total(config, itertools.chain.from_iterable(splits[n] for n in names))
+
+
+def _total(
+    config: features.Config, shards: Iterable[WrittenRecords]
+) -> summaries.Summary:
+    return summaries.add(
+        (shard.summary for shard in shards), config.num_classes, config.with_images
+    )
 
 
 def _of_split(

@@ -12,7 +12,7 @@ from typing import Any
 
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.runtime import files
-from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.pipeline.values import RecordKeys
 
 KEYS = ("file_name", "filename", "image_id", "id", "key")
@@ -70,7 +70,7 @@ def find(name: str, data_dir: str | None, keys: RecordKeys) -> TfdsSource:
 def _builder(name: str, data_dir: str | None) -> Any:
     """TFDS's builder of a prepared dataset, from its files alone."""
     try:
-        with quiet():  # it loads TensorFlow
+        with loading():  # it loads TensorFlow
             import tensorflow_datasets as tfds
             from google.protobuf.json_format import ParseError
             from tensorflow_datasets.core import read_only_builder

@@ -30,7 +30,7 @@ from maskbeam.pipeline.planning.counting import (
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.planning.sizes import RowSize
 from maskbeam.pipeline.runtime import files
-from maskbeam.pipeline.runtime.quiet import quiet
+from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.pipeline.values import RecordKeys, Source
 from maskbeam.transforms import features
 
@@ -87,7 +87,7 @@ def _with_record_keys(options: Options, counts: NameCounts) -> Options:
             "record files must be of one format in one run: "
             f"{formats.popitem()[1]} and {formats.popitem()[1]} are of two"
         )
-    with quiet():  # parsing records loads TensorFlow
+    with loading():  # parsing records loads TensorFlow
         importlib.import_module("tensorflow.core.example.example_pb2")
     try:
         keys = record_files.reader_of(paths[0]).resolve(paths[0], options.record_keys)

@@ -29,7 +29,6 @@ from maskbeam.pipeline.errors import UsageError
 _DEFAULT = "FnApiRunner"
 _IN_PROCESS = (_DEFAULT, "DirectRunner", "SwitchingDirectRunner")
 _FIRST_IMPORT = "maskbeam.pipeline.runtime.workers"
-_TENSORFLOW_SCHEMES = (None, "gs")  # where TensorFlow reads and writes
 
 
 def parse_options(arguments: list[str]) -> PipelineOptions:
@@ -140,32 +139,9 @@ def counts_here(options: PipelineOptions) -> bool:
 
 def shared_place(options: PipelineOptions) -> str:
     """Returns a directory that all workers reach; "" if any on this machine will do."""
-    return "" if _is_local(options) else _temp_location(options)
-
-
-def graph_place(options: PipelineOptions, output: str) -> str:
-    """Returns a directory in which TensorFlow can make the transform graph.
-
-    Args:
-        options: Beam's options.
-        output: the dataset's directory, which all workers reach.
-
-    Returns:
-        Its path; "" if any on this machine will do.
-
-    Raises:
-        UsageError: no directory is known that TensorFlow and all workers reach.
-    """
     if _is_local(options):
         return ""
-    for place in (output, _temp_location(options)):
-        if place and FileSystems.get_scheme(place) in _TENSORFLOW_SCHEMES:
-            return place
-    raise UsageError(
-        f"--output {output}: TensorFlow makes the transform graph and reaches local "
-        "paths and gs:// only; name a directory there that all workers share by "
-        "--temp_location"
-    )
+    return options.view_as(GoogleCloudOptions).temp_location or ""
 
 
 def _is_local(options: PipelineOptions) -> bool:
@@ -174,6 +150,3 @@ def _is_local(options: PipelineOptions) -> bool:
     runner = options.view_as(StandardOptions).runner
     return runner in _IN_PROCESS or environment == "LOOPBACK"
 
-
-def _temp_location(options: PipelineOptions) -> str:
-    return options.view_as(GoogleCloudOptions).temp_location or ""
