@@ -46,7 +46,7 @@ def define_pipeline(
         | "AllRejected" >> beam.Flatten()
         | "WriteRejections" >> WriteRejections(options.output)
     )
-    duplicates, repeated = judge_keys(rows["places"], names[units.REPEATED])
+    keys = judge_keys(rows["places"], names[units.REPEATED])
     _ = (
         root
         | "Once" >> beam.Create([None], reshuffle=False)
@@ -55,8 +55,7 @@ def define_pipeline(
             Publish(options, plan, temporary),
             shards=beam.pvalue.AsList(written["shards"]),
             rejected=beam.pvalue.AsList(rejected),
-            duplicates=beam.pvalue.AsSingleton(duplicates),
-            repeated=beam.pvalue.AsSingleton(repeated),
-            samples=beam.pvalue.AsSingleton(written[write.SAMPLES]),
+            keys=beam.pvalue.AsDict(keys),
+            samples=beam.pvalue.AsSingleton(written[write.SAMPLES], default_value=[]),
         )
     )

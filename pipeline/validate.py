@@ -30,7 +30,7 @@ class Findings:
 
     accepted: int
     rejected: int
-    duplicates: tuple[int, list[str]]
+    duplicates: rejections.Found
     rejections: list[str]
 
 
@@ -57,7 +57,7 @@ def define_pipeline(
         | "AllRejected" >> beam.Flatten()
         | "WriteRejections" >> rejections.WriteRejections(scratch)
     )
-    duplicates, _ = rejections.judge_keys(rows["places"], names[units.REPEATED])
+    keys = rejections.judge_keys(rows["places"], names[units.REPEATED])
     _ = (
         root
         | "Once" >> beam.Create([None], reshuffle=False)
@@ -67,7 +67,7 @@ def define_pipeline(
             scratch,
             beam.pvalue.AsSingleton(accepted),
             beam.pvalue.AsList(rejected),
-            beam.pvalue.AsSingleton(duplicates),
+            beam.pvalue.AsDict(keys),
         )
     )
 
@@ -77,12 +77,12 @@ def _write_findings(
     scratch: str,
     accepted: int,
     rejected: Sequence[tuple[str, Mapping[str, int]]],
-    duplicates: tuple[int, list[str]],
+    keys: Mapping[str, rejections.Found],
 ) -> None:
     tree = {
         "accepted": accepted,
         "rejected": sum(rejections.add_rejections(rejected).values()),
-        "duplicates": duplicates,
+        "duplicates": keys.get(rejections.DUPLICATE, (0, [])),
     }
     files.write_json(files.join(scratch, _RESULT), tree)
 

@@ -1,8 +1,10 @@
 """Decodes one row's raw bytes, for the transform graph and for serving.
 
-Both map these functions over a batch, so both decode alike.
+Both map these functions over a batch, so both decode alike. TensorFlow traces each once
+in a process, and once more for each of a few configurations; graphs call it.
 """
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -14,6 +16,7 @@ from maskbeam.transforms.png_kinds import SIGNATURE
 RowFn = Callable[[tf.Tensor], tf.Tensor]
 
 
+@functools.lru_cache(maxsize=8)
 def label_row(config: features.Config, class_map: ClassMap) -> RowFn:
     """Makes the function from one encoded label map to i32[H W] class indices.
 
@@ -38,9 +41,10 @@ def label_row(config: features.Config, class_map: ClassMap) -> RowFn:
         index = decode.require(~tf.reduce_any(unknown), message, index)
         return geometry.fit_label(index, config.size, config.resize, IGNORED)
 
-    return label
+    return _traced(label)
 
 
+@functools.lru_cache(maxsize=8)
 def image_row(config: features.Config) -> RowFn:
     """Makes the function from one encoded image to u8[H W 3] levels.
 
@@ -57,4 +61,11 @@ def image_row(config: features.Config) -> RowFn:
         levels = decode.image_levels(tf.strings.substr(encoded, start, -1))
         return geometry.fit_image(levels, config.size, config.resize)
 
-    return image
+    return _traced(image)
+
+
+def _traced(row_fn: RowFn) -> RowFn:
+    traced: RowFn = tf.function(
+        row_fn, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
+    )
+    return traced

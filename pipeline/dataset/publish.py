@@ -17,7 +17,7 @@ from maskbeam.pipeline.dataset import (
     statistics,
     transform_graph,
 )
-from maskbeam.pipeline.dataset.rejections import add_rejections, judge
+from maskbeam.pipeline.dataset.rejections import Found, add_rejections, judge
 from maskbeam.pipeline.dataset.tfds_files import make_dataset_info, make_features
 from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
 from maskbeam.pipeline.options import Options
@@ -49,8 +49,7 @@ class Publish(beam.DoFn):
         _: None,
         shards: Sequence[tuple[ShardId, WrittenRecords]],
         rejected: Sequence[tuple[str, Mapping[str, int]]],
-        duplicates: tuple[int, list[str]],
-        repeated: tuple[int, list[str]],
+        keys: Mapping[str, Found],
         samples: Sequence[SkewSample],
     ) -> Iterator[None]:
         """Judges the run, and publishes it or says why not.
@@ -58,19 +57,17 @@ class Publish(beam.DoFn):
         Args:
             shards: all shards, empty ones too.
             rejected: (split, how many rows by stage).
-            duplicates: keys that are twice in one split: how many, and the first few in
-                words.
-            repeated: keys that are in several splits, as `duplicates` has them.
+            keys: what `judge_keys` found.
             samples: rows to compare the serving model with.
         """
         splits = self._splits(shards)
         rejections = add_rejections(rejected)
         written = sum(shard.records for _, shard in shards)
         lost = sum(rejections.values())
-        reason = judge(written, lost, self.options.max_rejected, duplicates)
+        reason = judge(written, lost, self.options.max_rejected, keys)
         stats: dict[str, Any] = {}
         if not reason:
-            warnings = statistics.repeated_keys(repeated)
+            warnings = statistics.repeated_keys(keys)
             stats = statistics.make_stats(
                 self.options, self.plan, splits, rejections, warnings
             )

@@ -14,12 +14,14 @@ from maskbeam.pipeline.planning import pairing
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import dataset_files
 
-_DUPLICATE, _REPEATED = "duplicate", "repeated"
+DUPLICATE, REPEATED = "duplicate", "repeated"
+
+Found = tuple[int, list[str]]  # how many keys, and the first few in words
 
 
 def judge_keys(
     places: beam.PCollection, repeated: beam.PCollection
-) -> tuple[beam.PCollection, beam.PCollection]:
+) -> beam.PCollection:
     """Finds keys that are twice in one split, and keys that are in several.
 
     Args:
@@ -27,38 +29,40 @@ def judge_keys(
         repeated: keys in several splits that are known already, in words.
 
     Returns:
-        Two singletons, one for each: how many keys, and the first few in words.
+        (`duplicate`, Found) and (`repeated`, Found), each if there are such keys.
     """
     judged = (
         places
         | "GroupPlaces" >> beam.GroupByKey()
-        | "JudgePlaces" >> beam.ParDo(JudgePlaces()).with_outputs(_DUPLICATE, _REPEATED)
+        | "JudgePlaces" >> beam.ParDo(JudgePlaces())
     )
+    known = repeated | "KnownBefore" >> beam.WithKeys(REPEATED)
     return (
-        judged[_DUPLICATE] | "FewDuplicates" >> beam.CombineGlobally(Few()),
-        (judged[_REPEATED], repeated)
-        | "AllRepeated" >> beam.Flatten()
-        | "FewRepeated" >> beam.CombineGlobally(Few()),
+        (judged, known)
+        | "JudgedKeys" >> beam.Flatten()
+        | "FewKeys" >> beam.CombinePerKey(Few())
     )
 
 
 class JudgePlaces(beam.DoFn):
-    """(key, places) -> `duplicate` and `repeated`: text that names the key.
+    """(key, places) -> (`duplicate` or `repeated`, text that names the key).
 
-    A place is the (split, source) of a row that has the key. Both are side outputs.
+    A place is the (split, source) of a row that has the key.
     """
 
-    def process(self, element: tuple[str, Iterable[tuple[str, str]]]) -> Iterator[Any]:
+    def process(
+        self, element: tuple[str, Iterable[tuple[str, str]]]
+    ) -> Iterator[tuple[str, str]]:
         """Judges one key."""
         key, places = element
         ordered = sorted(places)
         for (split, first), (next_split, second) in itertools.pairwise(ordered):
             if split == next_split:
                 text = f"{key!r} at {first} and at {second} ({split})"
-                yield beam.pvalue.TaggedOutput(_DUPLICATE, text)
+                yield DUPLICATE, text
         splits = {split for split, _ in ordered}
         if len(splits) > 1:
-            yield beam.pvalue.TaggedOutput(_REPEATED, pairing.repeated_key(key, splits))
+            yield REPEATED, pairing.repeated_key(key, splits)
 
 
 class Few(beam.CombineFn):
@@ -66,26 +70,20 @@ class Few(beam.CombineFn):
 
     _SHOWN = 5
 
-    def create_accumulator(self) -> tuple[int, list[str]]:
+    def create_accumulator(self) -> Found:
         """Starts with no elements."""
         return 0, []
 
-    def add_input(
-        self, accumulator: tuple[int, list[str]], element: str
-    ) -> tuple[int, list[str]]:
+    def add_input(self, accumulator: Found, element: str) -> Found:
         """Adds one element."""
         return self.merge_accumulators([accumulator, (1, [element])])
 
-    def merge_accumulators(
-        self, accumulators: Iterable[tuple[int, list[str]]]
-    ) -> tuple[int, list[str]]:
+    def merge_accumulators(self, accumulators: Iterable[Found]) -> Found:
         """Adds the counts up, and keeps the smallest few elements."""
         counts, shown = zip(*accumulators, strict=True)
         return sum(counts), heapq.nsmallest(self._SHOWN, sum(shown, []))
 
-    def extract_output(
-        self, accumulator: tuple[int, list[str]]
-    ) -> tuple[int, list[str]]:
+    def extract_output(self, accumulator: Found) -> Found:
         """Returns the count and the elements."""
         return accumulator
 
@@ -140,13 +138,14 @@ def judge(
     records: int,
     rejected: int,
     max_rejected: float,
-    duplicates: tuple[int, list[str]],
+    keys: Mapping[str, Found],
 ) -> str:
     """Returns why a run makes no dataset; "" if it makes one."""
-    if duplicates[0]:
-        shown = "; ".join(duplicates[1])
+    if DUPLICATE in keys:
+        count, few = keys[DUPLICATE]
+        shown = "; ".join(few)
         return (
-            f"{duplicates[0]} keys are twice in a split: {shown}. Keys must be unique; "
+            f"{count} keys are twice in a split: {shown}. Keys must be unique; "
             "name another feature by --record_keys key=..., or leave it empty to "
             "number the rows"
         )

@@ -68,10 +68,10 @@ class AssembleShard(beam.DoFn):
 
 @dataclasses.dataclass(eq=False)
 class WriteShards(beam.PTransform):
-    """EncodedBatch -> `shards`: (ShardId, WrittenRecords); `samples`: one list.
+    """EncodedBatch -> `shards`: (ShardId, WrittenRecords); `samples`: a list, or none.
 
     There are `shards` for all that were planned. The list has the few SkewSamples of
-    the smallest ranks.
+    the smallest ranks; if there are no records, there is no list.
 
     Attributes:
         directory: the dataset's directory.
@@ -108,7 +108,9 @@ class WriteShards(beam.PTransform):
             | "AssembleShard"
             >> beam.ParDo(AssembleShard(self.directory, self.name, self.plan))
         )
-        samples = written[SAMPLES] | "FewSamples" >> beam.combiners.Top.Smallest(
-            SKEW_ROWS
+        smallest = beam.combiners.TopCombineFn(SKEW_ROWS, reverse=True)
+        samples = (
+            written[SAMPLES]
+            | "FewSamples" >> beam.CombineGlobally(smallest).without_defaults()
         )
         return {"shards": shards, SAMPLES: samples}

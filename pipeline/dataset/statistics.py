@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from maskbeam.pipeline.dataset.rejections import REPEATED, Found
 from maskbeam.pipeline.elements import WrittenRecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
@@ -13,15 +14,15 @@ from maskbeam.transforms import features, summaries
 Warnings = Sequence[Mapping[str, str]]
 
 
-def repeated_keys(repeated: tuple[int, list[str]]) -> Warnings:
+def repeated_keys(keys: Mapping[str, Found]) -> Warnings:
     """Makes the warning of keys that are in several splits, if there are any.
 
     Args:
-        repeated: how many keys there are, and the first few in words.
+        keys: what `judge_keys` found.
     """
-    count, shown = repeated
-    if not count:
+    if REPEATED not in keys:
         return []
+    count, shown = keys[REPEATED]
     message = f"{count} keys are in more than one split: {shown[0]}"
     return [{"name": "repeated_keys", "split": "", "message": message}]
 

@@ -174,8 +174,10 @@ class PlanUnits(beam.PTransform):
             | "GroupByShard" >> beam.GroupByKey()
             | "CutShards" >> beam.ParDo(CutShard(self.plan))
         )
+        whole = [pack(unit) for unit in record_units(self.options, self.plan)]
+        found = (named, _cut_record_files(root, whole)) if whole else (named,)
         units = (
-            (named, self._cut_record_files(root))
+            found
             | "MergeUnits" >> beam.Flatten()
             # Any worker may take any unit, whatever the number of shards.
             | "SpreadUnits" >> beam.Reshuffle()
@@ -201,12 +203,12 @@ class PlanUnits(beam.PTransform):
             )
         )
 
-    def _cut_record_files(self, root: beam.Pipeline) -> Any:
-        whole = [pack(unit) for unit in record_units(self.options, self.plan)]
-        return (
-            root
-            | "CreateRecordFiles" >> beam.Create(whole, reshuffle=False)
-            # To cut a file is to walk along it.
-            | "SpreadRecordFiles" >> beam.Reshuffle()
-            | "CutRecordFiles" >> beam.ParDo(CutRecordFile())
-        )
+
+def _cut_record_files(root: beam.Pipeline, whole: list[Packed]) -> beam.PCollection:
+    return (
+        root
+        | "CreateRecordFiles" >> beam.Create(whole, reshuffle=False)
+        # To cut a file is to walk along it.
+        | "SpreadRecordFiles" >> beam.Reshuffle()
+        | "CutRecordFiles" >> beam.ParDo(CutRecordFile())
+    )

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+from typing import TypeVar
 
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import (
@@ -28,6 +29,7 @@ from maskbeam.pipeline.errors import UsageError
 
 _DEFAULT = "FnApiRunner"
 _IN_PROCESS = (_DEFAULT, "DirectRunner", "SwitchingDirectRunner")
+_View = TypeVar("_View", bound=PipelineOptions)
 _FIRST_IMPORT = "maskbeam.pipeline.runtime.workers"
 
 
@@ -45,7 +47,7 @@ def parse_options(arguments: list[str]) -> PipelineOptions:
     """
     unknown = _unknown_flags(arguments)
     try:
-        options = PipelineOptions(arguments)
+        options = _Options(arguments)
         standard = options.view_as(StandardOptions)
         standard.runner = standard.runner or _DEFAULT
         create_runner(standard.runner)
@@ -73,6 +75,23 @@ def parse_options(arguments: list[str]) -> PipelineOptions:
         if "--direct_num_workers" not in given:
             direct.direct_num_workers = os.cpu_count() or 1
     return options
+
+
+class _Options(PipelineOptions):
+    """Beam's options, each view of them made once.
+
+    Beam asks for views a few times for each step of a pipeline, and by itself it makes
+    a parser of flags each time.
+    """
+
+    def view_as(self, cls: type[_View]) -> _View:
+        """Returns the options that a class of Beam's declares."""
+        # Beam takes attributes for options; this is none.
+        views = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        view: _View = views[cls]
+        return view
 
 
 def _unknown_flags(arguments: list[str]) -> list[str]:
