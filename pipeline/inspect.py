@@ -1,7 +1,6 @@
 """Shows people what a dataset holds."""
 
-import os
-
+from maskbeam.pipeline import values
 from maskbeam.pipeline.printing import print_classes
 from maskbeam.transforms import record_columns, records
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
@@ -19,7 +18,7 @@ def print_dataset(directory: str, split: str | None, limit: int) -> None:
     shown = [split] if split is not None else list(splits)
     tensors = records.load(directory, shown[0]).element_spec
     config = read_config(manifest)
-    print(f"{os.path.abspath(directory)}: {config.mask_encoding} masks")
+    print(f"{values.absolute(directory)}: {config.mask_encoding} masks")
     for name in shown:
         found = splits[name]
         print(f"{name}: {found['records']:,} records in {len(found['shards'])} shards")

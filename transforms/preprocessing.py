@@ -74,8 +74,8 @@ def make_preprocessing_fn(
     return preprocessing_fn
 
 
-# TF Transform traces a preprocessing function twice for one graph. A `tf.function` in it
-# is traced once in a process, and both call it.
+# TF Transform traces a preprocessing function twice for one graph. A `tf.function` in
+# it is traced once in a process, and both call it.
 
 
 @functools.lru_cache(maxsize=8)

@@ -5,7 +5,6 @@ import dataclasses
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import apache_beam as beam
 

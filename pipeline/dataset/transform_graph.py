@@ -33,7 +33,7 @@ def write(
         class_map: from id to class index.
         train: the sums over the training split.
     """
-    spec = raw_feature_spec(config)
+    spec = _raw_feature_spec(config)
     # TensorFlow knows fewer filesystems than Beam.
     with tempfile.TemporaryDirectory(prefix="maskbeam-") as scratch:
         impl_helper.analyze_in_place(
@@ -52,7 +52,7 @@ def write(
         )
 
 
-def raw_feature_spec(config: features.Config) -> dict[str, tf.io.FixedLenFeature]:
+def _raw_feature_spec(config: features.Config) -> dict[str, tf.io.FixedLenFeature]:
     """Describes what the graph's callers send: encoded bytes."""
     names = [features.LABEL_BYTES]
     if config.with_images:

@@ -168,4 +168,3 @@ def _is_local(options: PipelineOptions) -> bool:
     environment = options.view_as(PortableOptions).environment_type
     runner = options.view_as(StandardOptions).runner
     return runner in _IN_PROCESS or environment == "LOOPBACK"
-

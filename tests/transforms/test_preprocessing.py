@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-import tensorflow_transform.beam as tft_beam
-from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
+from maskbeam.pipeline.dataset import transform_graph
 from maskbeam.transforms import classes, features, masks, stored_masks, summaries
-from maskbeam.transforms.preprocessing import make_preprocessing_fn
 from tests import data_generation as data
 
 DEPTHS = [1, 2, 8, 9, 16, 17, 32, 33, 64, 65, 150, 255, 256, 301, 1000]
@@ -68,32 +66,21 @@ def traced(tmp_path_factory):
     maps = [rng.choice([0, 7, 255, 300], size) for size in data.ODD_SIZES]
     maps[1][:] = 255
     labels = [np.select([m == 7, (m == 0) | (m == 300)], [0, 1], -1) for m in maps]
-    rows = [
-        {
-            "label_bytes": data.png(ids.astype(np.uint16)),
-            **summaries.of_row(
-                np.array([(label == k).sum() for k in range(3)]),
-                int((label < 0).sum()),
-                None,
-            ),
-        }
-        for ids, label in zip(maps, labels, strict=True)
-    ]
-    spec = {"label_bytes": tf.io.FixedLenFeature([], tf.string)} | {
-        name: tf.io.FixedLenFeature([length], tf.int64)
-        for name, length in summaries.spec(3, with_images=False).items()
-    }
-    metadata = dataset_metadata.DatasetMetadata(
-        schema_utils.schema_from_feature_spec(spec)
+    rows = (
+        summaries.of_row(
+            np.array([(label == k).sum() for k in range(3)]),
+            int((label < 0).sum()),
+            None,
+        )
+        for label in labels
     )
     directory = tmp_path_factory.mktemp("traced")
-    with tft_beam.Context(temp_dir=str(directory / "tmp")):
-        transform_fn = (rows, metadata) | tft_beam.AnalyzeDataset(
-            make_preprocessing_fn(config, class_map)
-        )
-        _ = transform_fn | tft_beam.WriteTransformFn(str(directory / "graph"))
-    graph = tft.TFTransformOutput(str(directory / "graph"))
-    raw = {"label_bytes": tf.constant([row["label_bytes"] for row in rows])}
+    transform_graph.write(
+        str(directory), config, class_map, summaries.add(rows, 3, with_images=False)
+    )
+    graph = tft.TFTransformOutput(str(directory / "transform_graph"))
+    encoded = [data.png(ids.astype(np.uint16)) for ids in maps]
+    raw = {"label_bytes": tf.constant(encoded)}
     return labels, graph.transform_raw_features(raw, drop_unused_features=True)
 
 

@@ -147,10 +147,12 @@ def test_assembling_a_shard_is_retryable(tmp_path):
     ],
 )
 def test_verdicts(records, rejected, share, verdict):
-    found = rejections.judge(records, rejected, share, (0, []))
+    found = rejections.judge(records, rejected, share, {})
     assert verdict in found
     assert bool(found) == bool(verdict)
-    assert "twice" in rejections.judge(5, 0, 1.0, (1, ["'a' at x and at y"]))
+    assert "twice" in rejections.judge(
+        5, 0, 1.0, {rejections.DUPLICATE: (1, ["'a' at x and at y"])}
+    )
 
 
 def test_few_counts_all_and_shows_the_smallest():

@@ -185,27 +185,6 @@ def test_rows_of_a_store_are_fetched_ahead_and_come_in_order(monkeypatch):
     assert 1 < max(most) <= 8
 
 
-@pytest.mark.parametrize(
-    ("flags", "output_place", "expected"),
-    [
-        ([], "s3://b/out", ""),
-        (["--runner=PortableRunner", "--environment_type=LOOPBACK"], "s3://b/out", ""),
-        (["--runner=FlinkRunner"], "/out", "/out"),
-        (["--runner=FlinkRunner"], "gs://b/out", "gs://b/out"),
-        (["--runner=FlinkRunner", "--temp_location=/mnt"], "s3://b/out", "/mnt"),
-        (["--runner=FlinkRunner", "--temp_location=s3://b/t"], "s3://b/out", None),
-        (["--runner=FlinkRunner"], "s3://b/out", None),
-    ],
-)
-def test_where_the_graph_is_made(flags, output_place, expected):
-    options = runners.parse_options(flags)
-    if expected is not None:
-        assert runners.graph_place(options, output_place) == expected
-        return
-    with pytest.raises(UsageError, match="--temp_location"):
-        runners.graph_place(options, output_place)
-
-
 def test_a_dry_run_is_dataflows():
     with pytest.raises(UsageError, match="maskbeam plan"):
         runners.parse_options(["--dry_run=True"])

@@ -10,26 +10,21 @@ from maskbeam.pipeline.runtime import runners
 _PROCESSES = 8
 
 # What `sdk_worker_main` does before it takes work; and then what bundles do: unpickle
-# things of TF Transform, whose modules import each other in a circle. Without the first
-# step hardly a process gets through.
+# things of modules that load TensorFlow, all at once.
 _WORKER = """
 import pickle, sys, threading
 from apache_beam.runners.worker import sdk_worker_main
 
 sdk_worker_main._import_beam_plugins(sys.argv[1].split(","))
 modules = [
+    "tensorflow",
+    *(f"maskbeam.pipeline.rows.{name}" for name in ("read", "check", "write")),
+    "maskbeam.pipeline.rows.encode",
+    "maskbeam.pipeline.dataset.shards",
+    "maskbeam.pipeline.dataset.publish",
+    "maskbeam.pipeline.planning.units",
+    "maskbeam.pipeline.flow",
     "tensorflow_transform",
-    "tensorflow_transform.analyzer_nodes",
-    "tensorflow_transform.analyzers",
-    "tensorflow_transform.beam.analyzer_impls",
-    "tensorflow_transform.beam.impl",
-    "tensorflow_transform.beam.tft_beam_io.transform_fn_io",
-    "tensorflow_transform.impl_helper",
-    "tensorflow_transform.nodes",
-    "tensorflow_transform.output_wrapper",
-    "tensorflow_transform.saved.saved_transform_io",
-    "tensorflow_transform.tf_metadata.dataset_metadata",
-    "tensorflow_transform.tf_metadata.schema_utils",
 ]
 errors, barrier = [], threading.Barrier(len(modules))
 
@@ -38,7 +33,6 @@ def open_bundle(number):
     try:
         for module in modules[number:] + modules[:number]:
             pickle.loads(f"c{module}\\n__name__\\n.".encode())
-        from maskbeam.pipeline import flow
     except Exception as error:
         errors.append(repr(error))
 
