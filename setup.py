@@ -101,7 +101,7 @@ setuptools.setup(
     packages=packages,
     package_dir={f"maskbeam.{folder}": folder for folder in FOLDERS},
     package_data={
-        "maskbeam.pipeline": ["py.typed"],
+        "maskbeam.pipeline": ["py.typed", "runtime/*.json"],
         "maskbeam.transforms": ["py.typed", "presets/*.yaml"],
     },
     install_requires=base_requires,

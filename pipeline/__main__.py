@@ -46,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments, beam_arguments = _parser().parse_known_args(argv)
         run: Callable[[argparse.Namespace, list[str]], int] = arguments.run
-        return run(arguments, beam_arguments)
+        code = run(arguments, beam_arguments)
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         print(f"maskbeam: {error}", file=sys.stderr)
         return WRONG_COMMAND

@@ -273,12 +273,10 @@ def _class_map(inputs: Mapping[str, Any], of_dataset: ClassMap | None) -> ClassM
 
 def _remote_class_map(path: str) -> ClassMap:
     """Reads a class map from a file on any of Beam's filesystems."""
-    from apache_beam.io.filesystem import BeamIOError
-
     from maskbeam.pipeline.runtime import files
 
     try:
         text = files.read(path).decode()
-    except (OSError, BeamIOError) as error:
+    except OSError as error:
         raise UsageError(f"--classes {path} cannot be read: {error}") from error
     return class_files.parse_class_map(text, path)

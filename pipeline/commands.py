@@ -8,26 +8,23 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from maskbeam.pipeline import arguments as flags
 from maskbeam.pipeline import conversion
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
+from maskbeam.pipeline.runtime import beam_flags
 from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms import class_files
-
-if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
 
 
 def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Converts label maps, and shows what was written."""
-    beam_options = _beam_options(beam_arguments)
+    conversion.read_flags(beam_arguments)
     from maskbeam.pipeline import printing
 
     try:
         conversion.run_conversion(
-            flags.from_arguments(arguments), beam_options, show=True
+            flags.from_arguments(arguments), beam_arguments, show=True
         )
     except BadDataError as error:
         printing.print_rejections(error.files)
@@ -37,21 +34,24 @@ def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Says what would be rejected, and why."""
-    beam_options = _beam_options(beam_arguments)
-    options = flags.from_arguments(arguments)
+    conversion.read_flags(beam_arguments)
     from maskbeam.pipeline.planning.survey import survey
     from maskbeam.pipeline.printing import print_plan
-    from maskbeam.pipeline.runtime import files, run, runners
+    from maskbeam.pipeline.runtime import files
 
+    options = flags.from_arguments(arguments)
     if flags.finds_classes(options):
+        beam_options = conversion.load_beam(beam_arguments)
         with loading():
             from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=True)
         print(class_files.to_yaml(options.class_map), end="")
     plan = survey(options)
     print_plan(options, plan)
+    beam_options = conversion.load_beam(beam_arguments)
     with loading():
         from maskbeam.pipeline import validate
+        from maskbeam.pipeline.runtime import run, runners
     with run.scratch(runners.shared_place(beam_options)) as scratch:
         run.run(
             beam_options,
@@ -76,11 +76,11 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Says how a conversion would be cut."""
-    beam_options = _beam_options(beam_arguments)
-    options = flags.from_arguments(arguments)
+    given = conversion.read_flags(beam_arguments)
     from maskbeam.pipeline.planning.survey import survey
     from maskbeam.pipeline.printing import print_plan, print_plan_details
 
+    options = flags.from_arguments(arguments)
     if flags.finds_classes(options):
         raise UsageError(
             "plan reads headers only, and --classes auto all label maps: maskbeam "
@@ -88,7 +88,7 @@ def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
         )
     found = survey(options)
     print_plan(options, found)
-    print_plan_details(found, beam_options.get_all_options(drop_default=True))
+    print_plan_details(found, vars(given) | beam_flags.defaults(given))
     return DONE
 
 
@@ -171,12 +171,3 @@ def _refuse(arguments: list[str]) -> None:
     """Refuses flags for Beam, in a command that runs no pipeline."""
     if arguments:
         raise UsageError(f"unknown argument {arguments[0]}")
-
-
-def _beam_options(arguments: list[str]) -> "PipelineOptions":
-    """Loads Beam, and sets it up by its flags."""
-    with loading():
-        from maskbeam.pipeline.runtime import runners
-    options = runners.parse_options(arguments)
-    runners.set_up(options)
-    return options

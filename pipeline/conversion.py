@@ -12,6 +12,8 @@ from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms import dataset_files
 
 if TYPE_CHECKING:
+    import argparse
+
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.runner import PipelineResult
 
@@ -72,23 +74,30 @@ def convert(
         BadDataError: too many rows were rejected; no dataset was made.
         RunnerError: the runner failed; its own error is the cause.
     """
-    with loading():  # it loads Beam
-        from maskbeam.pipeline import arguments
-        from maskbeam.pipeline.runtime import runners
+    from maskbeam.pipeline import arguments
 
-    given = runners.parse_options(list(beam_options))
-    runners.set_up(given)
-    return run_conversion(arguments.from_given(options), given, show=show)
+    read_flags(beam_options)
+    return run_conversion(arguments.from_given(options), beam_options, show=show)
 
 
-def run_conversion(
-    options: "Options", beam_options: "PipelineOptions", *, show: bool
-) -> Outcome:
-    """Converts; `runners.set_up` has to be called before.
+def read_flags(flags: Sequence[str]) -> "argparse.Namespace":
+    """Reads Beam's flags, without Beam: what they say of stores holds from here on.
+
+    Raises:
+        UsageError: a flag is wrong.
+    """
+    from maskbeam.pipeline.runtime import beam_flags, files
+
+    files.use_beam_flags(flags)
+    return beam_flags.read(flags)
+
+
+def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> Outcome:
+    """Converts.
 
     Args:
         options: what is converted.
-        beam_options: how it is run.
+        flags: Beam's flags, after `read_flags`.
         show: whether to print the plan, the progress and the outcome.
 
     Raises:
@@ -99,22 +108,26 @@ def run_conversion(
     from maskbeam.pipeline import arguments, printing
     from maskbeam.pipeline.dataset import claim
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.runtime import files, run, runners
+    from maskbeam.pipeline.runtime import files
 
     directory = options.output
     if directory is None:
         raise UsageError("say where the dataset goes, by --output")
-    dry_run = runners.is_dry_run(beam_options)
     claim.check_claim(directory, overwrite=options.overwrite)
     if arguments.finds_classes(options):
-        with loading():  # it loads TensorFlow
+        beam_options = load_beam(flags)
+        with loading():
             from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=show)
     plan = survey(options)
     if show:
         printing.print_plan(options, plan)
-    with loading():  # it loads TensorFlow, which a wrong command does not wait for
+    # A wrong command does not wait for what is loaded from here on.
+    beam_options = load_beam(flags)
+    with loading():
         from maskbeam.pipeline import flow
+        from maskbeam.pipeline.runtime import run, runners
+    dry_run = runners.is_dry_run(beam_options)
     name = claim.temporary_name()
     if not dry_run:
         claim.claim(options, plan, name)
@@ -131,6 +144,20 @@ def run_conversion(
     if show:
         printing.print_outcome(outcome)
     return outcome
+
+
+def load_beam(flags: Sequence[str]) -> "PipelineOptions":
+    """Loads Beam, and sets this process up by its flags; TensorFlow may come then.
+
+    Raises:
+        UsageError: a flag is wrong.
+    """
+    with loading():
+        from maskbeam.pipeline.runtime import runners
+
+    options = runners.parse_options(flags)
+    runners.set_up(options)
+    return options
 
 
 def _outcome(directory: str, result: "PipelineResult") -> Outcome:

@@ -68,8 +68,8 @@ def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
             f"{len(uncut):,} large files are one unit each, for only plain TFRecord "
             f"files are cut: {uncut[0]}{', ...' if len(uncut) > 1 else ''}"
         )
-    print("stages: plan, read + check + encode + write fragments, assemble, analyze,")
-    print("        publish; only names and summaries cross between them")
+    print("stages: plan, read + check + encode + write fragments, assemble, publish;")
+    print("        only names and summaries cross between them")
     for name, value in sorted(beam_options.items()):
         print(f"--{name}={','.join(value) if isinstance(value, list) else value}")
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
-from apache_beam.io.filesystem import BeamIOError
 
 from maskbeam.pipeline.dataset import skew
 from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, RawRow, Rejection
@@ -92,7 +91,7 @@ def _record_rows(
             if not isinstance(row, BadRow):
                 dealt = options.split_by
                 yield split_of(row.key, options) if dealt else split, row
-    except (DamagedError, OSError, BeamIOError):
+    except (DamagedError, OSError):
         return
 
 

@@ -1,5 +1,6 @@
 """The command line as users meet it: exit codes, messages, what is left on disk."""
 
+import json
 import os
 import signal
 import subprocess
@@ -89,6 +90,73 @@ def test_wrong_command_is_one_line_and_code_2(
     assert message.startswith("maskbeam: ")
     assert message.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def _write_record(path, name, content):
+    """Writes a TFRecord file of one tf.Example that has one feature; gives its path."""
+    import tensorflow as tf
+
+    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+    features = tf.train.Features(feature={name: value})
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(tf.train.Example(features=features).SerializeToString())
+    return path
+
+
+def _wrong_commands(tree, tmp_path):
+    """Wrong commands over local inputs, of every kind that is seen before a row is."""
+    labels = ["--label_maps", f"{tree}/labels/*.png"]
+    record = _write_record(tmp_path / "x.tfrecord", "label", b"png")
+    taken = tmp_path / "taken"
+    data.write_tree(taken, {"notes.txt": b"mine"})
+    convert = ["convert", "--output", str(tmp_path / "out")]
+    for extra, _ in WRONG.values():
+        yield [*convert, *labels, *CLASSES, *extra]
+        yield ["validate", *labels, *CLASSES, *extra]
+        yield ["plan", *labels, *CLASSES, *extra]
+    yield [*convert, *CLASSES]
+    yield [*convert, *labels]
+    yield [*convert, *labels, "--classes", "nosuch"]
+    yield [*convert, *CLASSES, "--label_maps", "/nowhere/*.png"]
+    yield [*convert, *CLASSES, "--label_maps", __file__]
+    yield [*convert, *CLASSES, "--label_maps", str(record), f"{tree}/labels/*.png"] + [
+        *("--images", f"{tree}/labels/*.png")
+    ]
+    yield [*convert, *CLASSES, *labels, "--images", f"{tree}/labels/*.png", "--tile"]
+    yield [*convert, *CLASSES, "--label_maps", "tfds:none", "--data_dir", str(tmp_path)]
+    yield [*convert, "--dataset", "camvid11", "--data_dir", str(tmp_path)]
+    yield [*convert[:2], str(taken), *labels, *CLASSES]
+    yield [*convert[:2], str(taken / "notes.txt"), *labels, *CLASSES]
+    yield ["plan", *labels, "--classes", "auto"]
+
+
+def test_a_wrong_command_loads_neither_beam_nor_tensorflow(tree, tmp_path, run_python):
+    code = (
+        "import json, sys\n"
+        "from maskbeam.pipeline.__main__ import main\n"
+        "for command in json.loads(sys.argv[1]):\n"
+        "    assert main(command) == 2, command\n"
+        "    heavy = {'tensorflow', 'apache_beam'} & set(sys.modules)\n"
+        "    assert not heavy, (command, heavy)\n"
+    )
+    run_python(code, json.dumps(list(_wrong_commands(tree, tmp_path))))
+
+
+def test_a_plan_loads_neither_beam_nor_tensorflow(arguments, tmp_path, run_python):
+    """Of files that name rows, and of files that hold them."""
+    path = _write_record(
+        tmp_path / "x.tfrecord",
+        "image/segmentation/class/encoded",
+        data.png(data.filled((4, 4), 1)),
+    )
+    run_python(
+        "import json, sys\n"
+        "from maskbeam.pipeline.__main__ import main\n"
+        "for command in json.loads(sys.argv[1]):\n"
+        "    assert main(['plan', *command]) == 0\n"
+        "    assert not {'tensorflow', 'apache_beam'} & set(sys.modules), command\n",
+        json.dumps([arguments, ["--label_maps", str(path), *CLASSES]]),
+    )
 
 
 @pytest.mark.parametrize(

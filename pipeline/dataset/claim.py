@@ -8,8 +8,6 @@ neither          the directory is empty, or somebody else's and never touched
 import uuid
 from typing import Any
 
-from apache_beam.io.filesystem import BeamIOError
-
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
@@ -36,7 +34,7 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
     try:
         if not files.exists(directory):
             return
-    except (ValueError, BeamIOError) as error:  # a scheme that Beam lacks
+    except (ValueError, OSError) as error:  # a scheme that Beam lacks
         raise UsageError(f"--output {directory}: {error}") from error
     if files.exists(files.join(directory, dataset_files.UNFINISHED)):
         if not overwrite:

@@ -6,8 +6,6 @@ A picture is a column of `struct<bytes: binary, path: string>`, or of plain bina
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
-from apache_beam.io.filesystem import BeamIOError
-
 from maskbeam.pipeline.elements import (
     WHOLE,
     BadRow,
@@ -58,7 +56,7 @@ def resolve(path: str, keys: RecordKeys) -> RecordKeys:
             schema = _open(file).schema_arrow
     except DamagedError as error:
         raise ValueError(f"{path} cannot be read: {error.reason}") from error
-    except (OSError, BeamIOError) as error:
+    except OSError as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     pictures = [field.name for field in schema if _is_picture(field.type)]
     texts = [field.name for field in schema if _is_text(field.type)]

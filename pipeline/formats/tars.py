@@ -18,8 +18,6 @@ import zlib
 from collections.abc import Collection, Iterator
 from typing import IO
 
-from apache_beam.io.filesystem import BeamIOError
-
 from maskbeam.pipeline.elements import (
     WHOLE,
     BadRow,
@@ -117,7 +115,7 @@ def _extensions(path: str) -> frozenset[str]:
             found.update(sample.extensions)
     except DamagedError as error:
         reason = error.reason
-    except (OSError, BeamIOError) as error:
+    except OSError as error:
         reason = str(error)
     if not found:
         raise ValueError(

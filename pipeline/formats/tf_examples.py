@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from apache_beam.io.filesystem import BeamIOError
+from google.protobuf.message import DecodeError
 
 from maskbeam.pipeline.elements import (
     WHOLE,
@@ -18,6 +18,7 @@ from maskbeam.pipeline.elements import (
     numbered_key,
 )
 from maskbeam.pipeline.formats import tfrecords
+from maskbeam.pipeline.formats.example_message import Example
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features
 from maskbeam.transforms.protobuf_wire import field
@@ -47,19 +48,14 @@ def resolve(path: str, keys: RecordKeys) -> RecordKeys:
 
 def _whole_records(path: str) -> Iterator[bytes]:
     """The records before a file's damage."""
-    with contextlib.suppress(DamagedError, OSError, BeamIOError):
+    with contextlib.suppress(DamagedError, OSError):
         yield from tfrecords.records(path)
 
 
 def _features(record: bytes) -> Mapping[str, Any]:
     """A record's features; empty if it is no tf.Example."""
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.example import example_pb2
-
     try:
-        features: Mapping[str, Any] = example_pb2.Example.FromString(
-            record
-        ).features.feature
+        features: Mapping[str, Any] = Example.FromString(record).features.feature
     except DecodeError:
         return {}
     return features
@@ -118,12 +114,9 @@ def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
     Raises:
         ValueError: the bytes are no tf.Example, or it lacks a feature.
     """
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.example import example_pb2
-
     source = f"{path}#{number}"
     try:
-        example = example_pb2.Example.FromString(record)
+        example = Example.FromString(record)
     except DecodeError as error:
         raise ValueError(f"the record is no tf.Example: {error}") from error
     found = example.features.feature
@@ -158,9 +151,7 @@ def serialize(columns: Mapping[str, Value]) -> bytes:
     Args:
         columns: each is text, bytes, an integer, i64[n] or f32[n].
     """
-    from tensorflow.core.example import example_pb2
-
-    example = example_pb2.Example()
+    example = Example()
     feature = example.features.feature
     for name, value in columns.items():
         if isinstance(value, str):

@@ -4,8 +4,6 @@ import dataclasses
 import heapq
 from collections.abc import Iterator, Mapping
 
-from apache_beam.io.filesystem import BeamIOError
-
 from maskbeam.pipeline.elements import Entry
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import panoptic_json
@@ -152,7 +150,7 @@ def _matched(source: Source, side: Side) -> Iterator[files.File]:
         for file in files.matches(source.pattern):
             empty = False
             yield file
-    except (BeamIOError, ValueError) as error:  # ValueError: a scheme Beam lacks
+    except (OSError, ValueError) as error:  # ValueError: a scheme Beam lacks
         raise UsageError(
             f"--{side} {source.pattern} cannot be listed: {error}"
         ) from error

@@ -24,7 +24,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
-from apache_beam.io.filesystem import BeamIOError
 
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.runtime import files
@@ -122,7 +121,7 @@ def find(name_or_path: str, data_dir: str) -> FoundDataset:
         raise UsageError(f"--data_dir {data_dir} is not there")
     try:
         return _find(name_or_path, data_dir)
-    except (BeamIOError, ValueError) as error:  # ValueError: a scheme Beam lacks
+    except (OSError, ValueError) as error:  # ValueError: a scheme Beam lacks
         raise UsageError(f"--data_dir {data_dir} cannot be listed: {error}") from error
 
 

@@ -9,8 +9,6 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 
-from apache_beam.io.filesystem import BeamIOError
-
 from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, Place, RawRow
 from maskbeam.pipeline.formats import arrays, picture_header, record_files
 from maskbeam.pipeline.planning import sizes
@@ -87,5 +85,5 @@ def _size_of_read(label_bytes: bytes, image_bytes: bytes | None) -> RowSize:
 
 def readable_rows(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
     """The rows of a record file before its damage, which the pipeline reports."""
-    with contextlib.suppress(DamagedError, OSError, BeamIOError):
+    with contextlib.suppress(DamagedError, OSError):
         yield from record_files.reader_of(path).rows(path, keys)

@@ -8,12 +8,9 @@ and the first rows of record files, or with `--limit` all of them, for their key
 
 import dataclasses
 import heapq
-import importlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-
-from apache_beam.io.filesystem import BeamIOError
 
 from maskbeam.pipeline.elements import RawRow
 from maskbeam.pipeline.errors import UsageError
@@ -30,7 +27,6 @@ from maskbeam.pipeline.planning.counting import (
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.planning.sizes import RowSize
 from maskbeam.pipeline.runtime import files
-from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.pipeline.values import RecordKeys, Source
 from maskbeam.transforms import features
 
@@ -87,8 +83,6 @@ def _with_record_keys(options: Options, counts: NameCounts) -> Options:
             "record files must be of one format in one run: "
             f"{formats.popitem()[1]} and {formats.popitem()[1]} are of two"
         )
-    with loading():  # parsing records loads TensorFlow
-        importlib.import_module("tensorflow.core.example.example_pb2")
     try:
         keys = record_files.reader_of(paths[0]).resolve(paths[0], options.record_keys)
     except ValueError as error:
@@ -232,7 +226,7 @@ def _units_of(in_files: list[files.File]) -> tuple[int, list[files.File]]:
 def _can_cut(path: str) -> bool:
     try:
         return record_files.reader_of(path).can_cut(path)
-    except (OSError, BeamIOError):  # reading it will say why
+    except OSError:  # reading it will say why
         return False
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
-from apache_beam.io.filesystem import BeamIOError
 
 from maskbeam.pipeline.elements import (
     BadRow,
@@ -119,7 +118,7 @@ class ReadUnit(beam.DoFn):
                 f"records before it are read, {lost} lost"
             )
             yield unit.split, _rejection(unit, error.row, reason)
-        except (OSError, BeamIOError) as error:
+        except OSError as error:
             yield unit.split, _rejection(unit, read, f"cannot be read: {error}")
 
 
@@ -168,7 +167,7 @@ def read_row(row: Row, split: str) -> RawRow | Rejection:
 def _read_file(entry: Entry) -> bytes:
     try:
         return files.read(entry.path)
-    except (OSError, BeamIOError) as error:
+    except OSError as error:
         raise RejectedError("read", f"{entry.path} cannot be read: {error}") from error
 
 
@@ -180,7 +179,7 @@ def _read_label(entry: Entry, segments: tuple[Segment, ...] | None) -> bytes:
     if entry.place is not None:
         try:
             return encode_ids(arrays.read(entry.path, entry.place))
-        except (ValueError, OSError, BeamIOError) as error:
+        except (ValueError, OSError) as error:
             raise RejectedError("read", str(error)) from error
     data = _read_file(entry)
     if segments is None:

@@ -1,8 +1,7 @@
 """Sets Beam's runners up as this job needs them."""
 
-import argparse
-import contextlib
 import os
+from collections.abc import Sequence
 from typing import TypeVar
 
 from apache_beam.io.filesystems import FileSystems
@@ -11,7 +10,6 @@ from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
     PipelineOptions,
     PortableOptions,
-    SetupOptions,
     StandardOptions,
     TestOptions,
 )
@@ -26,54 +24,23 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner
 
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.runtime import beam_flags
 
-_DEFAULT = "FnApiRunner"
-_IN_PROCESS = (_DEFAULT, "DirectRunner", "SwitchingDirectRunner")
 _View = TypeVar("_View", bound=PipelineOptions)
-_FIRST_IMPORT = "maskbeam.pipeline.runtime.workers"
 
 
-def parse_options(arguments: list[str]) -> PipelineOptions:
-    """Reads Beam's options; the user's override our defaults.
-
-    Plain `DirectRunner` first looks for another engine, which it may download; our
-    default does not.
-
-    Args:
-        arguments: the command line's arguments, without maskbeam's own.
+def parse_options(arguments: Sequence[str]) -> PipelineOptions:
+    """Makes Beam's options of its flags, with our defaults.
 
     Raises:
-        UsageError: a flag is not known, or Beam has no such runner.
+        UsageError: as `beam_flags.read`, or the runner cannot be loaded.
     """
-    unknown = _unknown_flags(arguments)
+    given = beam_flags.read(arguments)
+    options = _Options(list(arguments), **beam_flags.defaults(given))
     try:
-        options = _Options(arguments)
-        standard = options.view_as(StandardOptions)
-        standard.runner = standard.runner or _DEFAULT
-        create_runner(standard.runner)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    in_process = standard.runner in _IN_PROCESS
-    if unknown and (in_process or not unknown[0].startswith("--")):
-        raise UsageError(
-            f"unknown argument {unknown[0]}: neither maskbeam's nor Beam's"
-        )
-    if is_dry_run(options) and standard.runner != "DataflowRunner":
-        raise UsageError(
-            f"--dry_run is Dataflow's, and {standard.runner} would run all the same: "
-            "maskbeam plan says what a run would do"
-        )
-    setup = options.view_as(SetupOptions)
-    setup.beam_plugins = [*(setup.beam_plugins or ()), _FIRST_IMPORT]
-    if in_process:
-        given = {argument.partition("=")[0] for argument in arguments}
-        direct = options.view_as(DirectOptions)
-        # A thread for each core: what decodes rows lets other threads run. Processes
-        # would each load TensorFlow first, which adds 8 to 15 s.
-        if "--direct_running_mode" not in given:
-            direct.direct_running_mode = "multi_threading"
-        if "--direct_num_workers" not in given:
-            direct.direct_num_workers = os.cpu_count() or 1
+        create_runner(given.runner)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UsageError(f"--runner {given.runner}: {error}") from error
     return options
 
 
@@ -94,22 +61,6 @@ class _Options(PipelineOptions):
         return view
 
 
-def _unknown_flags(arguments: list[str]) -> list[str]:
-    """Returns the arguments that none of Beam's options classes declares.
-
-    Raises:
-        UsageError: Beam does not take a flag's value.
-    """
-    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for declared in PipelineOptions.__subclasses__():
-        with contextlib.suppress(argparse.ArgumentError):  # declared twice
-            declared._add_argparse_args(known)
-    try:
-        return known.parse_known_args(arguments)[1]
-    except SystemExit as error:  # argparse has printed what it did not like
-        raise UsageError("Beam does not take these flags") from error
-
-
 def set_up(options: PipelineOptions) -> None:
     """Sets this process up for a run, before names are listed or TensorFlow is loaded.
 
@@ -117,7 +68,7 @@ def set_up(options: PipelineOptions) -> None:
         options: Beam's options.
     """
     FileSystems.set_options(options)  # names are listed before there is a pipeline
-    if options.view_as(StandardOptions).runner in _IN_PROCESS:
+    if options.view_as(StandardOptions).runner in beam_flags.IN_PROCESS:
         # More of TensorFlow's threads than cores only wait for one another; it reads
         # this when it is imported.
         cores = os.cpu_count() or 1
@@ -133,11 +84,11 @@ def runner_of(options: PipelineOptions) -> PipelineRunner:
     endpoint and the keys of an object store, to its worker processes.
     """
     name = options.view_as(StandardOptions).runner
-    if name in _IN_PROCESS:
+    if name in beam_flags.IN_PROCESS:
         # Beam would send its buffers every second from a thread of its own, and what
         # another thread writes at that moment would be cut in two or lost.
         worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-    if name != _DEFAULT:
+    if name != beam_flags.DEFAULT_RUNNER:
         return create_runner(name)
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
@@ -167,4 +118,4 @@ def _is_local(options: PipelineOptions) -> bool:
     """Checks whether all workers share this machine's disk."""
     environment = options.view_as(PortableOptions).environment_type
     runner = options.view_as(StandardOptions).runner
-    return runner in _IN_PROCESS or environment == "LOOPBACK"
+    return runner in beam_flags.IN_PROCESS or environment == "LOOPBACK"

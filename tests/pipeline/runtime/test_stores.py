@@ -13,7 +13,7 @@ from maskbeam.pipeline.dataset import claim
 from maskbeam.pipeline.elements import Entry, Row
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.rows import read
-from maskbeam.pipeline.runtime import files, runners, stores
+from maskbeam.pipeline.runtime import files, remote_files, runners, stores
 
 
 @pytest.fixture
@@ -154,13 +154,13 @@ def test_somebody_elses_directory_is_not_claimed(bucket):
 
 
 def test_a_driver_that_is_missing(monkeypatch):
-    files._is_installed.cache_clear()
+    remote_files._is_installed.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     try:
         with pytest.raises(ValueError, match=r"pip install 'maskbeam\[aws\]'"):
             files.exists("s3://bucket/x")
     finally:
-        files._is_installed.cache_clear()
+        remote_files._is_installed.cache_clear()
 
 
 def test_rows_of_a_store_are_fetched_ahead_and_come_in_order(monkeypatch):

@@ -1,0 +1,143 @@
+"""Beam's flags, checked without loading Beam: a wrong command does not wait for it.
+
+`beam_flags.json` has what Beam declares; `python launch_scripts/make_beam_flags.py`
+writes it. If another version of Beam is installed, its flags are taken from itself.
+"""
+
+import argparse
+import contextlib
+import functools
+import importlib.metadata
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.runtime.loading import loading
+
+PATH = pathlib.Path(__file__).with_suffix(".json")
+DEFAULT_RUNNER = "FnApiRunner"
+IN_PROCESS = (DEFAULT_RUNNER, "DirectRunner", "SwitchingDirectRunner")
+
+_FIRST_IMPORT = "maskbeam.pipeline.runtime.workers"
+_TYPES = {"int": int, "float": float, "loads": json.loads}
+
+
+def read(arguments: Sequence[str]) -> argparse.Namespace:
+    """Reads Beam's flags as the user gave them; only flags that are there are set.
+
+    Raises:
+        UsageError: a flag is not known, a value is not possible, or Beam has no such
+            runner.
+    """
+    table = _table()
+    given, unknown = _parser(table).parse_known_args(arguments)
+    given.runner = _runner(table, getattr(given, "runner", DEFAULT_RUNNER))
+    # Engines of others have flags of their own.
+    if unknown and (given.runner in IN_PROCESS or not unknown[0].startswith("--")):
+        raise UsageError(
+            f"unknown argument {unknown[0]}: neither maskbeam's nor Beam's"
+        )
+    if getattr(given, "dry_run", False) and given.runner != "DataflowRunner":
+        raise UsageError(
+            f"--dry_run is Dataflow's, and {given.runner} would run all the same: "
+            "maskbeam plan says what a run would do"
+        )
+    return given
+
+
+def defaults(given: argparse.Namespace) -> dict[str, Any]:
+    """Returns what we tell Beam of what the user may leave open, by name.
+
+    Plain `DirectRunner` first looks for another engine, which it may download; our
+    default does not.
+    """
+    plugins = [*getattr(given, "beam_plugins", ()), _FIRST_IMPORT]
+    found: dict[str, Any] = {"runner": given.runner, "beam_plugins": plugins}
+    if given.runner not in IN_PROCESS:
+        return found
+    # A thread for each core: what decodes rows lets other threads run. Processes would
+    # each load TensorFlow first, which takes seconds.
+    local = {
+        "direct_running_mode": "multi_threading",
+        "direct_num_workers": os.cpu_count() or 1,
+    }
+    return found | {name: getattr(given, name, local[name]) for name in local}
+
+
+def _runner(table: dict[str, Any], name: str) -> str:
+    """Returns a runner's name as Beam spells it, or the path of a user's own class."""
+    names: dict[str, str] = table["runners"]
+    for spelled in (name.lower(), f"{name.lower()}runner"):
+        if spelled in names:
+            return names[spelled]
+    if "." not in name:
+        raise UsageError(
+            f"--runner {name} is none of Beam's: {', '.join(sorted(names.values()))}; "
+            "or name a class by its module"
+        )
+    return name
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (a flag of Beam's)")
+
+
+def _parser(table: dict[str, Any]) -> _Parser:
+    parser = _Parser(
+        add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS
+    )
+    for flag in table["flags"]:
+        action: dict[str, Any] = {"action": flag["action"]}
+        if flag["action"] in ("store", "append"):
+            action |= {"type": _TYPES.get(flag.get("type"), str)}
+            more = flag.keys() & {"nargs", "choices"}
+            action |= {name: flag[name] for name in more}
+        parser.add_argument(*flag["names"], dest=flag["dest"], **action)
+    return parser
+
+
+@functools.cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+    if table["beam"] != importlib.metadata.version("apache-beam"):
+        return of_installed_beam()
+    return table
+
+
+def of_installed_beam() -> dict[str, Any]:
+    """Makes the content of `beam_flags.json` from Beam's own declarations."""
+    with loading():
+        from apache_beam.options.pipeline_options import PipelineOptions
+        from apache_beam.runners import runner
+    declared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for options in PipelineOptions.__subclasses__():
+        with contextlib.suppress(argparse.ArgumentError):  # declared twice
+            options._add_argparse_args(declared)
+    paths = runner._RUNNER_MAP.items()
+    return {
+        "beam": importlib.metadata.version("apache-beam"),
+        "runners": {name: path.rpartition(".")[2] for name, path in paths},
+        "flags": sorted(map(_described, declared._actions), key=lambda f: f["dest"]),
+    }
+
+
+def _described(action: argparse.Action) -> dict[str, Any]:
+    """Describes a flag: what it may be, and not what happens if it is left out."""
+    described: dict[str, Any] = {"names": action.option_strings, "dest": action.dest}
+    if action.nargs == 0:
+        kind = "store_true" if action.const else "store_false"
+        return described | {"action": kind}
+    described["action"] = "store" if type(action) is _STORE else "append"
+    if action.nargs is not None:
+        described["nargs"] = action.nargs
+    if action.choices:
+        described["choices"] = list(action.choices)
+    kind = getattr(action.type, "__name__", "")
+    return described | {"type": kind} if kind in _TYPES else described
+
+
+_STORE = type(argparse.ArgumentParser().add_argument("--any"))
