@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.benchmarks import compare, scenes
+from tests.benchmarks import compare, pages, scenes, startup
 from tests.benchmarks.job import Job
 
 _DRAWN = scenes.Scenes("ade20k", (40, 56), (*range(1, 151), 0), 9, "jpg", 3)
@@ -74,7 +74,12 @@ def test_the_command_prints_and_saves_every_figure(tmp_path, monkeypatch, capsys
         + ["--scale=0.0001"],
     )
     compare.main()
-    (result,) = json.loads((tmp_path / "result.json").read_text())
+    saved = json.loads((tmp_path / "result.json").read_text())
+    assert saved["commit"]
+    assert saved["machine"]["cores"]
+    assert str(tmp_path) not in saved["command"]
+    assert "--data=ade20k" in saved["command"].replace(" ", "=")
+    (result,) = saved["results"]
     assert list(result["medians"]) == names
     assert result["classes"] == 150
     for name in names:
@@ -84,3 +89,52 @@ def test_the_command_prints_and_saves_every_figure(tmp_path, monkeypatch, capsys
         assert ("read" in figures) == ("bytes" in figures) == (name != "decode_only")
     assert result["medians"]["maskbeam"]["ratio"] == 1.0
     assert "maskbeam is x" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("flags", "word"),
+    [
+        (["--data=cityscape"], "camvid, cityscapes, ade20k"),
+        (["--contestants=maskbeam,tfdata"], "tf_data_isal"),
+        (["--data=camvid"], "--camvid DIR"),
+        (["--data=ade20k", "--mask_encodng=bits"], "--mask_encodng"),
+        (["--data=ade20k", "--mask_encoding=rle"], "rle"),
+        (["--data=ade20k", "--shard_mb=many"], "'many' is not a whole number"),
+        (["--data=ade20k", "--round=1"], "--round"),
+        (["--data=ade20k", "--direct_num_workers=two"], "'two'"),
+    ],
+)
+def test_a_wrong_flag_ends_it_before_anything_runs(
+    flags, word, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.delenv("CAMVID", raising=False)
+    monkeypatch.setattr(compare, "measure", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr("sys.argv", ["compare", f"--work={tmp_path}", *flags])
+    with pytest.raises(SystemExit) as ended:
+        compare.main()
+    assert ended.value.code == 2
+    assert word in capsys.readouterr().err
+
+
+def test_startup_in_its_short_form(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(startup, "_ROWS", 3)
+    path = tmp_path / "startup.json"
+    monkeypatch.setattr(
+        "sys.argv",
+        ["startup", f"--work={tmp_path}", "--rounds=1", f"--json={path}"],
+    )
+    startup.main()
+    results = json.loads(path.read_text())["results"]
+    for name, beside in startup.RATIOS:
+        quotient = results[name]["seconds"] / results[beside]["seconds"]
+        assert results[name]["ratio"] == pytest.approx(quotient)
+    assert results["second convert() in a process"]["seconds"] > 0
+    assert "ratio" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.parent.name)
+def test_pages_show_the_saved_figures(page):
+    """`python -m tests.benchmarks.pages` writes them anew."""
+    text = page.read_text(encoding="utf-8")
+    assert "<!-- figures: labels -->" in text
+    assert pages.filled(text) == text

@@ -62,7 +62,7 @@ def encode_png(array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
 
 
 def deflate(array: npt.NDArray[Any]) -> bytes:
-    """Compresses an array's bytes to a zlib stream (RFC 1950), and always to the same."""
+    """Compresses an array's bytes to a zlib stream (RFC 1950), always the same one."""
     data = array.reshape(-1).view(np.uint8)
     stream = isal_zlib.compressobj(_LEVEL)
     head = stream.compress(data[:_HEAD]), stream.flush(isal_zlib.Z_SYNC_FLUSH)

@@ -24,8 +24,11 @@ import time
 from statistics import median
 from typing import Any
 
+from maskbeam.pipeline import arguments as flags
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.runtime import beam_flags
 from maskbeam.transforms import class_files
-from tests.benchmarks import scenes
+from tests.benchmarks import record, scenes
 from tests.benchmarks.job import Job
 
 # What the many rows come to: one-hot values for those that write them, else pixels.
@@ -41,7 +44,11 @@ _PIXELS_WITH_IMAGES = 500e6
 _FEW = 16  # of the many rows this part is the few
 _READ_VALUES = 1500e6  # one-hot values that are read in a pass
 _BATCH_VALUES = 100e6
-CONTESTANTS = (*_VALUES, "tf_data_stock", "tf_data_isal", "decode_only", "maskbeam")
+CONTESTANTS = (
+    *_VALUES,
+    *("tf_data_stock", "tf_data_isal", "tf_data_arithmetic"),
+    *("decode_only", "maskbeam"),
+)
 
 Figures = dict[str, float]
 
@@ -111,7 +118,26 @@ class Bench:
 
 def main() -> None:
     """Measures, prints a table, and saves it where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    bench, arguments = _parse()
+    results = []
+    for data in arguments.data.split(","):
+        of_data = dataclasses.replace(bench, data=data)
+        names = arguments.contestants.split(",")
+        rounds = [
+            {name: measure(name, of_data) for name in names}
+            for _ in range(arguments.rounds)
+        ]
+        results.append(summarise(of_data, rounds))
+        print_table(results[-1])
+        if arguments.json:
+            record.save(arguments.json, results)
+
+
+def _parse() -> tuple[Bench, argparse.Namespace]:
+    """Reads the command line; what is wrong ends the process before anything runs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], allow_abbrev=False
+    )
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--camvid", type=pathlib.Path, default=os.environ.get("CAMVID"))
     parser.add_argument("--data", default=",".join(scenes.KINDS))
@@ -122,26 +148,40 @@ def main() -> None:
     parser.add_argument("--contestants", default=",".join(CONTESTANTS))
     parser.add_argument("--json", type=pathlib.Path)
     arguments, options = parser.parse_known_args()
-    results = []
-    for data in arguments.data.split(","):
-        bench = Bench(
-            data,
-            arguments.images,
-            arguments.work.resolve(),
-            pathlib.Path(arguments.camvid or "."),
-            arguments.scale,
-            arguments.workers,
-            tuple(options),
-        )
-        names = arguments.contestants.split(",")
-        rounds = [
-            {name: measure(name, bench) for name in names}
-            for _ in range(arguments.rounds)
-        ]
-        results.append(summarise(bench, rounds))
-        print_table(results[-1])
-        if arguments.json:
-            arguments.json.write_text(json.dumps(results, indent=1))
+    for flag, names in (("data", scenes.KINDS), ("contestants", CONTESTANTS)):
+        for name in getattr(arguments, flag).split(","):
+            if name not in names:
+                parser.error(f"--{flag} {name}: there are {', '.join(names)}")
+    if "camvid" in arguments.data and not os.path.isdir(arguments.camvid or ""):
+        parser.error("--camvid DIR: say where CamVid is, or leave it out of --data")
+    try:
+        _check(options)
+    except UsageError as error:
+        parser.error(str(error))
+    bench = Bench(
+        arguments.data,
+        arguments.images,
+        arguments.work.resolve(),
+        pathlib.Path(arguments.camvid or "."),
+        arguments.scale,
+        arguments.workers,
+        tuple(options),
+    )
+    return bench, arguments
+
+
+def _check(options: list[str]) -> None:
+    """Reads maskbeam's flags as it would.
+
+    Raises:
+        UsageError: one of them is wrong.
+    """
+    parser = flags.Parser(prog="maskbeam convert", allow_abbrev=False)
+    flags.add_arguments(parser, writes=True)
+    needed = ["--label_maps=any", "--classes=camvid11", "--output=any"]
+    given, rest = parser.parse_known_args([*needed, *options])
+    flags.from_arguments(given)
+    beam_flags.read(rest)
 
 
 def empty(directory: pathlib.Path) -> pathlib.Path:

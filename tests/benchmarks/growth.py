@@ -8,7 +8,6 @@ are of many rows less few, as in `compare`, so start-up is not in them.
 
 import argparse
 import dataclasses
-import json
 import pathlib
 import statistics
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from tests.benchmarks import compare, scenes
+from tests.benchmarks import compare, record, scenes
 from tests.benchmarks.job import Job
 
 _PIXELS = 400e6
@@ -69,10 +68,12 @@ def cases() -> Iterator[Case]:
 
 def main() -> None:
     """Measures, prints a table, and saves it where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0], allow_abbrev=False
+    )
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="one axis")
+    parser.add_argument("--only", choices={case.axis for case in cases()})
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
     chosen = [c for c in cases() if arguments.only in (None, c.axis)]
@@ -95,7 +96,7 @@ def main() -> None:
             f"{figures['growth']:14.2f}{figures['read']:14.1f}"
         )
     if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
+        record.save(arguments.json, results)
 
 
 def measure(case: Case, work: pathlib.Path) -> compare.Figures:

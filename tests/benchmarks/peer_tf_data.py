@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tests.benchmarks.job import Job
@@ -24,22 +25,33 @@ def is_packed(job: Job) -> bool:
     return job.num_classes <= 16
 
 
-def convert(job: Job, encode: Encode, finish: Finish) -> None:
+def table(job: Job) -> npt.NDArray[Any]:
+    """From id to word or index: u16[256] or u8[256]."""
+    if is_packed(job):
+        words = np.where(job.table < 0, 0, 1 << np.clip(job.table, 0, 15))
+        return words.astype(np.uint16)
+    return np.where(job.table < 0, 255, job.table).astype(np.uint8)
+
+
+def look_up(job: Job) -> Encode:
+    """Makes the function from ids u8[H W] to words or indices, by a table."""
+    values = tf.constant(table(job))
+    return lambda label: tf.gather(values, tf.cast(label, tf.int32))
+
+
+def convert(job: Job, classify: Encode, encode: Encode, finish: Finish) -> None:
     """Converts all rows.
 
     Args:
         job: the rows.
-        encode: in the graph, what becomes of the words or indices [H W].
+        classify: in the graph, from ids u8[H W] to words or indices.
+        encode: in the graph, what becomes of these.
         finish: after the graph, from that to the bytes of the record.
     """
-    index = np.where(job.table < 0, 255, job.table)
-    words = np.where(job.table < 0, 0, 1 << np.clip(job.table, 0, 15))
-    dtype = tf.uint16 if is_packed(job) else tf.uint8
-    table = tf.constant(words if is_packed(job) else index, dtype)
 
     def work(row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         label = tf.io.decode_png(row["label"], channels=1)[..., 0]
-        done = {"mask": encode(tf.gather(table, tf.cast(label, tf.int32)))}
+        done = {"mask": encode(classify(label))}
         if "image" in row:
             levels = tf.io.decode_image(row["image"], 3, expand_animations=False)
             levels = tf.cast(levels, tf.float32)

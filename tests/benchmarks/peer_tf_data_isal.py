@@ -12,8 +12,16 @@ from tests.benchmarks.job import Job
 
 def write(job: Job) -> None:
     """Converts all rows."""
+    convert(job, peer_tf_data.look_up(job))
+
+
+def convert(job: Job, classify: peer_tf_data.Encode) -> None:
+    """Converts all rows by a function from ids to words or indices."""
     peer_tf_data.convert(
-        job, lambda pixels: pixels, lambda pixels: isal_zlib.compress(pixels, 1)
+        job,
+        classify,
+        lambda pixels: pixels,
+        lambda pixels: isal_zlib.compress(pixels, 1),
     )
 
 

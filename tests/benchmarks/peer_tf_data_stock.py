@@ -10,6 +10,7 @@ def write(job: Job) -> None:
     """Converts all rows."""
     peer_tf_data.convert(
         job,
+        peer_tf_data.look_up(job),
         lambda pixels: tf.io.encode_png(pixels[..., tf.newaxis], compression=1),
         lambda png: png,
     )
