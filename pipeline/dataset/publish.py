@@ -11,19 +11,16 @@ from typing import Any
 
 import apache_beam as beam
 
-from maskbeam.pipeline.dataset import (
-    serving_model,
-    skew,
-    statistics,
-    transform_graph,
-)
+from maskbeam.pipeline.dataset import serving_model, skew, statistics, transform_graph
 from maskbeam.pipeline.dataset.rejections import Found, add_rejections, judge
+from maskbeam.pipeline.dataset.shards import assemble
 from maskbeam.pipeline.dataset.tfds_files import make_dataset_info, make_features
 from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import class_files, dataset_files, record_columns
+from maskbeam.pipeline.runtime.loading import uncollected
+from maskbeam.transforms import class_files, dataset_files, record_columns, serving
 
 _PACKAGES = ("maskbeam", "apache-beam", "tensorflow", "tensorflow-transform", "isal")
 
@@ -55,37 +52,47 @@ class Publish(beam.DoFn):
         """Judges the run, and publishes it or says why not.
 
         Args:
-            shards: all shards, empty ones too.
+            shards: the shards that have records.
             rejected: (split, how many rows by stage).
             keys: what `judge_keys` found.
             samples: rows to compare the serving model with.
         """
-        splits = self._splits(shards)
         rejections = add_rejections(rejected)
         written = sum(shard.records for _, shard in shards)
         lost = sum(rejections.values())
         reason = judge(written, lost, self.options.max_rejected, keys)
         stats: dict[str, Any] = {}
+        splits: Splits = {}
         if not reason:
+            splits = self._splits(dict(shards))
             warnings = statistics.repeated_keys(keys)
             stats = statistics.make_stats(
                 self.options, self.plan, splits, rejections, warnings
             )
-            self._write_graph(splits)
-            reason = self._skew(stats, samples)
+            with uncollected():  # tracing makes many objects, which are all in use
+                self._write_graph(splits)
+                transform = self._write_model(stats)
+            reason = self._skew(transform, stats, samples)
         if reason:
             self._write_verdict(reason, rejections, written)
             return
         self._write_dataset(stats, splits, lost)
         yield None
 
-    def _splits(
-        self, shards: Sequence[tuple[ShardId, WrittenRecords]]
-    ) -> dict[str, list[WrittenRecords]]:
-        splits: dict[str, list[WrittenRecords]] = {s: [] for s in self.plan.splits}
-        for (split, _), shard in sorted(shards, key=lambda shard: shard[0]):
-            splits[split].append(shard)
-        return splits
+    def _splits(self, found: Mapping[ShardId, WrittenRecords]) -> Splits:
+        """Orders the shards; one whose rows were all rejected is written, empty."""
+        options = self.options
+        assert options.output is not None
+        return {
+            split: [
+                found.get((split, number))
+                or assemble(
+                    options.output, options.name, self.plan, (split, number), ()
+                )
+                for number in range(plan.shards)
+            ]
+            for split, plan in self.plan.splits.items()
+        }
 
     def _write_graph(self, splits: Splits) -> None:
         assert self.options.output is not None
@@ -97,18 +104,25 @@ class Publish(beam.DoFn):
             statistics.training_summary(config, splits),
         )
 
-    def _skew(self, stats: Mapping[str, Any], samples: Sequence[SkewSample]) -> str:
-        """Writes the serving model; returns its first difference to records, or ""."""
+    def _write_model(self, stats: Mapping[str, Any]) -> serving.Transform:
         assert self.options.output is not None
-        config = self.plan.config
-        constants = record_columns.constants_of(stats, config)
-        transform = serving_model.write(
+        return serving_model.write(
             self.options.output,
-            config,
+            self.plan.config,
             self.options.class_map,
-            constants,
+            record_columns.constants_of(stats, self.plan.config),
             self.plan.record_keys,
         )
+
+    def _skew(
+        self,
+        transform: serving.Transform,
+        stats: Mapping[str, Any],
+        samples: Sequence[SkewSample],
+    ) -> str:
+        """Returns the serving model's first difference to records, or ""."""
+        config = self.plan.config
+        constants = record_columns.constants_of(stats, config)
         check = skew.SkewCheck(transform, config, constants)
         difference = serving_model.first_difference(check, samples)
         return f"serving and records differ: {difference}" if difference else ""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
@@ -15,62 +15,51 @@ from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import summaries
 
 
-@dataclasses.dataclass(eq=False)
-class AssembleShard(beam.DoFn):
-    """(ShardId, WrittenRecords of fragments) -> (ShardId, WrittenRecords of the shard).
+def assemble(
+    directory: str,
+    name: str,
+    plan: Plan,
+    shard_id: ShardId,
+    pieces: Iterable[WrittenRecords],
+) -> WrittenRecords:
+    """Writes a shard: concatenates its fragments under its final name.
 
-    A None among the fragments says only that the shard was planned.
-
-    Attributes:
+    Args:
         directory: the dataset's directory.
         name: the dataset's name.
         plan: how many shards each split has.
+        shard_id: the shard.
+        pieces: its fragments, in any order; those that were written twice count once.
     """
-
-    directory: str
-    name: str
-    plan: Plan
-
-    def process(
-        self, element: tuple[ShardId, Iterable[WrittenRecords | None]]
-    ) -> Iterator[tuple[ShardId, WrittenRecords]]:
-        """Concatenates the fragments, and moves the shard to its final name."""
-        (split, number), pieces = element
-        parts: dict[tuple[int, ...], WrittenRecords] = {
-            piece.part: piece for piece in pieces if piece is not None
-        }
-        fragments = [parts[part] for part in sorted(parts)]
-        name = shard_name(self.name, split, number, self.plan.splits[split].shards)
-        checksum = hashlib.sha256()
-        with files.create(files.join(self.directory, name)) as shard:
-            for fragment in fragments:
-                for chunk in files.chunks(fragment.path):
-                    shard.write(chunk)
-                    checksum.update(chunk)
-        config = self.plan.config
-        yield (
-            (split, number),
-            WrittenRecords(
-                part=(number,),
-                path=name,
-                records=sum(f.records for f in fragments),
-                bytes=sum(f.bytes for f in fragments),
-                sizes=add_sizes(f.sizes for f in fragments),
-                summary=summaries.add(
-                    (f.summary for f in fragments),
-                    config.num_classes,
-                    config.with_images,
-                ),
-                sha256=checksum.hexdigest(),
-            ),
-        )
+    split, number = shard_id
+    parts = {piece.part: piece for piece in pieces}
+    fragments = [parts[part] for part in sorted(parts)]
+    file_name = shard_name(name, split, number, plan.splits[split].shards)
+    checksum = hashlib.sha256()
+    with files.create(files.join(directory, file_name)) as shard:
+        for fragment in fragments:
+            for chunk in files.chunks(fragment.path):
+                shard.write(chunk)
+                checksum.update(chunk)
+    config = plan.config
+    return WrittenRecords(
+        part=(number,),
+        path=file_name,
+        records=sum(f.records for f in fragments),
+        bytes=sum(f.bytes for f in fragments),
+        sizes=add_sizes(f.sizes for f in fragments),
+        summary=summaries.add(
+            (f.summary for f in fragments), config.num_classes, config.with_images
+        ),
+        sha256=checksum.hexdigest(),
+    )
 
 
 @dataclasses.dataclass(eq=False)
 class WriteShards(beam.PTransform):
     """EncodedBatch -> `shards`: (ShardId, WrittenRecords); `samples`: a list, or none.
 
-    There are `shards` for all that were planned. The list has the few SkewSamples of
+    There are `shards` for all that have records. The list has the few SkewSamples of
     the smallest ranks; if there are no records, there is no list.
 
     Attributes:
@@ -89,24 +78,14 @@ class WriteShards(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> Any:
         """Groups the names of fragments, never their bytes."""
-        # A shard whose rows were all rejected is there all the same, empty.
-        planned = batches.pipeline | "PlannedShards" >> beam.Create(
-            [
-                ((split, number), None)
-                for split, plan in self.plan.splits.items()
-                for number in range(plan.shards)
-            ],
-            reshuffle=False,
-        )
         written = batches | "WriteFragment" >> beam.ParDo(
             WriteFragment(self.temporary, self.plan.config, self.seed)
         ).with_outputs(SAMPLES, main="fragments")
         shards = (
-            (written.fragments, planned)
-            | "WithPlanned" >> beam.Flatten()
+            written.fragments
             | "GroupByShard" >> beam.GroupByKey()
             | "AssembleShard"
-            >> beam.ParDo(AssembleShard(self.directory, self.name, self.plan))
+            >> beam.Map(_assembled, self.directory, self.name, self.plan)
         )
         smallest = beam.combiners.TopCombineFn(SKEW_ROWS, reverse=True)
         samples = (
@@ -114,3 +93,13 @@ class WriteShards(beam.PTransform):
             | "FewSamples" >> beam.CombineGlobally(smallest).without_defaults()
         )
         return {"shards": shards, SAMPLES: samples}
+
+
+def _assembled(
+    element: tuple[ShardId, Iterable[WrittenRecords]],
+    directory: str,
+    name: str,
+    plan: Plan,
+) -> tuple[ShardId, WrittenRecords]:
+    shard_id, pieces = element
+    return shard_id, assemble(directory, name, plan, shard_id, pieces)

@@ -192,8 +192,8 @@ class PlanUnits(beam.PTransform):
         groups = math.ceil(max(self.plan.rows, 1) / _GROUP_ROWS)
         return (
             root
-            # Any worker may list one.
-            | "CreateSources" >> beam.Create(sources_of(self.options))
+            # Any worker may list one; few names are listed sooner than spread.
+            | "CreateSources" >> beam.Create(sources_of(self.options), groups > 1)
             | "ListNames" >> beam.ParDo(ListNames(self.options, self.plan, groups))
             | "GroupByHash" >> beam.GroupByKey()
             | "PairNames"

@@ -19,14 +19,22 @@ _own_process = False  # it runs one command of ours; else somebody imported us
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
     """Imports within it print nothing, and wait for no collection of garbage."""
+    with uncollected(), quiet():
+        try:
+            yield
+        finally:
+            if _own_process:
+                gc.freeze()  # in a user's process, garbage of theirs would stay
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Work within it, which must be short, waits for no collection of garbage."""
     collects = gc.isenabled()
     gc.disable()
     try:
-        with quiet():
-            yield
+        yield
     finally:
-        if _own_process:
-            gc.freeze()  # in a user's process, garbage of theirs would stay for ever
         if collects:
             gc.enable()
 

@@ -115,23 +115,21 @@ def test_assembling_a_shard_is_retryable(tmp_path):
         OPTIONS.record_keys,
         {"train": SplitPlan(3, (), 0, (), 2, 1, (), 0, None)},
     )
-    step = shards.AssembleShard(str(tmp_path), "set", plan)
+    place = (str(tmp_path), "set", plan)
     fragments = [
         _pieces(tmp_path / "b", (1, 0), b"second"),
         _pieces(tmp_path / "a", (0, 2), b"first"),
         # The same part once more, as a worker that was thought dead leaves it.
         _pieces(tmp_path / "c", (1, 0), b"second"),
-        None,
     ]
     for order in (fragments, fragments[::-1]):
-        ((at, found),) = step.process((("train", 1), order))
-        assert at == ("train", 1)
+        found = shards.assemble(*place, ("train", 1), order)
         assert found.path == "set-train.tfrecord-00001-of-00002"
         assert (tmp_path / found.path).read_bytes() == b"firstsecond"
         assert (found.records, found.bytes) == (2, 11)
         assert found.sizes == {(4, 4): 2}
         assert found.summary[features.CLASS_PIXELS].tolist() == [1, 1, 1]
-    ((_, empty),) = step.process((("train", 0), [None]))
+    empty = shards.assemble(*place, ("train", 0), [])
     assert (empty.records, (tmp_path / empty.path).read_bytes()) == (0, b"")
     assert not list(tmp_path.glob("*.tmp"))
 
