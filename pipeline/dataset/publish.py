@@ -81,18 +81,19 @@ class Publish(beam.DoFn):
 
     def _splits(self, found: Mapping[ShardId, WrittenRecords]) -> Splits:
         """Orders the shards; one whose rows were all rejected is written, empty."""
-        options = self.options
+        options, left = self.options, dict(found)
         assert options.output is not None
-        return {
-            split: [
-                found.get((split, number))
-                or assemble(
-                    options.output, options.name, self.plan, (split, number), ()
-                )
-                for number in range(plan.shards)
-            ]
-            for split, plan in self.plan.splits.items()
-        }
+        splits: dict[str, list[WrittenRecords]] = {}
+        for split, plan in self.plan.splits.items():
+            splits[split] = []
+            for number in range(plan.shards):
+                shard = left.pop((split, number), None)
+                if shard is None:
+                    place = options.output, options.name, self.plan
+                    shard = assemble(*place, (split, number), ())
+                splits[split].append(shard)
+        assert not left, f"shards that were not planned: {sorted(left)}"
+        return splits
 
     def _write_graph(self, splits: Splits) -> None:
         assert self.options.output is not None

@@ -38,7 +38,10 @@ def parse_options(arguments: Sequence[str]) -> PipelineOptions:
     given = beam_flags.read(arguments)
     options = _Options(list(arguments), **beam_flags.defaults(given))
     try:
+        options.get_all_options()  # some flags have types of their own
         create_runner(given.runner)
+    except SystemExit as error:  # argparse has printed what it did not like
+        raise UsageError("Beam does not take these flags") from error
     except (ValueError, ImportError, AttributeError) as error:
         raise UsageError(f"--runner {given.runner}: {error}") from error
     return options

@@ -68,10 +68,11 @@ def _number(value: float) -> str:
 
 
 def _compared(name: str) -> Callable[[], str]:
-    """Makes the table of one run of `compare`: maskbeam's rate over each peer's."""
+    """Makes the table of runs of `compare`: maskbeam's rate over each peer's."""
 
     def make() -> str:
-        results = _read(name)["results"]
+        paths = sorted(FIGURES.glob(f"{name}*.json"))
+        results = [one for path in paths for one in _read(path.stem)["results"]]
         titles = (f"{_DATA[r['data']]}, {r['classes']} classes" for r in results)
         medians = [result["medians"] for result in results]
 

@@ -63,7 +63,7 @@ def main() -> None:
     ]
     results = summarise(rounds)
     for name, figures in results.items():
-        print(f"{name:50}" + "  ".join(f"{k} {v:.2f}" for k, v in figures.items()))
+        print(f"{name:72}" + "  ".join(f"{k} {v:.2f}" for k, v in figures.items()))
     if arguments.json:
         record.save(arguments.json, results)
 
@@ -88,6 +88,7 @@ def _timed(pattern: str, output: pathlib.Path) -> dict[str, Callable[[], float]]
     """What is timed, by name."""
     rows = ["--label_maps", pattern, "--classes", "camvid11"]
     written = [*rows, "--output", str(output)]
+    wrong = ["--label_maps", "/nowhere/*.png", *written[2:]]
     imports = {
         code: lambda code=code: seconds(["-c", code])
         for code in ("import tensorflow", *(beside for _, beside in RATIOS))
@@ -98,7 +99,9 @@ def _timed(pattern: str, output: pathlib.Path) -> dict[str, Callable[[], float]]
         "second convert() in a process": lambda: second(pattern, output),
         "validate": lambda: seconds(["-c", _MAIN, "validate", *rows]),
         "plan": lambda: seconds(["-c", _MAIN, "plan", *rows]),
-        "a wrong command": lambda: seconds(["-c", _MAIN, "convert", *rows], code=2),
+        "a glob without a match": lambda: seconds(
+            ["-c", _MAIN, "convert", *wrong], code=2
+        ),
         "--help": lambda: seconds(["-c", _MAIN, "--help"]),
     }
 
