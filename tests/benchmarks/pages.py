@@ -72,7 +72,9 @@ def _compared(name: str) -> Callable[[], str]:
 
     def make() -> str:
         paths = sorted(FIGURES.glob(f"{name}*.json"))
-        results = [one for path in paths for one in _read(path.stem)["results"]]
+        runs = (_read(path.stem)["results"] for path in paths)
+        # A later file has some data measured anew.
+        results = {one["data"]: one for run in runs for one in run}.values()
         titles = (f"{_DATA[r['data']]}, {r['classes']} classes" for r in results)
         medians = [result["medians"] for result in results]
 
