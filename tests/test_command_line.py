@@ -130,6 +130,7 @@ def _wrong_commands(tree, tmp_path):
     yield ["plan", *labels, "--classes", "auto"]
 
 
+@pytest.mark.usefixtures("beam_of_the_table")
 def test_a_wrong_command_loads_neither_beam_nor_tensorflow(tree, tmp_path, run_python):
     code = (
         "import json, sys\n"
@@ -142,6 +143,7 @@ def test_a_wrong_command_loads_neither_beam_nor_tensorflow(tree, tmp_path, run_p
     run_python(code, json.dumps(list(_wrong_commands(tree, tmp_path))))
 
 
+@pytest.mark.usefixtures("beam_of_the_table")
 def test_a_plan_loads_neither_beam_nor_tensorflow(arguments, tmp_path, run_python):
     """Of files that name rows, and of files that hold them."""
     path = _write_record(

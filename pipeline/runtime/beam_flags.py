@@ -115,6 +115,8 @@ def of_installed_beam() -> dict[str, Any]:
         from apache_beam.runners import runner
     declared = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for options in PipelineOptions.__subclasses__():
+        if options.__module__ != PipelineOptions.__module__:
+            continue  # somebody else's
         with contextlib.suppress(argparse.ArgumentError):  # declared twice
             options._add_argparse_args(declared)
     paths = runner._RUNNER_MAP.items()

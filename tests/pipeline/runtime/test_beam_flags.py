@@ -9,6 +9,7 @@ from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.runtime import beam_flags, runners
 
 
+@pytest.mark.usefixtures("beam_of_the_table")
 def test_the_table_is_what_the_installed_beam_declares():
     """`python launch_scripts/make_beam_flags.py` writes it anew."""
     table = json.loads(beam_flags.PATH.read_text(encoding="utf-8"))
