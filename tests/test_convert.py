@@ -362,6 +362,8 @@ def test_record_files_by_other_keys_and_split(convert, tmp_path):
     )
     found = [*reading.load_all(out), *reading.load_all(out, "val")]
     assert sorted(found) == sorted(f"x.tfrecord#{i}" for i in range(20))
+    names = sorted(path.name.partition(".")[2] for path in out.glob("*.tfrecord-*"))
+    assert names == ["tfrecord-00000-of-00001"] * 2
 
 
 def test_arrays_become_rows(convert, tmp_path):

@@ -126,7 +126,7 @@ def _of_split(
     return [
         counts
         for source, counts in found.items()
-        if source.split == split or (split in dealt and source.split not in dealt)
+        if source.split == split or split in dealt
     ]
 
 
