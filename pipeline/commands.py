@@ -14,7 +14,7 @@ from maskbeam.pipeline import conversion
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
 from maskbeam.pipeline.runtime import beam_flags
 from maskbeam.pipeline.runtime.loading import loading
-from maskbeam.transforms import class_files
+from maskbeam.transforms import class_files, manifest
 
 
 def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
@@ -95,6 +95,7 @@ def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Shows what a dataset holds."""
     _refuse(beam_arguments)
+    _check_dataset(arguments.directory, arguments.split)
     with loading():
         from maskbeam.pipeline import inspect
     with _errors_of_dataset():
@@ -105,10 +106,11 @@ def inspect(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Holds a dataset against its manifest, its graphs and its raw rows."""
     _refuse(beam_arguments)
+    sources = flags.sources(arguments.raw)
+    _check_dataset(arguments.directory)
     with loading():
         from maskbeam.pipeline import verify, verify_sources
 
-    sources = flags.sources(arguments.raw)
     with _errors_of_dataset():
         faults = verify.find_faults(arguments.directory)
         if sources and not faults:
@@ -131,8 +133,9 @@ def export(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     _refuse(beam_arguments)
     if arguments.version < 1:
         raise UsageError(f"--version {arguments.version} must be 1 or more")
-    with loading():
-        from maskbeam.pipeline import export
+    _check_dataset(arguments.directory)
+    from maskbeam.pipeline import export
+
     with _errors_of_dataset():
         path = export.export(arguments.directory, arguments.to, arguments.version)
     print(f"the serving model is at {path}")
@@ -156,6 +159,14 @@ def presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
 
 # ---------------------------------------------------------------------------- helpers
+
+
+def _check_dataset(directory: str, split: str | None = None) -> None:
+    """Raises UsageError if there is no dataset, or split, before anything is loaded."""
+    with loading(), _errors_of_dataset():
+        found = manifest.read_manifest(directory)
+        if split is not None:
+            manifest.shards_of(found, split)
 
 
 @contextlib.contextmanager

@@ -3,9 +3,7 @@
 import os
 import uuid
 
-import tensorflow as tf
-
-from maskbeam.transforms import serving
+from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms.manifest import exists
 
 
@@ -25,13 +23,17 @@ def export(directory: str, to: str, version: int) -> str:
         FileExistsError: the version is there already.
         ValueError: TensorFlow has no filesystem for one of the two.
     """
-    model = serving.find_model(directory)
     path = os.path.join(to, str(version))
     if exists(path, "export to a disk or to gs://, and copy from there"):
         raise FileExistsError(
             f"{path} is there already, and servers may have loaded it: choose another "
             "--version"
         )
+    with loading():
+        import tensorflow as tf
+
+        from maskbeam.transforms import serving
+    model = serving.find_model(directory)
     # Model servers pass over names that are not numbers.
     temporary = os.path.join(to, f".{version}-{uuid.uuid4().hex[:12]}")
     try:

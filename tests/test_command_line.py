@@ -128,6 +128,10 @@ def _wrong_commands(tree, tmp_path):
     yield [*convert[:2], str(taken), *labels, *CLASSES]
     yield [*convert[:2], str(taken / "notes.txt"), *labels, *CLASSES]
     yield ["plan", *labels, "--classes", "auto"]
+    yield ["inspect", str(taken)]
+    yield ["verify", "/nowhere"]
+    yield ["verify", str(taken), "--raw", "val="]
+    yield ["export", str(taken), "--to", str(tmp_path / "model"), "--version", "1"]
 
 
 @pytest.mark.usefixtures("beam_of_the_table")

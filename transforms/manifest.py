@@ -1,12 +1,14 @@
-"""What a dataset says about itself: manifest, configuration, statistics."""
+"""What a dataset says about itself: manifest, configuration, statistics.
+
+TensorFlow is loaded for what is not on this machine only: a command on a directory that
+is no dataset does not wait for it.
+"""
 
 import dataclasses
 import json
 import os
 from collections.abc import Mapping
 from typing import Any
-
-import tensorflow as tf
 
 from maskbeam.transforms import dataset_files
 from maskbeam.transforms.features import Config
@@ -25,7 +27,8 @@ def read_manifest(directory: str) -> dict[str, Any]:
     path = os.path.join(directory, dataset_files.MANIFEST)
     if not exists(path, READ_ELSEWHERE):
         unfinished = os.path.join(directory, dataset_files.UNFINISHED)
-        why = "an unfinished run" if tf.io.gfile.exists(unfinished) else "no dataset"
+        stopped = exists(unfinished, READ_ELSEWHERE)
+        why = "an unfinished run" if stopped else "no dataset"
         raise FileNotFoundError(
             f"{directory} holds {why}: {dataset_files.MANIFEST} is missing"
         )
@@ -48,6 +51,10 @@ def exists(path: str, advice: str) -> bool:
     Raises:
         ValueError: TensorFlow has no filesystem for it.
     """
+    if _is_local(path):
+        return os.path.exists(path)
+    import tensorflow as tf
+
     try:
         there: bool = tf.io.gfile.exists(path)
     except tf.errors.UnimplementedError as error:
@@ -65,12 +72,36 @@ def read_config(manifest: Mapping[str, Any]) -> Config:
     return Config(**agreed | {"size": None if size is None else tuple(size)})
 
 
+def shards_of(manifest: Mapping[str, Any], split: str) -> dict[str, int]:
+    """Returns the files of a split that are not empty, and their numbers of records.
+
+    Raises:
+        ValueError: there is no such split.
+    """
+    splits = manifest["splits"]
+    if split not in splits:
+        raise ValueError(f"no split {split!r}; there are {', '.join(sorted(splits))}")
+    shards = splits[split]["shards"]
+    return {s["file"]: s["records"] for s in shards if s["records"]}
+
+
 def read_stats(directory: str) -> dict[str, Any]:
     """Reads a dataset's statistics."""
     return _read_json(os.path.join(directory, dataset_files.STATS))
 
 
 def _read_json(path: str) -> dict[str, Any]:
+    tree: dict[str, Any]
+    if _is_local(path):
+        with open(path, encoding="utf-8") as file:
+            tree = json.load(file)
+        return tree
+    import tensorflow as tf
+
     with tf.io.gfile.GFile(path) as file:
-        tree: dict[str, Any] = json.load(file)
+        tree = json.load(file)
     return tree
+
+
+def _is_local(path: str) -> bool:
+    return "://" not in path

@@ -10,12 +10,16 @@ Neither Beam nor TF Transform is needed.
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import tensorflow as tf
 
 from maskbeam.transforms import features, masks
-from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
+from maskbeam.transforms.manifest import (
+    read_config,
+    read_manifest,
+    read_stats,
+    shards_of,
+)
 from maskbeam.transforms.record_columns import (
     Constants,
     constants_of,
@@ -80,7 +84,7 @@ def load(
     if as_supervised and (raw or not config.with_images):
         why = "raw columns are" if raw else f"the rows of {directory} have no images"
         raise ValueError(f"as_supervised gives pairs (image, mask), and {why}")
-    records = _records(directory, _shards(manifest, split), shuffle, seed, shard)
+    records = _records(directory, shards_of(manifest, split), shuffle, seed, shard)
     columns = records.map(record_parser(config), tf.data.AUTOTUNE)
     if raw:
         return columns if batch_size is None else columns.ragged_batch(batch_size)
@@ -130,15 +134,6 @@ def _batches(
         return rows.batch(batch_size)
     padding = {name: _padding(name, spec) for name, spec in _spec(rows).items()}
     return rows.padded_batch(batch_size, padding_values=padding)
-
-
-def _shards(manifest: Mapping[str, Any], split: str) -> dict[str, int]:
-    """Returns the files of a split that are not empty, and their numbers of records."""
-    splits = manifest["splits"]
-    if split not in splits:
-        raise ValueError(f"no split {split!r}; there are {', '.join(sorted(splits))}")
-    shards = splits[split]["shards"]
-    return {s["file"]: s["records"] for s in shards if s["records"]}
 
 
 def _records(
