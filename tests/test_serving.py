@@ -562,6 +562,6 @@ def test_export_puts_the_model_where_servers_look(dataset, rows, tmp_path, capsy
 def test_export_of_nothing(tmp_path, capsys):
     argv = ["export", str(tmp_path), "--to", str(tmp_path / "to"), "--version", "1"]
     assert main(argv) == 2
-    assert "no serving model" in capsys.readouterr().err
+    assert "holds no dataset" in capsys.readouterr().err
     assert main([*argv[:-1], "0"]) == 2
     assert not (tmp_path / "to").exists()
