@@ -70,7 +70,7 @@ def find(name: str, data_dir: str | None, keys: RecordKeys) -> TfdsSource:
 def _builder(name: str, data_dir: str | None) -> Any:
     """TFDS's builder of a prepared dataset, from its files alone."""
     try:
-        with loading():  # it loads TensorFlow
+        with loading():
             import tensorflow_datasets as tfds
             from google.protobuf.json_format import ParseError
             from tensorflow_datasets.core import read_only_builder
