@@ -1,33 +1,36 @@
 """`--classes auto`: makes a first class map of the values that a full pass finds."""
 
-import collections
 import dataclasses
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from maskbeam.pipeline.errors import BadDataError
+from maskbeam.pipeline.errors import BadDataError, UsageError
 from maskbeam.pipeline.formats import picture_header
 from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.first_class_map import (
+    MAX_VALUES,
+    Counts,
+    Found,
+    first_class_map,
+)
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.planning.units import PlanUnits
 from maskbeam.pipeline.rows import read
 from maskbeam.pipeline.rows.batches import Batch
+from maskbeam.pipeline.rows.label_maps import LOOKED_UP
 from maskbeam.pipeline.rows.run_lengths import runs_of
 from maskbeam.pipeline.runtime import files, progress, run, runners
 from maskbeam.transforms import classes, decode
-from maskbeam.transforms.classes import ClassMap, LabelClass, color_levels
-from maskbeam.transforms.png_kinds import KINDS, RGB, RGBA, Kind
+from maskbeam.transforms.png_kinds import GREY_ALPHA, KINDS, RGB, RGBA, Kind
 
 _RESULT = "values.json"
-_MAX_VALUES = 4096
-_USUAL_IGNORE_LABEL = 255
-
-Counts = collections.Counter[tuple[bool, int]]  # (is a colour, label value): pixels
 
 
 def with_found_classes(
@@ -41,7 +44,8 @@ def with_found_classes(
         show: whether to print its progress.
 
     Raises:
-        BadDataError: no class map can be made of the values.
+        BadDataError: no label map can be read.
+        UsageError: the values may mean several things.
         RunnerError: the runner failed.
     """
     keys = dataclasses.replace(options.record_keys, image="")
@@ -56,11 +60,18 @@ def with_found_classes(
             records=plan.records,
             show=show,
         )
-        try:
-            found = read_class_map(scratch, options.class_map.name)
-        except ValueError as error:
-            raise BadDataError(f"--classes auto: {error}") from error
-    return dataclasses.replace(options, class_map=found)
+        found = read_found(scratch)
+    if not (found.ids or found.colors or found.alpha_only or found.inexact):
+        raise BadDataError(
+            "--classes auto: no label map could be read, so there are no classes; "
+            "maskbeam validate --num_classes 1 says why"
+        )
+    try:
+        made = first_class_map(found, options.class_map.name)
+    except ValueError as error:
+        raise UsageError(f"--classes auto: {error}") from error
+    notes = (*options.notes, *([made.note] if made.note else []))
+    return dataclasses.replace(options, class_map=made.class_map, notes=notes)
 
 
 def define_pipeline(
@@ -86,7 +97,7 @@ def define_pipeline(
     )
 
 
-def count_values(batch: Batch, max_pixels: int) -> Iterator[Counts]:
+def count_values(batch: Batch, max_pixels: int) -> Iterator[Found]:
     """Counts the values of a batch; `check` will reject what cannot be read."""
     for row in batch.rows:
         progress.TALLY.add(records=1)
@@ -94,76 +105,70 @@ def count_values(batch: Batch, max_pixels: int) -> Iterator[Counts]:
             found = picture_header.read_header(row.label_bytes or b"")
             if found.kind not in KINDS["color"] or found.pixels > max_pixels:
                 continue
-            yield _counts(row.label_bytes, found.kind)
+            yield _found(row.label_bytes, found.kind)
         except (ValueError, tf.errors.InvalidArgumentError):
             continue
 
 
-def _counts(encoded: bytes | None, kind: Kind) -> Counts:
-    is_color = kind.color_type in (RGB, RGBA)
-    if is_color:
-        codes = decode.color_codes(encoded, kind).numpy()
-        found, pixels = np.unique(codes[codes >= 0], return_counts=True)
-    else:
-        ids = decode.ids(encoded, kind, classes.numbered(1)).numpy()
+def _found(encoded: bytes | None, kind: Kind) -> Found:
+    if _is_in_alpha(encoded, kind):
+        return Found(Counts(), Counts(), alpha_only=1)
+    if kind.color_type not in (RGB, RGBA):
+        ids = np.asarray(decode.ids(encoded, kind, classes.numbered(1)))
         histogram = runs_of(ids).counts()
-        found = np.flatnonzero(histogram)
-        pixels = histogram[found]
-    return collections.Counter(
-        {
-            (is_color, value): count
-            for value, count in zip(found.tolist(), pixels.tolist(), strict=True)
-        }
-    )
+        values = np.flatnonzero(histogram)
+        return Found(_counts(values, histogram[values]), Counts(), kind.depth == 16)
+    try:
+        levels = decode.color_levels(encoded, kind)
+    except tf.errors.InvalidArgumentError as error:
+        is_damaged = kind.depth == 8 or "two bytes" not in str(error.message)
+        return Found(Counts(), Counts(), inexact=0 if is_damaged else 1)
+    colors = Counts()
+    lines = max(1, LOOKED_UP // levels.shape[1])
+    for top in range(0, levels.shape[0], lines):
+        codes = decode.color_codes(levels[top : top + lines]).numpy()
+        colors += _counts(*np.unique(codes, return_counts=True))
+        if len(colors) > MAX_VALUES:
+            break
+    return Found(Counts(), colors)
 
 
-def _add(many: Iterable[Counts]) -> Counts:
-    total: Counts = collections.Counter()
-    for counts in many:
-        if len(total) <= _MAX_VALUES:  # with more they are no label maps
-            total.update(counts)
-    return total
+def _is_in_alpha(encoded: bytes | None, kind: Kind) -> bool:
+    """Checks whether one colour has several values of alpha: the label map is there."""
+    if kind.color_type not in (RGBA, GREY_ALPHA):
+        return False
+    samples = decode.with_alpha(encoded, kind).numpy()
+    color, alpha = samples[..., :-1], samples[..., -1]
+    return bool((color == color[0, 0]).all() and (alpha != alpha[0, 0]).any())
 
 
-def _write(counts: Counts, scratch: str) -> None:
-    rows = [[*value, pixels] for value, pixels in sorted(counts.items())]
-    files.write_json(files.join(scratch, _RESULT), rows)
+def _counts(values: npt.NDArray[Any], pixels: npt.NDArray[Any]) -> Counts:
+    return Counts(dict(zip(values.tolist(), pixels.tolist(), strict=True)))
 
 
-def read_class_map(scratch: str, name: str) -> ClassMap:
-    """Makes the class map of the values that a pass found.
-
-    Every value is a class, in order; 255 is ignored if it is not the only one.
-
-    Raises:
-        ValueError: there are no values, values of two kinds, or too many.
-    """
-    rows = files.read_json(files.join(scratch, _RESULT))
-    if not rows:
-        raise ValueError("no label map could be read, so there are no classes")
-    if rows[0][0] != rows[-1][0]:
-        raise ValueError(
-            "some label maps hold ids and others colours: convert them one after the "
-            "other, with a class map for each"
-        )
-    if len(rows) > _MAX_VALUES:
-        raise ValueError(
-            f"the label maps hold more than {_MAX_VALUES} values: are they pictures, "
-            "smoothed by resizing, or panoptic ids? Those need a class map that says so"
-        )
-    values = [value for _, value, _ in rows]
-    if rows[0][0]:
-        return ClassMap(
-            name, tuple(_color_class(value) for value in values), encoding="color"
-        )
-    ignore = [_USUAL_IGNORE_LABEL] if _USUAL_IGNORE_LABEL in values[1:] else []
-    named = tuple(
-        LabelClass(f"class_{value}", (value,))
-        for value in values
-        if value not in ignore
-    )
-    return ClassMap(name, named, tuple(ignore))
+def _add(many: Iterable[Found]) -> Found:
+    ids, colors = Counts(), Counts()
+    is_deep, alpha_only, inexact = False, 0, 0
+    for found in many:
+        for total, counts in ((ids, found.ids), (colors, found.colors)):
+            if len(total) <= MAX_VALUES:  # with more they are no label maps
+                total.update(counts)
+        is_deep |= found.is_deep
+        alpha_only += found.alpha_only
+        inexact += found.inexact
+    return Found(ids, colors, is_deep, alpha_only, inexact)
 
 
-def _color_class(code: int) -> LabelClass:
-    return LabelClass(f"color_{code:06x}", (code,), color_levels(code))
+def _write(found: Found, scratch: str) -> None:
+    tree = found._asdict() | {
+        "ids": sorted(found.ids.items()),
+        "colors": sorted(found.colors.items()),
+    }
+    files.write_json(files.join(scratch, _RESULT), tree)
+
+
+def read_found(scratch: str) -> Found:
+    """Reads what a pass over all label maps left in its directory."""
+    tree = files.read_json(files.join(scratch, _RESULT))
+    counts = {name: Counts(dict(tree[name])) for name in ("ids", "colors")}
+    return Found(**tree | counts)

@@ -257,7 +257,7 @@ def test_coco_panoptic_without_its_json_is_a_wrong_command(tmp_path, capsys):
 
 
 def test_a_first_map_of_ids_is_what_a_pass_finds(convert, tmp_path, capsys):
-    data.label_tree(tmp_path, 5, [3, 9, 40, 255])
+    data.label_tree(tmp_path, 5, [0, 1, 2, 255])
     arguments = ["--label_maps", f"{tmp_path}/labels/*.png", "--classes", "auto"]
     bad = tmp_path / "labels/nowhere.png"  # which the conversion rejects, as always
     bad.symlink_to(tmp_path / "missing.png")
@@ -266,7 +266,7 @@ def test_a_first_map_of_ids_is_what_a_pass_finds(convert, tmp_path, capsys):
     bad.unlink()
     made = class_files.load_class_map(str(out / "classes.yaml"))
     assert [(c.name, c.ids) for c in made.classes] == [
-        (f"class_{v}", (v,)) for v in (3, 9, 40)
+        (f"class_{v}", (v,)) for v in (0, 1, 2)
     ]
     assert made.ignore == (255,)
     capsys.readouterr()
@@ -298,14 +298,20 @@ def test_a_first_map_of_colors_is_of_colors(convert, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("contents", "words"),
+    ("contents", "code", "words"),
     [
-        ({"a.png": b"text"}, "no label map could be read"),
+        ({"a.png": b"text"}, 1, "no label map could be read"),
+        (
+            {"a.png": data.png(np.array([[0, 7, 255]], np.uint8))},
+            2,
+            "3 values, which may mean several things: 0 (33.33%), 7 (33.33%), 255",
+        ),
         (
             {
                 "a.png": data.png(data.filled((4, 5), 1)),
                 "b.png": data.png(data.filled((4, 5), (1, 2, 3))),
             },
+            2,
             "some label maps hold ids and others colours",
         ),
         (
@@ -314,17 +320,18 @@ def test_a_first_map_of_colors_is_of_colors(convert, tmp_path):
                     np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)
                 )
             },
+            2,
             "more than 4096 values",
         ),
     ],
-    ids=["unreadable", "mixed", "photo"],
+    ids=["unreadable", "undecided", "mixed", "photo"],
 )
-def test_no_first_map_is_made_of(contents, words, tmp_path, capsys):
+def test_no_first_map_is_made_of(contents, code, words, tmp_path, capsys):
     from maskbeam.pipeline.__main__ import main
 
     data.write_tree(tmp_path, {f"labels/{k}": v for k, v in contents.items()})
     arguments = ["--label_maps", f"{tmp_path}/labels/*", "--classes", "auto"]
-    assert main(["convert", *arguments, "--output", str(tmp_path / "out")]) == 1
+    assert main(["convert", *arguments, "--output", str(tmp_path / "out")]) == code
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

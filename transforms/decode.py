@@ -93,47 +93,83 @@ def _shallow_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
     return _choose(kind.depth == 8, lambda: ids, unscaled)
 
 
-def _rgb(encoded: tf.Tensor) -> list[tf.Tensor]:
-    """Decodes red, green and blue of an 8-bit file: i32[H W] each."""
-    return tf.unstack(tf.cast(rgb_levels(encoded), tf.int32), axis=-1)
-
-
 def rgb_levels(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes the colours of an 8-bit PNG, without alpha: string[] -> u8[H W 3]."""
     return tf.io.decode_png(encoded, channels=3)
 
 
-def color_codes(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
-    """Decodes the colours of any PNG: i32[H W], as `classes.color_code` makes them.
+def color_levels(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
+    """Decodes the colours of any PNG: u8[H W 3]; levels of 16 bits are divided by 257.
 
-    Levels of 16 bits are divided by 257; colours that do not divide are -1.
+    Raises:
+        tf.errors.InvalidArgumentError: levels of 16 bits do not divide, or the bytes
+            are not a whole PNG.
     """
-
-    def code(red: tf.Tensor, green: tf.Tensor, blue: tf.Tensor) -> tf.Tensor:
-        return red * 65536 + green * 256 + blue
 
     def deep() -> tf.Tensor:
         levels = tf.io.decode_png(encoded, channels=3, dtype=tf.uint16)
-        levels = tf.cast(levels, tf.int32)
-        exact = tf.reduce_all(levels % 257 == 0, axis=-1)
-        return tf.where(exact, code(*tf.unstack(levels // 257, axis=-1)), -1)
+        is_exact = levels % 257 == 0
+        message = (
+            "its colours have 16 bits a channel and no equal ones of 8 bits, which "
+            "class maps have (the two bytes of a level differ): save it with 8 bits a "
+            "channel"
+        )
+        start = require(tf.reduce_all(is_exact), message, tf.constant(0))
+        return tf.cast(levels[start:] // 257, tf.uint8)
 
-    return _choose(kind.depth == 16, deep, lambda: code(*_rgb(encoded)))
+    return _choose(kind.depth == 16, deep, lambda: rgb_levels(encoded))
 
 
-def _panoptic_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
-    """Decodes the label values in panoptic samples: i32[H W]."""
+def color_codes(levels: tf.Tensor) -> tf.Tensor:
+    """Makes levels u8[... 3] codes i32[...], as `classes.color_code` makes them."""
+    red, green, blue = _channels(levels)
+    return red * 65536 + green * 256 + blue
 
-    def colored() -> tf.Tensor:
-        red, green, blue = _rgb(encoded)
-        return red + green * 256 + blue * 65536
 
-    is_color = (kind.color_type == RGB) | (kind.color_type == RGBA)
-    sample = _choose(is_color, colored, lambda: _grey_samples(encoded, kind))
+def _channels(levels: tf.Tensor) -> list[tf.Tensor]:
+    """Takes red, green and blue apart: u8[... 3] to i32[...] each."""
+    return [tf.cast(levels[..., channel], tf.int32) for channel in range(3)]
+
+
+def ids_of_levels(levels: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
+    """Finds the ids of colours u8[... 3] that hold label values: i32[...].
+
+    They are those of the 16-bit `class_map.forward_table`.
+    """
+    if class_map.encoding == "color":
+        return _color_ids(color_codes(levels), class_map)
+    red, green, blue = _channels(levels)
+    if class_map.encoding == "ade20k":
+        return red // 10 * 256 + green
+    return _divided(red + green * 256 + blue * 65536, class_map)
+
+
+def _color_ids(codes: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
+    """Finds codes' positions in `class_map.values`: i32[...], 65535 if none."""
+    values = tf.constant(class_map.values, tf.int32)
+    flat = tf.reshape(codes, [-1])
+    place = tf.minimum(tf.searchsorted(values, flat), len(class_map.values) - 1)
+    known = tf.gather(values, place) == flat
+    return tf.reshape(tf.where(known, place, tf.uint16.max), tf.shape(codes))
+
+
+def _divided(sample: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
+    """Finds the label values in panoptic samples: i32[...]."""
     value = sample // class_map.divisor
     if class_map.encoding == "instance":
         value = tf.where(value == 0, sample, value)
     return tf.minimum(value, tf.uint16.max)
+
+
+def with_alpha(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
+    """Decodes a PNG that has alpha: u8 or u16[H W C], C 2 or 4, alpha last."""
+    dtype = tf.uint16 if kind.depth == 16 else tf.uint8
+    return tf.io.decode_png(encoded, channels=0, dtype=dtype)
+
+
+def palette_indices(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
+    """Decodes the samples of a palette file, and no colours: u8[H W]."""
+    return _shallow_samples(encoded, kind)
 
 
 def _grey_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
@@ -143,16 +179,6 @@ def _grey_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
         lambda: tf.cast(grey_ids(encoded, tf.uint16), tf.int32),
         lambda: tf.cast(_shallow_samples(encoded, kind), tf.int32),
     )
-
-
-def _color_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
-    """Finds the colours' positions in `class_map.values`: i32[H W], 65535 if none."""
-    values = tf.constant(class_map.values, tf.int32)
-    codes = color_codes(encoded, kind)
-    flat = tf.reshape(codes, [-1])
-    place = tf.minimum(tf.searchsorted(values, flat), len(class_map.values) - 1)
-    known = tf.gather(values, place) == flat
-    return tf.reshape(tf.where(known, place, tf.uint16.max), tf.shape(codes))
 
 
 def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
@@ -168,7 +194,8 @@ def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
         `class_map.forward_table` takes them.
 
     Raises:
-        tf.errors.InvalidArgumentError: the bytes are not a whole PNG.
+        tf.errors.InvalidArgumentError: the bytes are not a whole PNG, or its colours
+            have 16 bits and no equal ones of 8.
     """
     dtype = tf.uint8 if class_map.id_depth(kind.depth) == 8 else tf.uint16
     if class_map.encoding in ("index", "coco_panoptic"):
@@ -181,14 +208,20 @@ def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
 
 def _wide_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
     """Decodes ids i32[H W], as the map's encoding has them."""
-    if class_map.encoding == "color":
-        return _color_ids(encoded, kind, class_map)
-    if class_map.encoding == "ade20k":
-        red, green, _ = _rgb(encoded)
-        return red // 10 * 256 + green
-    if class_map.divisor:
-        return _panoptic_ids(encoded, kind, class_map)
-    return _grey_samples(encoded, kind)
+
+    def of_levels() -> tf.Tensor:
+        return ids_of_levels(color_levels(encoded, kind), class_map)
+
+    if class_map.encoding in ("color", "ade20k"):
+        return of_levels()
+    if not class_map.divisor:
+        return _grey_samples(encoded, kind)
+    is_color = (kind.color_type == RGB) | (kind.color_type == RGBA)
+    return _choose(
+        is_color,
+        of_levels,
+        lambda: _divided(_grey_samples(encoded, kind), class_map),
+    )
 
 
 def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
@@ -254,10 +287,13 @@ def image_levels(encoded: tf.Tensor) -> tf.Tensor:
     """Decodes an image, upright: string[], a JPEG or PNG -> u8[H W 3].
 
     Raises:
-        tf.errors.InvalidArgumentError: the bytes are neither.
+        tf.errors.InvalidArgumentError: the bytes are neither, or nobody can say which
+            way up they are.
     """
+    turn = orientation.orientation(encoded)
+    message = "the JPEG is damaged: it does not begin with a row of segments"
     return orientation.upright(
-        unturned_levels(encoded), orientation.orientation(encoded)
+        unturned_levels(encoded), require(turn > 0, message, turn)
     )
 
 

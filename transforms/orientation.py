@@ -14,6 +14,8 @@ LOOKED_AT = 1 << 17
 _MAX_SEGMENTS = 32
 _JPEG_START = b"\xff\xd8\xff"
 _APP1, _START_OF_SCAN = 0xE1, 0xDA
+_BARE_MARKERS = [0x01, *range(0xD0, 0xD8)]
+_MISPLACED_MARKERS = [0x00, 0xD8, 0xD9]  # data, the start and the end of a picture
 _EXIF = [*b"Exif\0\0"]
 _TAG, _SHORT = 0x0112, 3
 _ENTRY_BYTES = 12
@@ -25,7 +27,8 @@ def orientation(encoded: tf.Tensor) -> tf.Tensor:
     """Reads the orientation: string[] -> i32[], 1 to 8.
 
     It is 1, upright, if the file is no JPEG, or has no such tag, or its EXIF data is
-    damaged. EXIF data that points outside its own segment counts as damaged.
+    damaged. EXIF data that points outside its own segment counts as damaged. It is 0 if
+    what stands before the EXIF data is no row of segments: parsers differ then.
     """
     start = tf.strings.substr(encoded, 0, LOOKED_AT)
     # Many times faster than matching all of it, which cannot skip to an "E".
@@ -50,21 +53,34 @@ def _of_jpeg(start: tf.Tensor) -> tf.Tensor:
         )
 
     def goes_on(at: tf.Tensor) -> tf.Tensor:
+        is_scan = _bytes(data, at + 1, 1)[0] == _START_OF_SCAN
+        return is_segment(at) & ~is_scan & ~is_exif(at)
+
+    def is_segment(at: tf.Tensor) -> tf.Tensor:
         head = _bytes(data, at, 2)
-        is_segment = (head[0] == 0xFF) & (head[1] != _START_OF_SCAN)
-        return (at + 4 < length) & is_segment & ~is_exif(at)
+        is_marker = (head[0] == 0xFF) & _is_none_of(head[1], _MISPLACED_MARKERS)
+        return (at + 4 < length) & is_marker & (end(at) > at)
 
     def end(at: tf.Tensor) -> tf.Tensor:
-        return at + 2 + _number(_bytes(data, at + 2, 2), big=True)
+        marker = _bytes(data, at + 1, 1)[0]
+        size = _number(_bytes(data, at + 2, 2), big=True)
+        step = tf.where(size < 2, 0, 2 + size)
+        step = tf.where(_is_none_of(marker, _BARE_MARKERS), step, 2)
+        return at + tf.where(marker == 0xFF, 1, step)
 
-    at = tf.while_loop(
-        goes_on,
-        lambda at: [tf.where(_bytes(data, at + 1, 1)[0] == 0xFF, at + 1, end(at))],
-        [tf.constant(2)],
+    at, segments = tf.while_loop(
+        lambda at, segments: goes_on(at),
+        lambda at, segments: [end(at), segments + 1],
+        [tf.constant(2), tf.constant(0)],
         maximum_iterations=_MAX_SEGMENTS,
-    )[0]
+    )
     value = _of_tiff(data[at + 4 + len(_EXIF) : end(at)])
-    return tf.where(is_exif(at), value, 1)
+    stopped = (segments < _MAX_SEGMENTS) & (at + 4 < length) & ~is_segment(at)
+    return tf.where(is_exif(at), value, tf.where(stopped, 0, 1))
+
+
+def _is_none_of(byte: tf.Tensor, values: list[int]) -> tf.Tensor:
+    return tf.reduce_all(byte != tf.constant(values))
 
 
 def _of_tiff(data: tf.Tensor) -> tf.Tensor:

@@ -4,14 +4,19 @@ import dataclasses
 import struct
 from typing import Literal
 
+from maskbeam.pipeline.formats import first_bytes
 from maskbeam.transforms.png_kinds import SIGNATURE, Kind
 
 ENOUGH_BYTES = 1 << 16  # of nearly every file, to read its header
 _PNG_HEADER_BYTES = 33
+_PNG_HEADER_START = b"\0\0\0\x0dIHDR"
 _JPEG_START = b"\xff\xd8\xff"
 # Markers that begin a frame (JPEG, ITU-T T.81, table B.1): all SOFn but DHT, JPG, DAC.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
+# Between the start and the first frame none of these can stand: 0xFF00 is a byte of
+# compressed data; SOI, EOI and SOS come before it or after it.
+_MISPLACED_MARKERS = frozenset({0x00, 0xD8, 0xD9, 0xDA})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +57,17 @@ def read_header(data: bytes) -> Header:
         return _png_header(data)
     if data.startswith(_JPEG_START):
         return _jpeg_header(data)
-    raise ValueError(f"neither PNG nor JPEG: the file begins with {data[:12]!r}")
+    raise ValueError(
+        f"neither PNG nor JPEG: {first_bytes.beginning(data)}; what else there is has "
+        "to be saved as PNG"
+    )
 
 
 def _png_header(data: bytes) -> Header:
-    if len(data) < _PNG_HEADER_BYTES or data[12:16] != b"IHDR":
+    if len(data) < _PNG_HEADER_BYTES:
         raise ValueError(f"the PNG ends within its header ({len(data)} bytes)")
+    if data[8:16] != _PNG_HEADER_START:
+        raise ValueError("the PNG is damaged: it does not begin with its header")
     width, height, depth, color_type = struct.unpack(">IIBB", data[16:26])
     if not width or not height:
         raise ValueError(f"the PNG's header says {height} x {width} pixels")
@@ -65,11 +75,16 @@ def _png_header(data: bytes) -> Header:
 
 
 def _jpeg_header(data: bytes) -> Header:
+    """Walks the segments to the first frame.
+
+    Where two parsers could walk differently the file is refused: one would judge
+    another picture than the other decodes.
+    """
     at = 2
     while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            raise ValueError(f"the JPEG is damaged: no marker at byte {at}")
         marker = data[at + 1]
+        if data[at] != 0xFF or marker in _MISPLACED_MARKERS:
+            raise ValueError(f"the JPEG is damaged: no segment begins at byte {at}")
         if marker == 0xFF:  # fill byte
             at += 1
         elif marker in _BARE_MARKERS:
@@ -78,7 +93,14 @@ def _jpeg_header(data: bytes) -> Header:
             if at + 10 > len(data):
                 break
             height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            if not height or not width:
+                raise ValueError(f"the JPEG's header says {height} x {width} pixels")
             return Header("jpeg", height, width, None)
         else:
-            at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
+            length = struct.unpack(">H", data[at + 2 : at + 4])[0]
+            if length < 2:
+                raise ValueError(
+                    f"the JPEG is damaged: the segment at byte {at} has {length} bytes"
+                )
+            at += 2 + length
     raise ValueError(f"the JPEG ends before its size is said ({len(data)} bytes)")

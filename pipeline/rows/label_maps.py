@@ -6,16 +6,18 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from maskbeam.pipeline.elements import RejectedError
-from maskbeam.pipeline.formats import picture_header
+from maskbeam.pipeline.formats import picture_header, png_palette
 from maskbeam.pipeline.rows import refusals
 from maskbeam.pipeline.rows.run_lengths import Runs, runs_of
 from maskbeam.pipeline.runtime import progress
 from maskbeam.transforms import decode, masks
 from maskbeam.transforms.classes import UNKNOWN, ClassMap
-from maskbeam.transforms.png_kinds import KINDS, Kind
+from maskbeam.transforms.png_kinds import KINDS, PALETTE, RGB, RGBA, Kind
 
 # With the rows that were read it tells whether any was decoded twice.
 _LABEL_MAPS = beam.metrics.Metrics.counter(progress.NAMESPACE, "label_maps")
+
+LOOKED_UP = 1 << 22  # pixels at once: a code takes more than its levels
 
 
 class LabelMaps:
@@ -69,6 +71,11 @@ class LabelMaps:
         """
         assert header.kind is not None
         ids = self._decode(data, header.kind)
+        if ids.shape != (header.height, header.width):
+            reason = refusals.other_than_promised(
+                (header.height, header.width), ids.shape
+            )
+            raise RejectedError("decode", f"label map: {reason}")
         runs = runs_of(ids)
         forward, table = self._tables[8 * ids.itemsize]
         unknown = np.flatnonzero((forward == UNKNOWN) & (runs.counts() > 0))
@@ -87,16 +94,48 @@ class LabelMaps:
     def _decode(self, data: bytes, kind: Kind) -> npt.NDArray[np.generic]:
         _LABEL_MAPS.inc()
         try:
+            if kind.color_type == PALETTE and self._class_map.encoding == "color":
+                _check_palette(data, kind)
+            if kind.color_type in (RGB, RGBA):
+                return self._ids_of_colors(data, kind)
             # Unlike `numpy()` this does not copy.
             return np.asarray(decode.ids(tf.constant(data), kind, self._class_map))
         except tf.errors.InvalidArgumentError as error:
             reason = refusals.damaged(str(error.message))
             raise RejectedError("decode", f"label map: {reason}") from error
 
+    def _ids_of_colors(self, data: bytes, kind: Kind) -> npt.NDArray[np.generic]:
+        """Looks colours up, a few lines at a time."""
+        levels = np.asarray(decode.color_levels(tf.constant(data), kind))
+        height, width = levels.shape[:2]
+        depth = self._class_map.id_depth(kind.depth)
+        ids = np.empty((height, width), np.uint8 if depth == 8 else np.uint16)
+        lines = max(1, LOOKED_UP // width)
+        for top in range(0, height, lines):
+            part = decode.ids_of_levels(levels[top : top + lines], self._class_map)
+            # 65535, an unknown colour, becomes 255, which is that in 8 bits.
+            ids[top : top + lines] = np.asarray(part).astype(ids.dtype)
+        return ids
+
     def _values(
         self, data: bytes, kind: Kind, ids: npt.NDArray[np.generic]
     ) -> npt.NDArray[np.generic]:
         """Ids as the user knows them: of colours, all that are unknown have one id."""
         if self._class_map.encoding == "color":
-            return decode.color_codes(data, kind).numpy()
+            return decode.color_codes(decode.color_levels(data, kind)).numpy()
         return ids
+
+
+def _check_palette(data: bytes, kind: Kind) -> None:
+    """Refuses pixels beyond the palette, which decoders make black.
+
+    Raises:
+        RejectedError: there are such pixels.
+    """
+    colors = png_palette.palette_colors(data)
+    if colors >= 2**kind.depth:
+        return
+    indices = np.asarray(decode.palette_indices(tf.constant(data), kind))
+    if (pixels := np.count_nonzero(indices >= colors)) > 0:
+        reason = refusals.beyond_palette(int(indices.max()), pixels, colors)
+        raise RejectedError("decode", f"label map: {reason}")

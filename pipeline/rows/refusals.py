@@ -13,7 +13,10 @@ from maskbeam.transforms.png_kinds import Encoding, Kind
 
 PROTOBUF_BYTES = 2**31 - 1  # the largest message, and so the largest record
 _SHOWN_VALUES = 4
-_USUAL_IGNORE_LABEL = 255
+_USUAL_IGNORE_LABELS = (255, 65535)
+
+# What `decode.require` fails with comes after this.
+_OWN = "could not correctly convert string: "
 
 _JPEG = "JPEG changes label values: save label maps as PNG"
 _WAYS_OUT: Mapping[Encoding, str] = {
@@ -67,10 +70,34 @@ def damaged(message: str) -> str:
     """A file cannot be decoded.
 
     Args:
-        message: TensorFlow's, from which its own place names are taken out.
+        message: TensorFlow's, from which its own place names are taken out; or ours.
     """
     cause = message.split(" [Op:")[0].split("{{")[-1].split("}} ")[-1]
+    if _OWN in cause:
+        return cause.partition(_OWN)[2]
     return f"damaged or cut off: {cause}"
+
+
+def other_than_promised(promised: tuple[int, ...], found: tuple[int, ...]) -> str:
+    """A picture is not of the size that its header promises.
+
+    Args:
+        promised: height and width, in pixels.
+        found: height and width of the decoded picture, in pixels.
+    """
+    return (
+        f"damaged: its header promises {promised[0]} x {promised[1]} pixels, and "
+        f"{found[0]} x {found[1]} are decoded"
+    )
+
+
+def beyond_palette(index: int, pixels: int, colors: int) -> str:
+    """A palette file has pixels that its palette has no colour for."""
+    return (
+        f"damaged: its palette has {colors} colours, and {pixels} pixels have an index "
+        f"beyond them, up to {index}, which has no colour; if the index is the class "
+        "id, use `encoding: index`"
+    )
 
 
 def unknown_values(
@@ -91,15 +118,39 @@ def unknown_values(
     )
     hidden = values.size - _SHOWN_VALUES
     more = f" and {hidden} more values" if hidden > 0 else ""
-    hint = "if it is meant, name it there, under a class or under `ignore`"
-    if class_map.encoding == "color":
-        hint += "; `others: ignore` leaves all unknown colours out"
-    elif _USUAL_IGNORE_LABEL in values:
-        hint = "255 often is the ignore label: if so, add it to `ignore`"
+    hint = _hint(values, class_map)
     return (
         f"label value {shown}{more}, outside class map {class_map.name}, "
         f"which has {class_map.describe_ids()}; {hint}"
     )
+
+
+def _hint(values: npt.NDArray[np.integer], class_map: ClassMap) -> str:
+    """What may mend it: the flag, or the field, that fits what is there."""
+    if class_map.encoding == "color":
+        return (
+            "if it is meant, name it under a class or under `ignore`; `others: ignore` "
+            "leaves all unknown colours out"
+        )
+    # As `classes.numbered` names its maps, which have no file.
+    is_numbered = class_map.name == f"classes{class_map.num_classes}"
+    if values.tolist() == [255] and is_numbered and class_map.num_classes <= 2:
+        return (
+            "if label maps are 0 and 255 only, 255 is the foreground: use --classes "
+            "binary; if it marks pixels to leave out, add --ignore_label 255"
+        )
+    hints = []
+    usual = [value for value in _USUAL_IGNORE_LABELS if value in values]
+    if len(usual) < values.size:
+        hints.append(
+            "if it is a class, raise --num_classes"
+            if is_numbered
+            else "if it is meant, name it there, under a class or under `ignore`"
+        )
+    for value in usual:
+        way = f"by --ignore_label {value}" if is_numbered else "in `ignore`"
+        hints.append(f"{value} often marks pixels to leave out: if so, name it {way}")
+    return "; ".join(hints)
 
 
 def other_size(

@@ -211,10 +211,15 @@ def test_grey_is_a_color_too():
     np.testing.assert_array_equal(_both(encoded, (0, 8), COLOR_MAP), [[0, 3, 255]])
 
 
-def test_a_deep_color_beside_a_known_one_is_unknown():
+def test_a_deep_color_between_two_of_8_bits_is_refused():
     samples = np.array([[[128 * 257, 64 * 257, 128 * 257], [128 * 257, 64 * 257, 9]]])
     encoded = png_kinds.encode(samples, RGB, 16)
-    assert (_both(encoded, (RGB, 16), COLOR_MAP) == 255).tolist() == [[False, True]]
+    for decoded in (
+        lambda: decode.ids(encoded, Kind(RGB, 16), COLOR_MAP),
+        lambda: _graph(COLOR_MAP)(tf.constant(encoded)),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="two bytes"):
+            decoded()
 
 
 def test_more_than_255_colors_take_ids_of_16_bits():

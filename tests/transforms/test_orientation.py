@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from maskbeam.pipeline.formats import picture_header
 from maskbeam.transforms import decode, orientation
 from tests import data_generation as data
 
@@ -116,9 +117,42 @@ def test_markers_may_be_filled_up():
     assert _found(encoded[:2] + b"\xff" * 3 + encoded[2:]) == 6
 
 
-def test_the_walk_ends_where_no_marker_is():
-    encoded = _jpeg(_tiff(6), [(0xFE, b"")])
-    assert _found(encoded[:2] + b"\xff\xfe\0\2A" + encoded[7:]) == 1
+@pytest.mark.parametrize(
+    "inserted",
+    [
+        b"\xff\xfe\0\x02A",
+        b"\xff\0\0\x04ab",
+        b"\xff\xd8",
+        b"\xff\xd9",
+        b"\xff\xfe\0\1",
+        b"\xff\xfe\0\0",
+    ],
+)
+def test_what_two_parsers_walk_differently_is_refused(inserted):
+    """libjpeg skips bytes to the next marker, and takes FF 00 for such a byte."""
+    turned = _jpeg(_tiff(6))
+    encoded = turned[:2] + inserted + turned[2:]
+    assert _found(encoded) == 0
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode.image_levels(tf.constant(encoded))
+    with pytest.raises(ValueError, match="JPEG is damaged"):
+        picture_header.read_header(encoded)
+
+
+def test_markers_without_a_length_are_walked_alike():
+    turned = _jpeg(_tiff(6))
+    encoded = turned[:2] + b"\xff\x01" + turned[2:]
+    assert _found(encoded) == 6
+    assert picture_header.read_header(encoded) == picture_header.read_header(turned)
+
+
+def test_a_segment_of_data_hides_no_other_size():
+    """A header within what one parser skips: FF 00, its length, another frame."""
+    plain = data.jpeg(PICTURE)
+    frame = struct.pack(">BBHBHHB", 0xFF, 0xC0, 11, 8, 5, 5, 1) + b"\1\x11\0"
+    encoded = plain[:2] + b"\xff\0" + struct.pack(">H", 2) + frame + plain[2:]
+    with pytest.raises(ValueError, match="no segment begins at byte 2"):
+        picture_header.read_header(encoded)
 
 
 TURNED = _jpeg(_tiff(6, ">"), [(0xE0, b"JFIF\0" + bytes(9))])
@@ -137,7 +171,7 @@ def test_a_cut_file_is_no_error():
 @settings(max_examples=150, deadline=None, derandomize=True)
 def test_any_bytes_give_an_orientation(head, tail):
     encoded = b"\xff\xd8\xff" + head + b"Exif\0\0" + tail
-    assert 1 <= _graph()(tf.constant(encoded)).numpy() <= 8
+    assert 0 <= _graph()(tf.constant(encoded)).numpy() <= 8
 
 
 @given(st.binary(max_size=4), st.binary(max_size=60))

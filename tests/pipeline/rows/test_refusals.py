@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from maskbeam.pipeline.rows import refusals
 from maskbeam.transforms import class_files, classes
@@ -28,7 +29,9 @@ def test_unknown_values_are_shown_with_their_pixels():
         f"label value 7 at 1 pixels, 9 at 2 pixels, outside class map {IDS.name}, "
         "which has 0..2; "
     )
-    assert text.endswith("name it there, under a class or under `ignore`")
+    assert text.endswith("if it is a class, raise --num_classes")
+    in_file = _unknown([7, 9], class_files.preset("camvid11"))
+    assert in_file.endswith("name it there, under a class or under `ignore`")
 
 
 @pytest.mark.parametrize(("count", "more"), [(4, ""), (5, " and 1 more values")])
@@ -38,12 +41,24 @@ def test_of_many_unknown_values_four_are_shown(count, more):
     assert "14 at" not in text
 
 
-def test_the_usual_ignore_label_has_a_hint_of_its_own():
-    assert "255 often is the ignore label" in _unknown([3, 4, 5, 6, 255], IDS)
+def test_the_usual_ignore_label_has_a_hint_that_fits():
+    """The hint names a flag where there is no file, and a field where there is one."""
+    text = _unknown([3, 4, 5, 6, 255], IDS)
+    assert "raise --num_classes; 255 often marks pixels to leave out" in text
+    assert text.endswith("name it by --ignore_label 255")
+    text = _unknown([255], class_files.preset("camvid11"))
+    assert text.endswith("if so, name it in `ignore`")
     colors = _unknown([255], COLORS)  # there it is a blue
-    assert "(0, 0, 255) at 1 pixels" in colors
-    assert "often is" not in colors
+    assert "0, 0, 255" in colors
+    assert "often marks" not in colors
     assert "`others: ignore`" in colors
+
+
+def test_of_0_and_255_the_hint_is_the_binary_preset():
+    assert "use --classes binary" in _unknown([255], classes.numbered(2))
+    assert "use --classes binary" in _unknown([255], classes.numbered(1))
+    assert "binary" not in _unknown([255], classes.numbered(3))
+    assert "binary" not in _unknown([2, 255], classes.numbered(2))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +101,14 @@ def test_tensorflows_own_places_are_left_out():
     )
     assert refusals.damaged(message) == "damaged or cut off: Invalid PNG data, size 3"
     assert refusals.damaged("plain") == "damaged or cut off: plain"
+
+
+def test_our_own_messages_are_not_called_damage():
+    from maskbeam.transforms import decode
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        decode.require(tf.constant(False), "what is wrong", tf.constant(0))
+    assert refusals.damaged(str(caught.value.message)) == "what is wrong"
 
 
 def test_too_many_pixels_are_multiplied_out():
