@@ -87,7 +87,7 @@ def define_pipeline(
     """
     units = (root | "Plan" >> PlanUnits(options, plan))["units"]
     read_rows = units | "Read" >> beam.ParDo(read.ReadUnit(options, plan)).with_outputs(
-        read.REJECTED, read.PLACES, main="batches"
+        read.REJECTED, read.PLACES, read.COUNTED, main="batches"
     )
     _ = (
         read_rows.batches

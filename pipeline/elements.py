@@ -65,6 +65,14 @@ class SkewSample(NamedTuple):
     pixels: int
 
 
+def printable(text: str) -> str:
+    """Returns text that has to be printed and sent, such as a path.
+
+    Bytes of a file name that are not UTF-8 are escaped.
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 Role = Literal["label", "image", "listed", "segments"]
 
 
@@ -89,7 +97,7 @@ class Entry(NamedTuple):
     @property
     def source(self) -> str:
         """The file and the place in it, for messages."""
-        return self.path + (self.place.suffix if self.place else "")
+        return printable(self.path + (self.place.suffix if self.place else ""))
 
 
 class Row(NamedTuple):
@@ -142,6 +150,7 @@ class Unit(NamedTuple):
         part: the number of the unit within its shard.
         rows: the rows, by name; none for a record file.
         record_file: the file of many rows to read instead.
+        file_bytes: how large that file was when it was counted.
         span: the part of that file to read.
     """
 
@@ -150,6 +159,7 @@ class Unit(NamedTuple):
     part: int
     rows: tuple[Row, ...] = ()
     record_file: str = ""
+    file_bytes: int = 0
     span: Span = WHOLE
 
 
@@ -199,26 +209,53 @@ class DamagedError(Exception):
     Attributes:
         row: the number of the first row that is lost, from 0.
         reason: what is wrong there.
+        lost: how many rows are lost; None if nobody can say.
+        is_estimate: whether `lost` is an estimate.
     """
 
-    def __init__(self, row: int, reason: str) -> None:
+    def __init__(
+        self,
+        row: int,
+        reason: str,
+        lost: int | None = None,
+        *,
+        is_estimate: bool = True,
+    ) -> None:
         super().__init__(row, reason)
         self.row = row
         self.reason = reason
+        self.lost = lost
+        self.is_estimate = is_estimate
 
 
 class Rejection(NamedTuple):
-    """A row that is left out, and why."""
+    """A row that is left out, and why; or the rest of a damaged file.
+
+    Attributes:
+        key: the row's key; empty if it is not known.
+        split: the row's split; empty if it is not known.
+        source: its file, for messages.
+        stage: what rejected it.
+        reason: why, in words.
+        rows: how many rows are left out, maybe by an estimate; None if nobody can say.
+        rank: the row's rank, if it was counted before it was read.
+    """
 
     key: str
     split: str
     source: str
     stage: str
     reason: str
+    rows: int | None = 1
+    rank: int | None = None
 
     def to_json(self) -> str:
         """Returns the rejection as one line of a file in `rejected/`."""
-        return json.dumps(self._asdict())
+        tree = self._asdict()
+        del tree["rank"]
+        if self.rows == 1:
+            del tree["rows"]
+        return json.dumps(tree)
 
 
 class RejectedError(Exception):
@@ -228,6 +265,29 @@ class RejectedError(Exception):
         super().__init__(stage, reason)
         self.stage = stage
         self.reason = reason
+
+
+@dataclasses.dataclass(frozen=True)
+class Origins:
+    """What some records were made of, to be held against what was to be converted.
+
+    Attributes:
+        rows: how many rows.
+        ranks: the sum of the rows' ranks, modulo 2**64, in whatever order.
+        turned: how many images were turned upright.
+    """
+
+    rows: int = 0
+    ranks: int = 0
+    turned: int = 0
+
+    def __add__(self, other: "Origins") -> "Origins":
+        """Adds both up."""
+        return Origins(
+            self.rows + other.rows,
+            (self.ranks + other.ranks) % 2**64,
+            self.turned + other.turned,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,6 +301,7 @@ class WrittenRecords:
         bytes: the file's size, in bytes.
         sizes: how many masks there are of each (height, width).
         summary: the sum of all rows' summaries.
+        origins: the rows that the records were made of.
         sha256: a shard's SHA-256, in hex; empty for a fragment.
     """
 
@@ -250,6 +311,7 @@ class WrittenRecords:
     bytes: int
     sizes: Mapping[tuple[int, int], int]
     summary: "summaries.Summary"
+    origins: Origins = Origins()
     sha256: str = ""
 
 

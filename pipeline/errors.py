@@ -29,5 +29,22 @@ class BadDataError(Exception):
         self.files = files
 
 
+class StoreError(Exception):
+    """A store does not answer, and may do so later: the runner tries again."""
+
+
 class RunnerError(Exception):
     """The runner failed: exit code 3."""
+
+
+_LONGEST = 300
+
+
+def in_words(error: BaseException) -> str:
+    """Returns an error as a line that can be shown, and is not long."""
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    text = " ".join(str(error).split())
+    if not isinstance(error, (OSError, ValueError)) or not text:
+        text = f"{type(error).__name__}: {text}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

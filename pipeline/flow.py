@@ -2,6 +2,7 @@
 
 import apache_beam as beam
 
+from maskbeam.pipeline.dataset.conservation import count_up
 from maskbeam.pipeline.dataset.publish import Publish
 from maskbeam.pipeline.dataset.rejections import WriteRejections, judge_keys
 from maskbeam.pipeline.dataset.shards import WriteShards
@@ -46,6 +47,7 @@ def define_pipeline(
         | "AllRejected" >> beam.Flatten()
         | "WriteRejections" >> WriteRejections(options.output)
     )
+    counted = count_up((names[units.COUNTED], rows["counted"]))
     keys = judge_keys(rows["places"], names[units.REPEATED])
     _ = (
         root
@@ -56,6 +58,7 @@ def define_pipeline(
             shards=beam.pvalue.AsList(written["shards"]),
             rejected=beam.pvalue.AsList(rejected),
             keys=beam.pvalue.AsDict(keys),
+            counted=beam.pvalue.AsDict(counted),
             samples=beam.pvalue.AsSingleton(written[write.SAMPLES], default_value=[]),
         )
     )

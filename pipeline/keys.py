@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 
+from maskbeam.pipeline.elements import printable
 from maskbeam.pipeline.options import Options
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -56,7 +57,7 @@ def key_of(path: str, pattern: str, suffix: str, place: str = "") -> str:
         place: the place's `elements.Place.suffix`.
     """
     stem = os.path.splitext(_below(path, pattern))[0]
-    return (stem + place).removesuffix(suffix)
+    return printable(stem + place).removesuffix(suffix)
 
 
 def _below(path: str, pattern: str) -> str:

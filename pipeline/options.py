@@ -183,6 +183,15 @@ class Options:
         values.whole(at_least=1),
     )
 
+    # Viewers turn photos, and so do most labelling tools.
+    exif: features.Exif = _option(
+        "upright",
+        ENCODE,
+        "EXIF orientation",
+        "turn JPEGs upright by their EXIF data, or ignore it and take them as they are "
+        "stored, where label maps were drawn so",
+        values.choice(*typing.get_args(features.Exif)),
+    )
     size: tuple[int, int] | None = _option(
         None,
         ENCODE,

@@ -76,12 +76,12 @@ def _write_findings(
     _: None,
     scratch: str,
     accepted: int,
-    rejected: Sequence[tuple[str, Mapping[str, int]]],
+    rejected: Sequence[tuple[str, rejections.Rejected]],
     keys: Mapping[str, rejections.Found],
 ) -> None:
     tree = {
         "accepted": accepted,
-        "rejected": sum(rejections.add_rejections(rejected).values()),
+        "rejected": rejections.add_rejections(found for _, found in rejected).rows,
         "duplicates": keys.get(rejections.DUPLICATE, (0, [])),
     }
     files.write_json(files.join(scratch, _RESULT), tree)

@@ -95,6 +95,9 @@ def _check_records(
     try:
         for record in tfrecords.records(path):
             found += 1
+            if isinstance(record, tfrecords.BadRecord):
+                yield f"record {found - 1}: {record.reason}"
+                continue
             try:
                 columns = parse(record)
                 keys[columns[features.KEY].numpy()] += 1

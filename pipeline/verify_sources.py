@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from maskbeam.pipeline.dataset import skew
 from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, RawRow, Rejection
-from maskbeam.pipeline.formats import picture_header, record_files, tfrecords
+from maskbeam.pipeline.formats import limits, picture_header, record_files, tfrecords
 from maskbeam.pipeline.keys import split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import listing
@@ -67,6 +67,7 @@ def rows(options: Options) -> Iterator[tuple[str, RawRow]]:
 
 def _named_rows(options: Options) -> Iterator[tuple[str, RawRow]]:
     pairing = pairing_of(options, with_images=bool(options.images))
+    most = limits.picture_bytes(options.max_pixels)
     found: dict[str, list[Entry]] = collections.defaultdict(list)
     for element in listing.sources_of(options):
         for key, entry in listing.listed(element, options):
@@ -76,7 +77,7 @@ def _named_rows(options: Options) -> Iterator[tuple[str, RawRow]]:
             if isinstance(paired, Rejection):
                 continue
             split, row = paired
-            raw = read.read_row(row, split)
+            raw = read.read_row(row, split, most)
             if isinstance(raw, RawRow):
                 yield split, raw
 
@@ -84,14 +85,14 @@ def _named_rows(options: Options) -> Iterator[tuple[str, RawRow]]:
 def _record_rows(
     path: str, split: str, options: Options
 ) -> Iterator[tuple[str, RawRow]]:
-    reader = record_files.reader_of(path)
-    keys = reader.resolve(path, options.record_keys)
+    keys = record_files.resolve(path, options.record_keys)
+    most = limits.picture_bytes(options.max_pixels)
     try:
-        for row in reader.rows(path, keys):
+        for row in record_files.rows(path, keys, most=most):
             if not isinstance(row, BadRow):
                 dealt = options.split_by
                 yield split_of(row.key, options) if dealt else split, row
-    except (DamagedError, OSError):
+    except DamagedError:
         return
 
 
@@ -142,6 +143,8 @@ def _record_places(
         for shard in found["shards"]:
             path, at = files.join(directory, shard["file"]), 0
             for record in tfrecords.records(path):
+                # `verify` has found no damage.
+                assert isinstance(record, bytes)
                 at += tfrecords.HEAD_BYTES
                 example = tf.train.Example.FromString(record)
                 (key,) = example.features.feature[features.KEY].bytes_list.value

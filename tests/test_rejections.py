@@ -166,19 +166,26 @@ def test_too_many_rejections_fail_after_writing_them_all(tmp_path, run_maskbeam)
     assert reading.manifest(tmp_path / "out")["splits"]["train"]["records"] == 5
 
 
-@pytest.mark.parametrize("damage", ["checksum", "gzip_cut"])
+def _starts(content):
+    """Where the records of a plain TFRecord file begin."""
+    starts = [0]
+    while starts[-1] < len(content):
+        (length,) = struct.unpack_from("<Q", content, starts[-1])
+        starts.append(starts[-1] + 16 + length)
+    return starts
+
+
+@pytest.mark.parametrize("damage", ["length", "content", "gzip_cut"])
 def test_damaged_record_file_gives_what_stands_before(tmp_path, convert, damage):
     rng = np.random.default_rng(0)
     made = {str(i): data.regions(rng, 20, 20, IDS) for i in range(8)}
     path = tmp_path / "x.tfrecord"
     _write_records(path, made, gzip=damage == "gzip_cut")
     content = bytearray(path.read_bytes())
-    starts = [0]
-    if damage != "gzip_cut":
-        while starts[-1] < len(content):
-            (length,) = struct.unpack_from("<Q", content, starts[-1])
-            starts.append(starts[-1] + 16 + length)
-    if damage == "checksum":
+    starts = _starts(content) if damage != "gzip_cut" else []
+    if damage == "length":
+        content[starts[5]] ^= 1
+    elif damage == "content":
         content[starts[5] + 30] ^= 1
     else:
         del content[-100:]
@@ -188,12 +195,45 @@ def test_damaged_record_file_gives_what_stands_before(tmp_path, convert, damage)
         *("--label_maps", path, *CLASSES, "--max_rejected", "0.5"),
     )
     rows = reading.load_all(out)
+    if damage == "content":
+        assert list(rows) == [str(i) for i in range(8) if i != 5]
+        (line,) = reading.rejections(out)
+        assert "content does not hold" in line["reason"]
+        assert line["source"] == f"{path}#5"
+        return
     kept = len(rows)
     assert kept == 5 if damage != "gzip_cut" else 0 < kept < 8
     assert list(rows) == [str(i) for i in range(kept)]
     (line,) = reading.rejections(out)
     assert f"damaged at record {kept}" in line["reason"]
     assert line["source"] == f"{path}#{kept}"
+    # The file's rows have about one size, so the estimate is about right.
+    assert abs(line.get("rows", 1) - (8 - kept)) <= 1
+    assert f"about {line.get('rows', 1)} rows" in line["reason"]
+
+
+def test_what_is_lost_of_a_record_file_is_judged_as_so_many_rows(tmp_path, convert):
+    """One bit, and all that follows is gone: that is not one row."""
+    made = {f"{i:03}": np.full((9, 9), i % 3, np.uint8) for i in range(200)}
+    path = tmp_path / "x.tfrecord"
+    _write_records(path, made)
+    content = bytearray(path.read_bytes())
+    content[_starts(content)[50]] ^= 1
+    path.write_bytes(content)
+    arguments = ("--label_maps", path, *CLASSES, "--overwrite")
+    convert(tmp_path / "out", *arguments, "--max_rejected", "0.5", code=1)
+    verdict = json.loads((tmp_path / "out/rejected/verdict.json").read_text())
+    assert verdict["records"] == 50
+    assert verdict["rejected"] == pytest.approx(150, abs=2)
+    # At the first record nobody can say what is lost.
+    content[0] ^= 1
+    path.write_bytes(content)
+    _write_records(tmp_path / "y.tfrecord", {"y": np.zeros((9, 9), np.uint8)})
+    arguments = ("--label_maps", tmp_path / "*.tfrecord", *CLASSES, "--overwrite")
+    convert(tmp_path / "out", *arguments, "--max_rejected", "0.9", code=1)
+    verdict = json.loads((tmp_path / "out/rejected/verdict.json").read_text())
+    assert "nobody can say how many" in verdict["reason"]
+    convert(tmp_path / "out", *arguments, "--max_rejected", "1")
 
 
 def test_bad_records_are_rejected_by_themselves(tmp_path, convert):

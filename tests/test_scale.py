@@ -53,13 +53,13 @@ def test_the_manifest_of_fifty_thousand_shards_is_small():
     summary = summaries.zero(150, True)
     pieces = [
         elements.WrittenRecords(
-            (n,), name, 2000, 1 << 27, {(1024, 1024): 2000}, summary, "0" * 64
+            (n,), name, 2000, 1 << 27, {(1024, 1024): 2000}, summary, sha256="0" * 64
         )
         for n, name in enumerate(plan.shard_names("huge"))
     ]
     manifest = publish.make_manifest(options, plan, {"train": pieces}, 0)
     assert manifest["splits"]["train"]["records"] == 10**8
     assert len(json.dumps(manifest)) < 10_000_000
-    stats = statistics.make_stats(options, plan, {"train": pieces}, {}, [])
+    stats = statistics.make_stats(options, plan, {"train": pieces}, {}, {})
     assert stats["splits"]["train"]["sizes"] == [[1024, 1024, 10**8]]
     assert len(json.dumps(stats)) < 100_000

@@ -86,7 +86,7 @@ def test_cut_shard_whose_manifest_agrees(copy, capfd):
 
 def test_altered_record_with_sound_checksums(copy, capfd):
     """One mask replaced by another record's: only the pixels tell."""
-    records = list(tfrecords.records(str(_shard(copy))))
+    records = [r for r in tfrecords.records(str(_shard(copy))) if isinstance(r, bytes)]
     records[0] = records[1]
     _shard(copy).write_bytes(b"".join(map(tfrecords.frame, records)))
     _fix_manifest(copy)

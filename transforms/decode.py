@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from maskbeam.transforms import orientation
 from maskbeam.transforms.classes import ClassMap
+from maskbeam.transforms.features import Exif
 from maskbeam.transforms.png_kinds import KINDS, PALETTE, RGB, RGBA, SIGNATURE, Kind
 
 # In a PNG, after the 8-byte signature: 4 bytes length, "IHDR", 4 bytes width, 4 bytes
@@ -283,13 +284,19 @@ def require(
     return value + tf.cast(zero, value.dtype)
 
 
-def image_levels(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes an image, upright: string[], a JPEG or PNG -> u8[H W 3].
+def image_levels(encoded: tf.Tensor, exif: Exif = "upright") -> tf.Tensor:
+    """Decodes an image: string[], a JPEG or PNG -> u8[H W 3].
+
+    Args:
+        encoded: the file.
+        exif: whether it is turned upright, as its EXIF data says.
 
     Raises:
         tf.errors.InvalidArgumentError: the bytes are neither, or nobody can say which
             way up they are.
     """
+    if exif == "ignore":
+        return unturned_levels(encoded)
     turn = orientation.orientation(encoded)
     message = "the JPEG is damaged: it does not begin with a row of segments"
     return orientation.upright(

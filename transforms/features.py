@@ -53,6 +53,7 @@ SHAPE_SUFFIX = "/shape"
 Normalize = Literal["unit", "symmetric", "zscore"]
 Resize = Literal["stretch", "letterbox", "crop", "short_side", "tile"]
 ImageStorage = Literal["original", "png"]
+Exif = Literal["upright", "ignore"]
 WeightMap = Literal["none", "median_frequency", "inverse_frequency"]
 
 
@@ -77,6 +78,7 @@ class Config:
             it out.
         presence: whether `presence` is made.
         boundary: how wide `boundary` is on each side, in pixels; 0 leaves it out.
+        exif: whether JPEGs are turned `upright`, as their EXIF data says.
     """
 
     num_classes: int
@@ -90,3 +92,4 @@ class Config:
     weight_map: WeightMap = "none"
     presence: bool = False
     boundary: int = 0
+    exif: Exif = "upright"

@@ -67,7 +67,12 @@ def exists(path: str, advice: str) -> bool:
 def read_config(manifest: Mapping[str, Any]) -> Config:
     """Reads what the graph, the records and their reader agree on."""
     options = manifest["options"]
-    agreed = {field.name: options[field.name] for field in dataclasses.fields(Config)}
+    # A dataset of an earlier version has no fields that came later.
+    agreed = {
+        field.name: options[field.name]
+        for field in dataclasses.fields(Config)
+        if field.name in options
+    }
     size = agreed["size"]  # a list, in JSON
     return Config(**agreed | {"size": None if size is None else tuple(size)})
 

@@ -58,7 +58,7 @@ def image_row(config: features.Config) -> RowFn:
         start = decode.require(
             is_image, "the image is neither JPEG nor PNG", tf.constant(0)
         )
-        levels = decode.image_levels(tf.strings.substr(encoded, start, -1))
+        levels = decode.image_levels(tf.strings.substr(encoded, start, -1), config.exif)
         return geometry.fit_image(levels, config.size, config.resize)
 
     return _traced(image)

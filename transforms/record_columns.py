@@ -118,7 +118,7 @@ def decode_columns(
         row[features.MASK] = mask
     row |= extras.columns(label, config, constants.class_weights)
     if config.with_images:
-        levels = decode.image_levels(columns[features.IMAGE_ENCODED])
+        levels = decode.image_levels(columns[features.IMAGE_ENCODED], config.exif)
         levels = geometry.fit_image(levels, config.size, config.resize)
         row[features.IMAGE] = summaries.normalize(
             levels, constants.scale, constants.offset

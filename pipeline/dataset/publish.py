@@ -4,6 +4,7 @@ It is a step of the pipeline, because the process that submitted the job may be 
 then. It returns normally whatever it finds: a runner would try again after an error.
 """
 
+import collections
 import dataclasses
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,11 +13,13 @@ from typing import Any
 import apache_beam as beam
 
 from maskbeam.pipeline.dataset import serving_model, skew, statistics, transform_graph
-from maskbeam.pipeline.dataset.rejections import Found, add_rejections, judge
+from maskbeam.pipeline.dataset.conservation import first_loss
+from maskbeam.pipeline.dataset.rejections import Found, Rejected, add_rejections, judge
 from maskbeam.pipeline.dataset.shards import assemble
 from maskbeam.pipeline.dataset.tfds_files import make_dataset_info, make_features
 from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
 from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.runtime.loading import uncollected
@@ -45,29 +48,30 @@ class Publish(beam.DoFn):
         self,
         _: None,
         shards: Sequence[tuple[ShardId, WrittenRecords]],
-        rejected: Sequence[tuple[str, Mapping[str, int]]],
+        rejected: Sequence[tuple[str, Rejected]],
         keys: Mapping[str, Found],
+        counted: Mapping[str, Counted],
         samples: Sequence[SkewSample],
     ) -> Iterator[None]:
         """Judges the run, and publishes it or says why not.
 
         Args:
             shards: the shards that have records.
-            rejected: (split, how many rows by stage).
+            rejected: (split, its rejections).
             keys: what `judge_keys` found.
+            counted: what workers listed and sent on, by split.
             samples: rows to compare the serving model with.
         """
-        rejections = add_rejections(rejected)
+        rejections = add_rejections(found for _, found in rejected)
         written = sum(shard.records for _, shard in shards)
-        lost = sum(rejections.values())
-        reason = judge(written, lost, self.options.max_rejected, keys)
+        reason = self._loss(shards, dict(rejected), counted)
+        reason = reason or judge(written, rejections, self.options.max_rejected, keys)
         stats: dict[str, Any] = {}
         splits: Splits = {}
         if not reason:
             splits = self._splits(dict(shards))
-            warnings = statistics.repeated_keys(keys)
             stats = statistics.make_stats(
-                self.options, self.plan, splits, rejections, warnings
+                self.options, self.plan, splits, rejections.by_stage, keys
             )
             with uncollected():  # tracing makes many objects, which are all in use
                 self._write_graph(splits)
@@ -76,8 +80,20 @@ class Publish(beam.DoFn):
         if reason:
             self._write_verdict(reason, rejections, written)
             return
-        self._write_dataset(stats, splits, lost)
+        self._write_dataset(stats, splits, rejections.rows)
         yield None
+
+    def _loss(
+        self,
+        shards: Sequence[tuple[ShardId, WrittenRecords]],
+        rejected: Mapping[str, Rejected],
+        counted: Mapping[str, Counted],
+    ) -> str:
+        """Returns the first split that has lost rows, or ""."""
+        by_split: dict[str, list[WrittenRecords]] = collections.defaultdict(list)
+        for (split, _), shard in shards:
+            by_split[split].append(shard)
+        return first_loss(self.options, self.plan, counted, by_split, rejected)
 
     def _splits(self, found: Mapping[ShardId, WrittenRecords]) -> Splits:
         """Orders the shards; one whose rows were all rejected is written, empty."""
@@ -128,16 +144,14 @@ class Publish(beam.DoFn):
         difference = serving_model.first_difference(check, samples)
         return f"serving and records differ: {difference}" if difference else ""
 
-    def _write_verdict(
-        self, reason: str, rejections: Mapping[str, int], written: int
-    ) -> None:
+    def _write_verdict(self, reason: str, rejections: Rejected, written: int) -> None:
         assert self.options.output is not None
         folder = files.join(self.options.output, dataset_files.REJECTED)
         files.make_directory(folder)
         verdict = {
             "reason": reason,
-            "rejected": sum(rejections.values()),
-            "rejections": rejections,
+            "rejected": rejections.rows,
+            "rejections": rejections.by_stage,
             "records": written,
         }
         files.write_json(files.join(folder, dataset_files.VERDICT), verdict)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import apache_beam as beam
 
-from maskbeam.pipeline.elements import Rejection
+from maskbeam.pipeline.elements import Origins, Rejection
 from maskbeam.pipeline.planning import pairing
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import dataset_files
@@ -87,32 +87,67 @@ class Few(beam.CombineFn):
         return accumulator
 
 
+@dataclasses.dataclass(frozen=True)
+class Rejected:
+    """The rejections of one split, or of all.
+
+    Attributes:
+        by_stage: how many rows were rejected at each stage, maybe by an estimate.
+        uncounted: how many times the rest of a file was lost, and nobody can say how
+            many rows it had.
+        origins: the rows that were counted before they were read.
+    """
+
+    by_stage: Mapping[str, int]
+    uncounted: int = 0
+    origins: Origins = Origins()
+
+    @property
+    def rows(self) -> int:
+        """How many rows were rejected."""
+        return sum(self.by_stage.values())
+
+
 def write_rejections(
     directory: str, split: str, rejections: Iterable[Rejection]
-) -> tuple[str, dict[str, int]]:
+) -> tuple[str, Rejected]:
     """Writes the rejections of one split, sorted, a line each.
 
     Returns:
-        The split, and how many rows were rejected by stage.
+        The split, and its rejections.
     """
-    lines = sorted(set(rejections))
+    lines = sorted(set(rejections), key=_order)
     files.make_directory(files.join(directory, dataset_files.REJECTED))
     path = files.join(directory, dataset_files.rejected_file(split))
     files.write(path, "".join(line.to_json() + "\n" for line in lines).encode())
-    return split, dict(collections.Counter(line.stage for line in lines))
+    by_stage: collections.Counter[str] = collections.Counter()
+    origins = Origins()
+    for line in lines:
+        by_stage[line.stage] += 1 if line.rows is None else line.rows
+        if line.rank is not None:
+            origins += Origins(1, line.rank)
+    uncounted = sum(line.rows is None for line in lines)
+    return split, Rejected(dict(by_stage), uncounted, origins)
 
 
-def add_rejections(rejected: Iterable[tuple[str, Mapping[str, int]]]) -> dict[str, int]:
-    """Adds up what `WriteRejections` returns by split: how many rows by stage."""
+def _order(rejection: Rejection) -> tuple[str, ...]:
+    return rejection[:5]
+
+
+def add_rejections(many: Iterable[Rejected]) -> Rejected:
+    """Adds up the rejections of several splits."""
     total: collections.Counter[str] = collections.Counter()
-    for _, by_stage in rejected:
-        total.update(by_stage)
-    return dict(sorted(total.items()))
+    uncounted, origins = 0, Origins()
+    for rejected in many:
+        total.update(rejected.by_stage)
+        uncounted += rejected.uncounted
+        origins += rejected.origins
+    return Rejected(dict(sorted(total.items())), uncounted, origins)
 
 
 @dataclasses.dataclass(eq=False)
 class WriteRejections(beam.PTransform):
-    """Rejection -> (split, how many rows by stage), once they are in `rejected/`.
+    """Rejection -> (split, Rejected), once they are in `rejected/`.
 
     Attributes:
         directory: the dataset's directory.
@@ -135,11 +170,12 @@ class WriteRejections(beam.PTransform):
 
 def judge(
     records: int,
-    rejected: int,
+    rejected: Rejected,
     max_rejected: float,
     keys: Mapping[str, Found],
 ) -> str:
     """Returns why a run makes no dataset; "" if it makes one."""
+    lost = rejected.rows
     if DUPLICATE in keys:
         count, few = keys[DUPLICATE]
         shown = "; ".join(few)
@@ -149,11 +185,17 @@ def judge(
             "number the rows"
         )
     if not records:
-        return f"no record was written: all {rejected} rows were rejected"
-    share = rejected / (rejected + records)
+        return f"no record was written: all {lost} rows were rejected"
+    if rejected.uncounted and max_rejected < 1:
+        return (
+            f"the rest of {rejected.uncounted} damaged files was lost, and nobody can "
+            "say how many rows that is; mend the files or leave them out, or accept "
+            "any loss by --max_rejected 1"
+        )
+    share = lost / (lost + records)
     if share > max_rejected:
         return (
-            f"{rejected} of {rejected + records} rows were rejected ({share:.3%}), and "
+            f"{lost} of {lost + records} rows were rejected ({share:.3%}), and "
             f"--max_rejected is {max_rejected:g}"
         )
     return ""

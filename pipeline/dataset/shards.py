@@ -8,7 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from maskbeam.pipeline.dataset.statistics import add_sizes
-from maskbeam.pipeline.elements import ShardId, WrittenRecords
+from maskbeam.pipeline.elements import Origins, ShardId, WrittenRecords
 from maskbeam.pipeline.planning.plan import SKEW_ROWS, Plan, shard_name
 from maskbeam.pipeline.rows.write import SAMPLES, WriteFragment
 from maskbeam.pipeline.runtime import files
@@ -51,6 +51,7 @@ def assemble(
         summary=summaries.add(
             (f.summary for f in fragments), config.num_classes, config.with_images
         ),
+        origins=sum((f.origins for f in fragments), Origins()),
         sha256=checksum.hexdigest(),
     )
 

@@ -5,26 +5,12 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from maskbeam.pipeline.dataset.rejections import REPEATED, Found
+from maskbeam.pipeline.dataset import warnings
+from maskbeam.pipeline.dataset.rejections import Found
 from maskbeam.pipeline.elements import WrittenRecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.transforms import features, summaries
-
-Warnings = Sequence[Mapping[str, str]]
-
-
-def repeated_keys(keys: Mapping[str, Found]) -> Warnings:
-    """Makes the warning of keys that are in several splits, if there are any.
-
-    Args:
-        keys: what `judge_keys` found.
-    """
-    if REPEATED not in keys:
-        return []
-    count, shown = keys[REPEATED]
-    message = f"{count} keys are in more than one split: {shown[0]}"
-    return [{"name": "repeated_keys", "split": "", "message": message}]
 
 
 def make_stats(
@@ -32,7 +18,7 @@ def make_stats(
     plan: Plan,
     splits: Mapping[str, Sequence[WrittenRecords]],
     rejections: Mapping[str, int],
-    warnings: Warnings,
+    keys: Mapping[str, Found],
 ) -> dict[str, Any]:
     """Makes the content of `stats.json`.
 
@@ -41,17 +27,18 @@ def make_stats(
         plan: how it was cut.
         splits: the shards of each split.
         rejections: how many rows were rejected, by stage.
-        warnings: each has a `name`, a `split` (empty for several) and a `message`.
+        keys: what `judge_keys` found.
     """
+    of_splits = {
+        split: _of_split(shards, _total(plan.config, shards))
+        for split, shards in splits.items()
+    }
     return {
         "classes": options.class_map.names,
         "rejected": sum(rejections.values()),
         "rejections": dict(rejections),
-        "warnings": list(warnings),
-        "splits": {
-            split: _of_split(shards, _total(plan.config, shards))
-            for split, shards in splits.items()
-        },
+        "warnings": warnings.of_dataset(options.class_map, of_splits, splits, keys),
+        "splits": of_splits,
         **_derived(training_summary(plan.config, splits)),
     }
 

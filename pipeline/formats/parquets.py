@@ -14,6 +14,7 @@ from maskbeam.pipeline.elements import (
     Span,
     numbered_key,
 )
+from maskbeam.pipeline.formats.limits import RECORD_BYTES
 from maskbeam.pipeline.formats.uncut import can_cut as can_cut
 from maskbeam.pipeline.formats.uncut import spans as spans
 from maskbeam.pipeline.runtime import files
@@ -38,6 +39,7 @@ IMAGES = ("image", "pixel_values", "img")
 KEYS = ("key", "file_name", "filename", "image_id")
 
 _BATCH_ROWS = 16
+_BATCH_BYTES = 32 << 20
 _BUFFER_BYTES = 1 << 20  # without one, a column of a whole row group is read at once
 
 
@@ -79,13 +81,16 @@ def resolve(path: str, keys: RecordKeys) -> RecordKeys:
     return named
 
 
-def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | BadRow]:
+def rows(
+    path: str, keys: RecordKeys, span: Span = WHOLE, most: int = RECORD_BYTES
+) -> Iterator[RawRow | BadRow]:
     """Reads the rows of a Parquet file, a few at a time.
 
     Args:
         path: of the file.
         keys: the columns, all named.
         span: all of it; a Parquet file is not cut.
+        most: the largest encoded picture that is read, in bytes.
 
     Raises:
         DamagedError: after the rows before the damage, except the last few of them:
@@ -97,9 +102,10 @@ def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | B
         parquet = _open(file)
         fault = _fault(parquet.schema_arrow, keys)
         if fault:
-            raise DamagedError(0, fault)
+            count = parquet.metadata.num_rows
+            raise DamagedError(0, fault, count, is_estimate=False)
         for number, columns in enumerate(_rows(parquet, keys)):
-            yield _parse(columns, path, number, keys)
+            yield _parse(columns, path, number, keys, most)
 
 
 def _open(file: IO[bytes]) -> "pq.ParquetFile":
@@ -130,17 +136,28 @@ def _rows(parquet: "pq.ParquetFile", keys: RecordKeys) -> Iterator[dict[str, Any
         for name in (keys.label, keys.image, keys.key)
         if name
     ]
-    number = 0
+    count, number = parquet.metadata.num_rows, 0
+    reason = "the file ends before the last of its rows"
     try:
-        for batch in parquet.iter_batches(_BATCH_ROWS, columns=wanted):
+        for batch in parquet.iter_batches(_batch_rows(parquet), columns=wanted):
             yield from batch.to_pylist()
             number += batch.num_rows
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DamagedError(number, str(error)) from error
+        reason = str(error)
+    if number < count:
+        raise DamagedError(number, reason, count - number, is_estimate=False)
+
+
+def _batch_rows(parquet: "pq.ParquetFile") -> int:
+    """How many rows are read at once: few where they are large."""
+    groups = map(parquet.metadata.row_group, range(parquet.metadata.num_row_groups))
+    size = sum(group.total_byte_size for group in groups)
+    mean = size // max(1, parquet.metadata.num_rows)
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, mean)))
 
 
 def _parse(
-    columns: dict[str, Any], path: str, number: int, keys: RecordKeys
+    columns: dict[str, Any], path: str, number: int, keys: RecordKeys, most: int
 ) -> RawRow | BadRow:
     assert keys.label is not None
     parts: dict[str, bytes] = {}
@@ -154,6 +171,12 @@ def _parse(
                 "path of its file: put the pictures into the Parquet file, by "
                 "push_to_hub(embed_external_files=True) of `datasets`, or by mapping "
                 "its embed_table_storage before to_parquet",
+            )
+        if len(found) > most:
+            return BadRow(
+                number,
+                f"the column {name!r} holds {len(found)} bytes here, and no picture of "
+                f"--max_pixels has more than {most}",
             )
         parts[name] = found
     key = columns[keys.key] if keys.key else numbered_key(path, number)
@@ -172,6 +195,8 @@ def _parse(
 def _fault(schema: "pa.Schema", keys: RecordKeys) -> str:
     """Why a file's columns make no rows, in words; empty if they do."""
     for name, meaning in ((keys.label, "label map"), (keys.image, "image")):
+        if name and schema.names.count(name) > 1:
+            return f"there are {schema.names.count(name)} columns {name!r}"
         if name and not (name in schema.names and _is_picture(schema.field(name).type)):
             return (
                 f"there is no column {name!r} of pictures for the {meaning}, which is "
@@ -179,7 +204,7 @@ def _fault(schema: "pa.Schema", keys: RecordKeys) -> str:
                 f"{_in_words(schema)}: name the right one by --record_keys"
             )
     if keys.key and not (
-        keys.key in schema.names and _is_text(schema.field(keys.key).type)
+        schema.names.count(keys.key) == 1 and _is_text(schema.field(keys.key).type)
     ):
         return (
             f"there is no column {keys.key!r} of text for the key; the columns are "

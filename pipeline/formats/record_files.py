@@ -11,11 +11,15 @@ A reader is a module with four functions:
     spans(path, size) -> iterator of Span
         the parts of a file, in order, of about `size` bytes each; only `WHOLE` if the
         file cannot be cut, or is no larger than that
-    rows(path, keys, span) -> iterator of RawRow | BadRow
-        reads a part from beginning to end; raises DamagedError if it cannot go on
+    rows(path, keys, span, most) -> iterator of RawRow | BadRow
+        reads a part from beginning to end, and no picture of more than `most` bytes;
+        raises DamagedError if it cannot go on
 
-To add another, write the module and give it a line here. One whose files cannot be cut
-takes `can_cut` and `spans` from `uncut`.
+What else they raise is damage too: `rows`, `resolve` and `spans` here are the boundary
+that makes it so, and what the pipeline calls.
+
+To add another format, write the module and give it a line here. One whose files cannot
+be cut takes `can_cut` and `spans` from `uncut`.
 """
 
 import dataclasses
@@ -23,8 +27,11 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
-from maskbeam.pipeline.elements import BadRow, RawRow, Span
-from maskbeam.pipeline.formats import parquets, tars, tf_examples
+from maskbeam.pipeline.elements import WHOLE, BadRow, DamagedError, RawRow, Span
+from maskbeam.pipeline.errors import StoreError, in_words
+from maskbeam.pipeline.formats import first_bytes, parquets, tars, tf_examples
+from maskbeam.pipeline.formats.limits import RECORD_BYTES
+from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import RecordKeys
 
 SPAN_BYTES = 128 << 20  # of a file, that one worker reads in one go
@@ -46,7 +53,7 @@ class Reader(Protocol):
         ...
 
     def rows(
-        self, path: str, keys: RecordKeys, span: Span = ...
+        self, path: str, keys: RecordKeys, span: Span = ..., most: int = ...
     ) -> Iterator[RawRow | BadRow]:
         """Reads a part of a file; by default all of it."""
         ...
@@ -89,3 +96,76 @@ def reader_of(path: str) -> Reader:
     found = format_of(path)
     assert found is not None, path
     return found.reader
+
+
+def rows(
+    path: str, keys: RecordKeys, span: Span = WHOLE, most: int = RECORD_BYTES
+) -> Iterator[RawRow | BadRow]:
+    """Reads a part of a record file, by its reader.
+
+    Args:
+        path: of the file.
+        keys: the names of a row's parts, all named.
+        span: what to read; by default all of it.
+        most: the largest encoded picture that is read, in bytes.
+
+    Raises:
+        DamagedError: after the rows before the damage, whatever that does to a reader.
+        StoreError: the store does not answer.
+    """
+    number = span.first
+    try:
+        for row in reader_of(path).rows(path, keys, span, most):
+            yield row
+            number += 1
+    except StoreError:
+        raise
+    except DamagedError as error:
+        if error.row:
+            raise
+        raise DamagedError(
+            0, f"{error.reason}{_what_it_is(path)}", error.lost, is_estimate=False
+        ) from error
+    except Exception as error:  # a reader of files that may be anything
+        reason = f"{in_words(error)}{_what_it_is(path)}"
+        raise DamagedError(number, reason) from error
+
+
+def resolve(path: str, keys: RecordKeys) -> RecordKeys:
+    """Names what the user left to the format, by the first rows of a file.
+
+    Raises:
+        ValueError: nothing can be known of it; the message can be shown as it is.
+        StoreError: the store does not answer.
+    """
+    try:
+        return reader_of(path).resolve(path, keys)
+    except (StoreError, ValueError):
+        raise
+    except Exception as error:  # likewise
+        reason = f"{in_words(error)}{_what_it_is(path)}"
+        raise ValueError(f"{path} cannot be read: {reason}") from error
+
+
+def spans(path: str) -> list[Span]:
+    """Cuts a file; one that cannot be read is one part, whose reader says why.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    try:
+        return list(reader_of(path).spans(path, SPAN_BYTES))
+    except StoreError:
+        raise
+    except Exception:  # likewise
+        return [WHOLE]
+
+
+def _what_it_is(path: str) -> str:
+    """What a file is by its first bytes, as the end of a message."""
+    try:
+        with files.open_raw(path) as file:
+            found = first_bytes.what_it_is(file.read(first_bytes.ENOUGH_BYTES))
+    except OSError:
+        return ""
+    return f"; by its first bytes the file is {found}" if found else ""

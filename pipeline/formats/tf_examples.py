@@ -19,6 +19,7 @@ from maskbeam.pipeline.elements import (
 )
 from maskbeam.pipeline.formats import tfrecords
 from maskbeam.pipeline.formats.example_message import Example
+from maskbeam.pipeline.formats.limits import RECORD_BYTES
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features
 from maskbeam.transforms.protobuf_wire import field
@@ -49,7 +50,9 @@ def resolve(path: str, keys: RecordKeys) -> RecordKeys:
 def _whole_records(path: str) -> Iterator[bytes]:
     """The records before a file's damage."""
     with contextlib.suppress(DamagedError, OSError):
-        yield from tfrecords.records(path)
+        for record in tfrecords.records(path):
+            if not isinstance(record, tfrecords.BadRecord):
+                yield record
 
 
 def _features(record: bytes) -> Mapping[str, Any]:
@@ -82,20 +85,26 @@ def spans(path: str, size: int) -> Iterator[Span]:
         yield WHOLE
 
 
-def rows(path: str, keys: RecordKeys, span: Span = WHOLE) -> Iterator[RawRow | BadRow]:
+def rows(
+    path: str, keys: RecordKeys, span: Span = WHOLE, most: int = RECORD_BYTES
+) -> Iterator[RawRow | BadRow]:
     """Reads the tf.Examples of a TFRecord file, plain or GZIP.
 
     Args:
         path: of the file.
         keys: the features, all named.
         span: of a plain file, what to read; by default all of it.
+        most: the largest encoded picture that is read, in bytes.
 
     Raises:
         DamagedError: after the rows before the damage.
         OSError: the file cannot be read.
     """
-    records = tfrecords.records(path, span)
+    records = tfrecords.records(path, span, min(2 * most, RECORD_BYTES))
     for number, record in enumerate(records, start=span.first):
+        if isinstance(record, tfrecords.BadRecord):
+            yield BadRow(number, record.reason)
+            continue
         try:
             yield parse(record, path, number, keys)
         except ValueError as error:

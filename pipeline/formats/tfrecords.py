@@ -14,11 +14,12 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, NamedTuple
 
 import google_crc32c
 
 from maskbeam.pipeline.elements import WHOLE, DamagedError, Span
+from maskbeam.pipeline.formats.limits import RECORD_BYTES, estimate_lost
 from maskbeam.pipeline.runtime import files
 
 _GZIP_START = b"\x1f\x8b"
@@ -26,6 +27,7 @@ _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 HEAD_BYTES = _LENGTH.size + _CHECKSUM.size  # before a record
 TAIL_BYTES = _CHECKSUM.size  # after it
+_SKIPPED_BYTES = 1 << 20
 
 
 def is_gzip(path: str) -> bool:
@@ -65,12 +67,21 @@ def spans(path: str, size: int) -> Iterator[Span]:
     yield Span(start, None, first)
 
 
-def records(path: str, span: Span = WHOLE) -> Iterator[bytes]:
+class BadRecord(NamedTuple):
+    """A record whose content is damaged; those after it can be read."""
+
+    reason: str
+
+
+def records(
+    path: str, span: Span = WHOLE, most: int = RECORD_BYTES
+) -> Iterator[bytes | BadRecord]:
     """Reads a file record by record.
 
     Args:
         path: of the file.
         span: of a plain file, what to read; by default all of it.
+        most: the largest record that is read, in bytes.
 
     Raises:
         DamagedError: after the records before the damage.
@@ -79,38 +90,82 @@ def records(path: str, span: Span = WHOLE) -> Iterator[bytes]:
     number = span.first
     with files.open_raw(path) as raw:
         head = raw.read(len(_GZIP_START))
+        size = raw.seek(0, os.SEEK_END)
         raw.seek(span.start)
+        is_plain = head != _GZIP_START
         # isal's reader is faster, but loses up to a buffer before a cut end.
-        file = gzip.GzipFile(fileobj=raw) if head == _GZIP_START else raw
+        file = raw if is_plain else gzip.GzipFile(fileobj=raw)
+        good = span.start  # in the file, where the last record ended
         try:
             while span.stop is None or file.tell() < span.stop:
-                if (record := _read_record(file)) is None:
+                left = size - file.tell() if is_plain else None
+                if (record := _read_record(file, most, left)) is None:
                     return
                 yield record
                 number += 1
+                good = raw.tell()
+            if is_plain and file.tell() != span.stop:
+                raise ValueError("a record goes on beyond the part that was cut")
         except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DamagedError(number, str(error)) from error
+            stop = size if span.stop is None else span.stop
+            lost = _lost(span, number, good, stop)
+            raise DamagedError(number, str(error), lost) from error
 
 
-def _read_record(file: IO[bytes] | gzip.GzipFile) -> bytes | None:
+def _lost(span: Span, number: int, good: int, stop: int) -> int | None:
+    """Estimates what is lost by the records of the span, or else those before it."""
+    rows, start = (
+        (number - span.first, span.start) if number > span.first else (number, 0)
+    )
+    return estimate_lost(rows, good - start, stop - start)
+
+
+def _read_record(
+    file: IO[bytes] | gzip.GzipFile, most: int, left: int | None
+) -> bytes | BadRecord | None:
+    """Reads a record; None at the end of the file.
+
+    Args:
+        file: open at the record's head.
+        most: the largest record that is read, in bytes.
+        left: how many bytes the file still has, if that is known.
+
+    Raises:
+        ValueError: nobody can say where the next record begins.
+    """
     head = file.read(HEAD_BYTES)
     if not head:
         return None
     if len(head) < HEAD_BYTES:
         raise ValueError("the file ends within a record's length")
-    _check(head[: _LENGTH.size], head[_LENGTH.size :], "length")
+    if _masked_checksum(head[: _LENGTH.size]) != head[_LENGTH.size :]:
+        raise ValueError("the checksum of a record's length does not hold")
     (length,) = _LENGTH.unpack_from(head)
-    record = file.read(length)
-    checksum = file.read(_CHECKSUM.size)
-    if len(record) < length or len(checksum) < _CHECKSUM.size:
+    if left is not None and HEAD_BYTES + length + TAIL_BYTES > left:
         raise ValueError(f"the file ends within a record of {length} bytes")
-    _check(record, checksum, "content")
+    if length > most:
+        _skip(file, length + TAIL_BYTES)
+        return BadRecord(f"the record has {length} bytes, and at most {most} are read")
+    record = file.read(length)
+    checksum = file.read(TAIL_BYTES)
+    if len(record) < length or len(checksum) < TAIL_BYTES:
+        raise ValueError(f"the file ends within a record of {length} bytes")
+    if _masked_checksum(record) != checksum:
+        return BadRecord("the checksum of the record's content does not hold")
     return record
 
 
-def _check(data: bytes, checksum: bytes, what: str) -> None:
-    if _masked_checksum(data) != checksum:
-        raise ValueError(f"the checksum of a record's {what} does not hold")
+def _skip(file: IO[bytes] | gzip.GzipFile, count: int) -> None:
+    """Reads on, a part at a time.
+
+    Raises:
+        ValueError: the file ends before.
+    """
+    while count:
+        part = file.read(min(count, _SKIPPED_BYTES))
+        if not part:
+            raise ValueError("the file ends within a record that is not read")
+        count -= len(part)
 
 
 def frame(record: bytes) -> bytes:

@@ -9,6 +9,7 @@ from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import panoptic_json
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.census import Census
 from maskbeam.pipeline.planning.listing import Side, entries, file_entries, kind_of
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
@@ -59,22 +60,37 @@ class NamedRows:
 
     Attributes:
         keep: how many of them to keep.
-        count: of all rows.
+        census: of all rows.
         kept: a heap of (-rank, source, entry).
     """
 
     keep: int
-    count: int = 0
+    census: Census = dataclasses.field(default_factory=Census)
     kept: list[tuple[int, str, Entry]] = dataclasses.field(default_factory=list)
 
     def add(self, rank: int, entry: Entry) -> None:
         """Counts one row."""
-        self.count += 1
+        self.census.add(rank)
         # The largest stands first; paths decide between equal ranks.
         if len(self.kept) < self.keep:
             heapq.heappush(self.kept, (-rank, entry.source, entry))
         elif -rank >= self.kept[0][0]:
             heapq.heappushpop(self.kept, (-rank, entry.source, entry))
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return self.census.total
+
+    def taken(self, limit_rank: int | None) -> Census:
+        """The census of the rows that `--limit` lets in, all of which are kept."""
+        if limit_rank is None:
+            return self.census
+        some = Census()
+        for rank, _ in self.lowest():
+            if rank <= limit_rank:
+                some.add(rank)
+        return some
 
     def lowest(self) -> list[tuple[int, Entry]]:
         """The kept rows as (rank, label map or lone image), lowest rank first."""

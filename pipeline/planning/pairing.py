@@ -91,6 +91,22 @@ def pair_by_key(
             )
 
 
+def counted_splits(found: Iterable[Entry], pairing: Pairing) -> Iterator[str]:
+    """The splits in which a key's rows were counted before: one for each label map.
+
+    Where a split has only images they are counted; where it has a list, only what is
+    listed.
+    """
+    entries = list(found)
+    listed = {entry.split for entry in entries if entry.role == "listed"}
+    for entry in entries:
+        role: Role = "image" if entry.split in pairing.images_only else "label"
+        if entry.role == role and (
+            entry.split not in pairing.listed or entry.split in listed
+        ):
+            yield entry.split
+
+
 def _lack(roles: Mapping[Role, list[Entry]], pairing: Pairing) -> str:
     """What a row lacks, in words; empty if nothing."""
     if "label" not in roles:

@@ -4,6 +4,8 @@ import dataclasses
 import math
 
 from maskbeam.pipeline.keys import rank_of
+from maskbeam.pipeline.planning.census import Census
+from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features, tiles
 
@@ -26,10 +28,12 @@ class SplitPlan:
         sizes: (height, width) of the masks of a few rows, in pixels, before tiling.
         stored_bytes: estimate of what the records will take.
         limit_rank: the highest rank that `--limit` lets in.
+        census: of the rows that have names.
+        names: (rank, source) of a few of them.
     """
 
     rows: int
-    record_files: tuple[str, ...]
+    record_files: tuple[files.File, ...]
     record_units: int
     uncut_files: tuple[str, ...]
     named_shards: int
@@ -37,6 +41,8 @@ class SplitPlan:
     sizes: tuple[tuple[int, int], ...]
     stored_bytes: int
     limit_rank: int | None
+    census: Census = dataclasses.field(default_factory=Census)
+    names: tuple[tuple[int, str], ...] = ()
 
     @property
     def shards(self) -> int:

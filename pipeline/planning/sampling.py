@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, Place, RawRow
+from maskbeam.pipeline.errors import StoreError
 from maskbeam.pipeline.formats import arrays, picture_header, record_files
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.sizes import RowSize
@@ -32,7 +33,9 @@ def size_of_named(entry: Entry, image_bytes: int) -> RowSize | None:
         with files.open_raw(entry.path) as file:
             found = picture_header.read_header(file.read(picture_header.ENOUGH_BYTES))
             label_bytes = file.seek(0, os.SEEK_END)
-    except (ValueError, OSError):
+    except StoreError:
+        raise
+    except Exception:  # a file may be anything
         return None
     if entry.role == "image":  # a mask that is all ignored deflates to nothing
         label_bytes = 0
@@ -47,7 +50,7 @@ def _size_of_array(path: str, place: Place, image_bytes: int) -> RowSize | None:
 
 
 def sizes_in_records(
-    found: Sequence[files.File], keys: RecordKeys, wanted: int
+    found: Sequence[files.File], keys: RecordKeys, wanted: int, most: int
 ) -> tuple[list[RowSize], int]:
     """The sizes of the first rows of record files.
 
@@ -55,6 +58,7 @@ def sizes_in_records(
         found: the files.
         keys: the features of a row, all named.
         wanted: how many rows to look at.
+        most: the largest encoded picture that is read, in bytes.
 
     Returns:
         The sizes, and an estimate of how many rows all of the files have.
@@ -64,7 +68,7 @@ def sizes_in_records(
     for file in found:
         if len(sampled) >= wanted:
             break
-        rows = readable_rows(file.path, keys)
+        rows = readable_rows(file.path, keys, most)
         for row in itertools.islice(rows, wanted - len(sampled)):
             if isinstance(row, BadRow) or row.label_bytes is None:
                 continue
@@ -83,7 +87,13 @@ def _size_of_read(label_bytes: bytes, image_bytes: bytes | None) -> RowSize:
     )
 
 
-def readable_rows(path: str, keys: RecordKeys) -> Iterator[RawRow | BadRow]:
-    """The rows of a record file before its damage, which the pipeline reports."""
-    with contextlib.suppress(DamagedError, OSError):
-        yield from record_files.reader_of(path).rows(path, keys)
+def readable_rows(path: str, keys: RecordKeys, most: int) -> Iterator[RawRow | BadRow]:
+    """The rows of a record file before its damage, which the pipeline reports.
+
+    Args:
+        path: of the file.
+        keys: the features of a row, all named.
+        most: the largest encoded picture that is read, in bytes.
+    """
+    with contextlib.suppress(DamagedError):
+        yield from record_files.rows(path, keys, most=most)

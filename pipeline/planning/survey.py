@@ -13,8 +13,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from maskbeam.pipeline.elements import RawRow
-from maskbeam.pipeline.errors import UsageError
-from maskbeam.pipeline.formats import panoptic_json, record_files
+from maskbeam.pipeline.errors import StoreError, UsageError
+from maskbeam.pipeline.formats import limits, panoptic_json, record_files
 from maskbeam.pipeline.keys import rank_of, split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import sampling, sizes
@@ -27,7 +27,7 @@ from maskbeam.pipeline.planning.counting import (
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.planning.sizes import RowSize
 from maskbeam.pipeline.runtime import files
-from maskbeam.pipeline.values import RecordKeys, Source
+from maskbeam.pipeline.values import Source
 from maskbeam.transforms import features
 
 
@@ -84,7 +84,7 @@ def _with_record_keys(options: Options, counts: NameCounts) -> Options:
             f"{formats.popitem()[1]} and {formats.popitem()[1]} are of two"
         )
     try:
-        keys = record_files.reader_of(paths[0]).resolve(paths[0], options.record_keys)
+        keys = record_files.resolve(paths[0], options.record_keys)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return dataclasses.replace(options, record_keys=keys)
@@ -155,13 +155,14 @@ def _survey_split(
     recorded = _recorded_rows(split, options, in_files)
     units, uncut = _units_of(in_files)
     rows = named.count + recorded.count
+    limit_rank = _limit_rank(split, options, counts, in_files)
     share = 1.0
     if options.limit is not None:
         share = min(1.0, options.limit / max(1, rows))
     named_bytes = named.stored_bytes(share, config)
     return SplitPlan(
         rows=round(share * rows),
-        record_files=tuple(file.path for file in in_files),
+        record_files=tuple(in_files),
         record_units=units,
         uncut_files=tuple(file.path for file in uncut),
         named_shards=_shards(named_bytes, options) if named.count else 0,
@@ -171,7 +172,11 @@ def _survey_split(
             for row in (*named.sampled, *recorded.sampled)
         ),
         stored_bytes=round(named_bytes + recorded.stored_bytes(share, config)),
-        limit_rank=_limit_rank(split, options, counts, in_files),
+        limit_rank=limit_rank,
+        census=counts.named_rows[split].taken(limit_rank),
+        names=tuple(
+            (rank, entry.source) for rank, entry in counts.named_rows[split].lowest()
+        )[:SAMPLE_ROWS],
     )
 
 
@@ -207,7 +212,7 @@ def _record_files(split: str, options: Options, counts: NameCounts) -> list[file
 
 def _recorded_rows(split: str, options: Options, in_files: list[files.File]) -> _Rows:
     sampled, count = sampling.sizes_in_records(
-        in_files, options.record_keys, SAMPLE_ROWS
+        in_files, options.record_keys, SAMPLE_ROWS, _most(options)
     )
     share = dict(options.split_by).get(split, 1.0)
     return _Rows(round(count * share), sampled)
@@ -226,7 +231,9 @@ def _units_of(in_files: list[files.File]) -> tuple[int, list[files.File]]:
 def _can_cut(path: str) -> bool:
     try:
         return record_files.reader_of(path).can_cut(path)
-    except OSError:  # reading it will say why
+    except StoreError:
+        raise
+    except Exception:  # reading it will say why
         return False
 
 
@@ -244,15 +251,19 @@ def _limit_rank(
     recorded = (
         rank_of(key, options.seed)
         for file in in_files
-        for key in _keys_in(file.path, options.record_keys)
+        for key in _keys_in(file.path, options)
         if not options.split_by or split_of(key, options) == split
     )
     lowest = heapq.nsmallest(options.limit, itertools.chain(named, recorded))
     return max(lowest, default=0)
 
 
-def _keys_in(path: str, keys: RecordKeys) -> Iterator[str]:
+def _most(options: Options) -> int:
+    return limits.picture_bytes(options.max_pixels)
+
+
+def _keys_in(path: str, options: Options) -> Iterator[str]:
     """The keys of a record file before its damage."""
-    for row in sampling.readable_rows(path, keys):
+    for row in sampling.readable_rows(path, options.record_keys, _most(options)):
         if isinstance(row, RawRow):  # the pipeline rejects others, with the reason
             yield row.key

@@ -15,19 +15,26 @@ from typing import Any
 
 import apache_beam as beam
 
-from maskbeam.pipeline.elements import WHOLE, Entry, Rejection, Row, Unit
+from maskbeam.pipeline.elements import Entry, Origins, Rejection, Row, Unit
 from maskbeam.pipeline.formats import record_files
-from maskbeam.pipeline.keys import shard_of
+from maskbeam.pipeline.keys import rank_of, shard_of
 from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.listing import Side, listed, sources_of
 from maskbeam.pipeline.planning.packing import Packed, pack, unpack, unpack_all
-from maskbeam.pipeline.planning.pairing import pair_by_key, pairing_of, repeated_key
+from maskbeam.pipeline.planning.pairing import (
+    counted_splits,
+    pair_by_key,
+    pairing_of,
+    repeated_key,
+)
 from maskbeam.pipeline.planning.plan import Plan
-from maskbeam.pipeline.runtime import progress
+from maskbeam.pipeline.runtime import files, progress
 from maskbeam.pipeline.values import Source
 
 REJECTED = "rejected"
 REPEATED = "repeated"
+COUNTED = "counted"
 
 _GROUP_ROWS = 16384  # keys that one worker pairs at once
 _WAITING_NAMES = 65536  # names of a listing that wait to be packed
@@ -62,8 +69,8 @@ class ListNames(beam.DoFn):
 class PairNames(beam.DoFn):
     """(group, packed lists of (key, Entry)) -> ((split, shard), packed list of Row).
 
-    Side outputs are `rejected`: Rejection; and `repeated`: text that names a key which
-    is in several splits.
+    Side outputs are `rejected`: Rejection; `repeated`: text that names a key which is
+    in several splits; and `counted`: (split, Counted) of the group's names.
     """
 
     def __init__(self, options: Options, plan: Plan) -> None:
@@ -78,8 +85,11 @@ class PairNames(beam.DoFn):
         for key, entry in unpack_all(packed):
             by_key[key].append(entry)
         by_shard: dict[tuple[str, int], list[Row]] = collections.defaultdict(list)
+        counted: dict[str, Counted] = collections.defaultdict(Counted)
         for key, found in by_key.items():
             splits = []
+            for split in counted_splits(found, self._pairing):
+                counted[split].listed.add(rank_of(key, self._options.seed))
             for result in pair_by_key(key, found, self._pairing):
                 if isinstance(result, Rejection):
                     progress.TALLY.add(rejected=1)
@@ -87,12 +97,15 @@ class PairNames(beam.DoFn):
                     continue
                 split, row = result
                 splits.append(split)
+                counted[split].sent += Origins(1, row.rank)
                 shards = self._plan.splits[split].named_shards
                 shard = shard_of(key, self._options.seed, shards)
                 by_shard[split, shard].append(row)
             if len(splits) > 1:
                 text = repeated_key(key, splits)
                 yield beam.pvalue.TaggedOutput(REPEATED, text)
+        for split, found_here in counted.items():
+            yield beam.pvalue.TaggedOutput(COUNTED, (split, found_here))
         yield from ((place, pack(rows)) for place, rows in by_shard.items())
 
 
@@ -126,15 +139,18 @@ def cut_units(
 
 def record_units(options: Options, plan: Plan) -> list[Unit]:
     """The record files, whose rows keep their order: a shard each."""
+
+    def unit(split: str, shard: int, file: files.File) -> Unit:
+        return Unit(split, shard, 0, record_file=file.path, file_bytes=file.size)
+
     if options.split_by:
         # One file, rows of all splits: in each it is the same shard.
         found = plan.splits[options.splits[0]]
-        numbers = enumerate(found.record_files)
-        return [Unit("", number, 0, record_file=path) for number, path in numbers]
+        return [unit("", *numbered) for numbered in enumerate(found.record_files)]
     return [
-        Unit(split, found.named_shards + number, 0, record_file=path)
+        unit(split, found.named_shards + number, file)
         for split, found in plan.splits.items()
-        for number, path in enumerate(found.record_files)
+        for number, file in enumerate(found.record_files)
     ]
 
 
@@ -144,12 +160,7 @@ class CutRecordFile(beam.DoFn):
     def process(self, packed: Packed) -> Iterator[Packed]:
         """Cuts one file, where it can be cut."""
         unit: Unit = unpack(packed)
-        reader = record_files.reader_of(unit.record_file)
-        try:
-            spans = list(reader.spans(unit.record_file, record_files.SPAN_BYTES))
-        except OSError:
-            spans = [WHOLE]  # reading it will say why
-        for part, span in enumerate(spans):
+        for part, span in enumerate(record_files.spans(unit.record_file)):
             yield pack(unit._replace(part=part, span=span))
 
 
@@ -166,7 +177,7 @@ class PlanUnits(beam.PTransform):
     plan: Plan
 
     def expand(self, root: beam.Pipeline) -> Any:
-        """The root -> `units`: Unit; `rejected` and `repeated` of `PairNames`."""
+        """The root -> `units`: Unit; the side outputs of `PairNames`."""
         paired = self._pair_names(root)
         named = (
             paired.rows
@@ -186,6 +197,7 @@ class PlanUnits(beam.PTransform):
             "units": units,
             REJECTED: paired[REJECTED],
             REPEATED: paired[REPEATED],
+            COUNTED: paired[COUNTED],
         }
 
     def _pair_names(self, root: beam.Pipeline) -> Any:
@@ -198,7 +210,7 @@ class PlanUnits(beam.PTransform):
             | "GroupByHash" >> beam.GroupByKey()
             | "PairNames"
             >> beam.ParDo(PairNames(self.options, self.plan)).with_outputs(
-                REJECTED, REPEATED, main="rows"
+                REJECTED, REPEATED, COUNTED, main="rows"
             )
         )
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 import numpy.typing as npt
 
-from maskbeam.pipeline.elements import RawRow
+from maskbeam.pipeline.elements import Origins, RawRow
 from maskbeam.pipeline.rows.run_lengths import Runs
 from maskbeam.pipeline.runtime.coders import SizedCoder
 from maskbeam.transforms import summaries
@@ -46,6 +46,8 @@ class CheckedRow:
         image_bytes: the encoded image as it is stored; None if rows have none.
         image_format: `png` or `jpeg`; empty if rows have no images.
         size: the bytes that the row takes up in a unit.
+        is_turned: whether the image was turned upright.
+        origins: the row itself; nothing for the further tiles of a picture.
         raw: the raw row, in the few rows that the skew check chooses from.
     """
 
@@ -57,6 +59,8 @@ class CheckedRow:
     image_bytes: bytes | None
     image_format: str
     size: int
+    is_turned: bool = False
+    origins: Origins = Origins()
     raw: RawRow | None = None
 
 

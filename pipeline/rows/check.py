@@ -13,7 +13,7 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
-from maskbeam.pipeline.elements import RawRow, RejectedError, Rejection
+from maskbeam.pipeline.elements import Origins, RawRow, RejectedError, Rejection
 from maskbeam.pipeline.formats import picture_header
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
@@ -57,12 +57,13 @@ class CheckBatch(beam.DoFn):
         slices, size = 0, 0
         rows: list[CheckedRow] = []
         for raw in batch.rows:
-            sampled = rank_of(raw.key, self._options.seed) <= self._sample_rank
+            rank = rank_of(raw.key, self._options.seed)
+            is_first = True
             try:
                 # A picture's tiles come one by one, and are rejected together.
                 for row in self._check(raw):
-                    if sampled:  # of a picture's tiles it is the first
-                        row, sampled = dataclasses.replace(row, raw=raw), False
+                    if is_first:  # and of a picture's tiles the only one that counts
+                        row, is_first = self._first(row, raw, rank), False
                     if rows and size + row.size > sizes.UNIT_BYTES:
                         part = (*batch.part, slices)
                         yield CheckedBatch(batch.split, batch.shard, part, rows)
@@ -74,11 +75,25 @@ class CheckBatch(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(
                     REJECTED,
                     Rejection(
-                        raw.key, batch.split, raw.source, error.stage, error.reason
+                        raw.key,
+                        batch.split,
+                        raw.source,
+                        error.stage,
+                        error.reason,
+                        rank=rank,
                     ),
                 )
         if rows:
             yield CheckedBatch(batch.split, batch.shard, (*batch.part, slices), rows)
+
+    def _first(self, row: CheckedRow, raw: RawRow, rank: int) -> CheckedRow:
+        """A row, or the first of its tiles, with what is known of its source."""
+        sampled = rank <= self._sample_rank
+        return dataclasses.replace(
+            row,
+            origins=Origins(1, rank, int(row.is_turned)),
+            raw=raw if sampled else None,
+        )
 
 
 class RowCheck:
@@ -158,7 +173,7 @@ class RowCheck:
             return None
         what = f"image {raw.image_source}"
         header = self._header(raw.image_bytes, what)
-        turn = images.orientation_of(raw.image_bytes, header)
+        turn = images.turn_of(raw.image_bytes, header, self._config.exif, what)
         size = images.upright_size(header, turn)
         if label is not None and (label.height, label.width) != size:
             reason = refusals.other_size((label.height, label.width), size, turn, what)
@@ -198,4 +213,5 @@ class RowCheck:
             encoded,
             image_format,
             sizes.unit_bytes(self._config, *shape),
+            image is not None and image.is_turned,
         )

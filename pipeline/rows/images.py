@@ -5,6 +5,7 @@ from typing import NamedTuple
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 import tensorflow as tf
 
 from maskbeam.pipeline.elements import RejectedError
@@ -12,6 +13,10 @@ from maskbeam.pipeline.formats import picture_header
 from maskbeam.pipeline.rows import refusals
 from maskbeam.pipeline.runtime import progress
 from maskbeam.transforms import decode, features, geometry, orientation, png, tiles
+
+# Of libjpeg's warnings those that are of the pixels (jerror.h, JWRN_*).
+_PRINT = ("CMYK", "YCCK")
+_SIGNS_OF_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file")
 
 # With the rows that were read it tells whether any was decoded twice.
 _IMAGES = beam.metrics.Metrics.counter(progress.NAMESPACE, "images")
@@ -22,11 +27,13 @@ class Image(NamedTuple):
 
     Attributes:
         levels: u8[H W 3], as the model will see it.
+        is_turned: whether it was turned upright.
         encoded: the file that gives them; empty where they are to be encoded.
         format: of the file.
     """
 
     levels: npt.NDArray[np.uint8]
+    is_turned: bool
     encoded: bytes = b""
     format: str = ""
 
@@ -37,7 +44,7 @@ class Image(NamedTuple):
 
     def cut(self, offset: tiles.Offset, tile: tuple[int, int]) -> "Image":
         """One tile of the image."""
-        return Image(tiles.cut(self.levels, offset, tile, 0))
+        return Image(tiles.cut(self.levels, offset, tile, 0), self.is_turned)
 
     def stored(self) -> tuple[bytes, str]:
         """The file as it is stored, and its format."""
@@ -46,11 +53,23 @@ class Image(NamedTuple):
         return png.encode_png(self.levels), "png"
 
 
-def orientation_of(data: bytes, header: picture_header.Header) -> int:
-    """The EXIF orientation of an image, 1 where it has none."""
-    if header.format != "jpeg" or b"Exif" not in data[: orientation.LOOKED_AT]:
+def turn_of(
+    data: bytes, header: picture_header.Header, exif: features.Exif, what: str
+) -> int:
+    """How an image is turned: its EXIF orientation; 1 where it has none, or is not.
+
+    Raises:
+        RejectedError: parsers differ on where the EXIF data is.
+    """
+    if header.format != "jpeg" or exif == "ignore":
         return 1
-    return int(orientation.orientation(data))
+    if b"Exif" not in data[: orientation.LOOKED_AT]:
+        return 1
+    turn = int(orientation.orientation(data))
+    if not turn:
+        reason = "the JPEG is damaged: it does not begin with a row of segments"
+        raise RejectedError("header", f"{what}: {reason}")
+    return turn
 
 
 def upright_size(header: picture_header.Header, turn: int) -> tuple[int, int]:
@@ -71,7 +90,7 @@ def read(
     Args:
         data: the encoded image.
         header: of it.
-        turn: its EXIF orientation, 1 to 8.
+        turn: how it is turned, from `turn_of`.
         image_storage: whether records keep the image's file.
         what: the image, in words.
 
@@ -80,12 +99,48 @@ def read(
     """
     _IMAGES.inc()
     try:
-        levels = decode.unturned_levels(tf.constant(data))
+        levels = _levels(data, header)
     except tf.errors.InvalidArgumentError as error:
         reason = refusals.damaged(str(error.message))
         raise RejectedError("decode", f"{what}: {reason}") from error
-    levels = np.asarray(orientation.upright(levels, tf.constant(turn)))
+    except _DamagedError as error:
+        raise RejectedError(
+            "decode", f"{what}: {refusals.damaged(str(error))}"
+        ) from error
+    if levels.shape[:2] != (header.height, header.width):
+        reason = refusals.other_than_promised(
+            (header.height, header.width), levels.shape[:2]
+        )
+        raise RejectedError("decode", f"{what}: {reason}")
+    if turn > 1:
+        levels = np.asarray(orientation.upright(levels, tf.constant(turn)))
     if image_storage == "png" or turn > 1:
         # Other readers of the records do not turn pictures, or not all alike.
-        return Image(levels)
-    return Image(levels, data, header.format)
+        return Image(levels, turn > 1)
+    return Image(levels, False, data, header.format)
+
+
+class _DamagedError(Exception):
+    """A JPEG is damaged, and decoders make something of it."""
+
+
+def _levels(data: bytes, header: picture_header.Header) -> npt.NDArray[np.uint8]:
+    """Decodes an image as its file has it: u8[H W 3].
+
+    Raises:
+        tf.errors.InvalidArgumentError: it is damaged.
+        _DamagedError: likewise.
+    """
+    if header.format == "jpeg":
+        try:
+            # libjpeg-turbo, as in TensorFlow, with the same pixels; this one tells.
+            is_print = simplejpeg.decode_jpeg_header(data)[2] in _PRINT
+            levels: npt.NDArray[np.uint8] = simplejpeg.decode_jpeg(
+                data, "CMYK" if is_print else "RGB"
+            )
+            if not is_print:  # which each of the two makes RGB in its own way
+                return levels
+        except ValueError as error:  # other warnings too, and kinds it does not read
+            if str(error).startswith(_SIGNS_OF_DAMAGE):
+                raise _DamagedError(str(error)) from error
+    return np.asarray(decode.unturned_levels(tf.constant(data)))

@@ -137,5 +137,5 @@ def _check_palette(data: bytes, kind: Kind) -> None:
         return
     indices = np.asarray(decode.palette_indices(tf.constant(data), kind))
     if (pixels := np.count_nonzero(indices >= colors)) > 0:
-        reason = refusals.beyond_palette(int(indices.max()), pixels, colors)
+        reason = refusals.beyond_palette(int(indices.max()), int(pixels), colors)
         raise RejectedError("decode", f"label map: {reason}")

@@ -20,16 +20,20 @@ from maskbeam.pipeline.elements import (
     BadRow,
     DamagedError,
     Entry,
+    Origins,
     RawRow,
     RejectedError,
     Rejection,
     Row,
     Segment,
     Unit,
+    printable,
 )
-from maskbeam.pipeline.formats import arrays, panoptic_png, record_files
-from maskbeam.pipeline.keys import split_of
+from maskbeam.pipeline.errors import StoreError, in_words
+from maskbeam.pipeline.formats import arrays, limits, panoptic_png, record_files
+from maskbeam.pipeline.keys import rank_of, split_of
 from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.runtime import files, progress
@@ -37,6 +41,7 @@ from maskbeam.transforms import png
 
 REJECTED = "rejected"
 PLACES = "places"
+COUNTED = "counted"
 
 _ROWS = beam.metrics.Metrics.counter(progress.NAMESPACE, "rows")
 
@@ -63,7 +68,8 @@ class ReadUnit(beam.DoFn):
     """Unit -> Batch.
 
     Side outputs are `rejected`: Rejection; and, where there are record files, whose
-    keys nobody knew before, `places`: (key, (split, source)) of every row.
+    keys nobody knew before, `places`: (key, (split, source)) of every row, and
+    `counted`: (split, Counted) of these rows.
     """
 
     def __init__(self, options: Options, plan: Plan) -> None:
@@ -73,12 +79,14 @@ class ReadUnit(beam.DoFn):
 
     def process(self, unit: Unit) -> Iterator[Any]:
         """Reads one unit."""
+        most = limits.picture_bytes(self._options.max_pixels)
         rows = (
             self._record_rows(unit)
             if unit.record_file
-            else ((unit.split, row) for row in read_rows(unit.rows, unit.split))
+            else ((unit.split, row) for row in read_rows(unit.rows, unit.split, most))
         )
         parts = itertools.count()
+        sent: dict[str, Origins] = collections.defaultdict(Origins)
         waiting: dict[str, _Waiting] = {}
         for split, row in rows:
             if isinstance(row, Rejection):
@@ -88,6 +96,8 @@ class ReadUnit(beam.DoFn):
             if self._has_records:
                 place = (row.key, (split, row.source))
                 yield beam.pvalue.TaggedOutput(PLACES, place)
+            if unit.record_file:
+                sent[split] += Origins(1, rank_of(row.key, self._options.seed))
             batch = waiting.setdefault(split, _Waiting())
             batch.add(row)
             _ROWS.inc()
@@ -96,14 +106,17 @@ class ReadUnit(beam.DoFn):
                 del waiting[split]
         for split, batch in waiting.items():
             yield Batch(split, unit.shard, (unit.part, next(parts)), batch.rows)
+        for split, rows_of in sent.items():
+            counted = (split, Counted(sent=rows_of))
+            yield beam.pvalue.TaggedOutput(COUNTED, counted)
 
     def _record_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
         """The rows of a record file, each with its split."""
         path, keys = unit.record_file, self._plan.record_keys
-        read = 0
+        most = limits.picture_bytes(self._options.max_pixels)
         try:
-            for row in record_files.reader_of(path).rows(path, keys, unit.span):
-                read += 1
+            _check_size(unit)
+            for row in record_files.rows(path, keys, unit.span, most):
                 if isinstance(row, BadRow):
                     yield unit.split, _rejection(unit, row.number, row.reason)
                     continue
@@ -111,20 +124,47 @@ class ReadUnit(beam.DoFn):
                 if self._plan.splits[split].takes(row.key, self._options.seed):
                     yield split, row
         except DamagedError as error:
-            stop = unit.span.stop
-            lost = "the rest is" if stop is None else f"those up to byte {stop} are"
-            reason = (
-                f"damaged at record {error.row}: {error.reason}; the {error.row} "
-                f"records before it are read, {lost} lost"
-            )
-            yield unit.split, _rejection(unit, error.row, reason)
-        except OSError as error:
-            yield unit.split, _rejection(unit, read, f"cannot be read: {error}")
+            reason = _damage(unit, error)
+            yield unit.split, _rejection(unit, error.row, reason, error.lost)
 
 
-def _rejection(unit: Unit, number: int, reason: str) -> Rejection:
-    """A rejection of a record whose key is not known."""
-    return Rejection("", unit.split, f"{unit.record_file}#{number}", "read", reason)
+def _check_size(unit: Unit) -> None:
+    """Refuses a record file that is not as large as when it was counted.
+
+    Raises:
+        DamagedError: so nobody can say how many rows it should have.
+    """
+    try:
+        size = files.size_of(unit.record_file)
+    except OSError as error:
+        raise DamagedError(unit.span.first, f"it cannot be read: {error}") from error
+    if size != unit.file_bytes:
+        raise DamagedError(
+            unit.span.first,
+            f"the file had {unit.file_bytes} bytes when the run began, and has {size}: "
+            "it is still written, or was replaced",
+        )
+
+
+def _damage(unit: Unit, error: DamagedError) -> str:
+    """What is lost of a record file, in words."""
+    stop = unit.span.stop
+    lost = "the rest is" if stop is None else f"those up to byte {stop} are"
+    count = "nobody can say how many rows"
+    if error.lost is not None:
+        about = "about " if error.is_estimate else ""
+        by = ", by the size of those before" if error.is_estimate else ""
+        count = f"{about}{error.lost} rows{by}"
+    return (
+        f"damaged at record {error.row}: {error.reason}; the {error.row} records "
+        f"before it are read, {lost} lost: {count}"
+    )
+
+
+def _rejection(unit: Unit, number: int, reason: str, rows: int | None = 1) -> Rejection:
+    """A rejection of a record whose key is not known, and maybe of what follows it."""
+    source = printable(f"{unit.record_file}#{number}")
+    return Rejection("", unit.split, source, "read", reason, rows)
 
 
 @functools.cache
@@ -132,46 +172,73 @@ def _fetchers() -> futures.ThreadPoolExecutor:
     return futures.ThreadPoolExecutor(_FETCHED_AT_ONCE)
 
 
-def read_rows(rows: Sequence[Row], split: str) -> Iterator[RawRow | Rejection]:
-    """Reads the files of rows, in order.
+def read_rows(
+    rows: Sequence[Row], split: str, most: int
+) -> Iterator[RawRow | Rejection]:
+    """Reads the files of rows, in order; `most` as for `read_row`.
 
     Some files of an object store are fetched ahead: each takes a few round trips, and
     meanwhile a worker would do nothing.
     """
     entries = [entry for row in rows for entry in (row.label, row.image) if entry]
     if all(files.is_local(entry.path) for entry in entries):
-        yield from (read_row(row, split) for row in rows)
+        yield from (read_row(row, split, most) for row in rows)
         return
     ahead: collections.deque[futures.Future[RawRow | Rejection]] = collections.deque()
     for row in rows:
-        ahead.append(_fetchers().submit(read_row, row, split))
+        ahead.append(_fetchers().submit(read_row, row, split, most))
         if len(ahead) >= _FETCHED_AT_ONCE:
             yield ahead.popleft().result()
     yield from (row.result() for row in ahead)
 
 
-def read_row(row: Row, split: str) -> RawRow | Rejection:
-    """Reads the files of one row."""
+def read_row(row: Row, split: str, most: int) -> RawRow | Rejection:
+    """Reads the files of one row; whatever is wrong with them costs this row.
+
+    Args:
+        row: the row.
+        split: its split.
+        most: the largest encoded picture that is read, in bytes.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+
+    def rejection(stage: str, reason: str) -> Rejection:
+        return Rejection(row.key, split, row.source, stage, reason, rank=row.rank)
+
     try:
         return RawRow(
             row.key,
             row.source,
             row.image.source if row.image else "",
-            _read_label(row.label, row.segments) if row.label else None,
-            _read_file(row.image) if row.image else None,
+            _read_label(row.label, row.segments, most) if row.label else None,
+            _read_file(row.image, most) if row.image else None,
         )
+    except StoreError:
+        raise
     except RejectedError as error:
-        return Rejection(row.key, split, row.source, error.stage, error.reason)
+        return rejection(error.stage, error.reason)
+    except Exception as error:  # a file may be anything
+        return rejection("read", in_words(error))
 
 
-def _read_file(entry: Entry) -> bytes:
+def _read_file(entry: Entry, most: int) -> bytes:
     try:
-        return files.read(entry.path)
+        data = files.read_some(entry.path, most + 1)
     except OSError as error:
-        raise RejectedError("read", f"{entry.path} cannot be read: {error}") from error
+        reason = f"{entry.source} cannot be read: {error}"
+        raise RejectedError("read", reason) from error
+    if len(data) > most:
+        raise RejectedError(
+            "read",
+            f"{entry.source} has more than {most} bytes, and no picture of "
+            "--max_pixels has more",
+        )
+    return data
 
 
-def _read_label(entry: Entry, segments: tuple[Segment, ...] | None) -> bytes:
+def _read_label(entry: Entry, segments: tuple[Segment, ...] | None, most: int) -> bytes:
     """The encoded label map, as the graph reads it.
 
     Arrays and panoptic segments become grey PNGs of label values.
@@ -181,7 +248,7 @@ def _read_label(entry: Entry, segments: tuple[Segment, ...] | None) -> bytes:
             return encode_ids(arrays.read(entry.path, entry.place))
         except (ValueError, OSError) as error:
             raise RejectedError("read", str(error)) from error
-    data = _read_file(entry)
+    data = _read_file(entry, most)
     if segments is None:
         return data
     try:

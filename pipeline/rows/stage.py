@@ -16,10 +16,10 @@ def read_and_check(
 
     Returns:
         `checked`: CheckedBatch; `rejected`: a pair of Rejections, those of reading and
-        those of checking; `places`, the side output of `ReadUnit`.
+        those of checking; `places` and `counted`, side outputs of `ReadUnit`.
     """
     raw = units | "Read" >> beam.ParDo(read.ReadUnit(options, plan)).with_outputs(
-        read.REJECTED, read.PLACES, main="batches"
+        read.REJECTED, read.PLACES, read.COUNTED, main="batches"
     )
     checked = raw.batches | "Check" >> beam.ParDo(
         check.CheckBatch(options, plan.config, plan.sample_rank)
@@ -28,4 +28,5 @@ def read_and_check(
         "checked": checked.rows,
         "rejected": (raw[read.REJECTED], checked[check.REJECTED]),
         "places": raw[read.PLACES],
+        "counted": raw[read.COUNTED],
     }

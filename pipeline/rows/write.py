@@ -16,7 +16,7 @@ from typing import Any
 import apache_beam as beam
 import numpy.typing as npt
 
-from maskbeam.pipeline.elements import SkewSample, WrittenRecords
+from maskbeam.pipeline.elements import Origins, SkewSample, WrittenRecords
 from maskbeam.pipeline.formats import tf_examples, tfrecords
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.rows.batches import CheckedRow, EncodedBatch
@@ -77,6 +77,7 @@ class WriteFragment(beam.DoFn):
         total = summaries.zero(self.config.num_classes, self.config.with_images)
         sizes: collections.Counter[tuple[int, int]] = collections.Counter()
         size = 0
+        origins = Origins()
         with files.open_new(path) as file:
             for row, mask in zip(batch.rows, batch.masks, strict=True):
                 record = make_record(row, mask, self._stored)
@@ -98,6 +99,7 @@ class WriteFragment(beam.DoFn):
                     )
                 size += file.write(tfrecords.frame(record))
                 sizes[row.height, row.width] += 1
+                origins += row.origins
                 for name, values in row.summary.items():
                     total[name] += values
         records = len(batch.rows)
@@ -106,5 +108,7 @@ class WriteFragment(beam.DoFn):
         yield from (beam.pvalue.TaggedOutput(SAMPLES, sample) for sample in samples)
         yield (
             (batch.split, batch.shard),
-            WrittenRecords(batch.part, path, records, size, dict(sizes), total),
+            WrittenRecords(
+                batch.part, path, records, size, dict(sizes), total, origins
+            ),
         )

@@ -5,6 +5,7 @@ path is taken for a glob, and files open in a third of the time.
 """
 
 import dataclasses
+import errno
 import glob
 import importlib
 import json
@@ -120,15 +121,46 @@ def open_raw(path: str) -> IO[bytes]:
     """Opens a file to be read as it is, compressed or not.
 
     Raises:
-        OSError: the file is not there, or may not be read.
+        OSError: the file is not there, may not be read, or is no regular file.
+        StoreError: the store does not answer.
     """
-    return open(path, "rb") if is_local(path) else _remote().open_raw(path)
+    if not is_local(path):
+        return _remote().open_raw(path)
+    return open(path, "rb", opener=_regular)
+
+
+def _regular(path: str, flags: int) -> int:
+    """Opens what is a regular file: a pipe may never end, and a device never does."""
+    # To open a pipe, without this, waits for whoever writes to it.
+    number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, "it is no regular file", path)
+    return number
+
+
+def size_of(path: str) -> int:
+    """Returns a file's size, in bytes.
+
+    Raises:
+        OSError: the file is not there, or the store does not say.
+    """
+    if is_local(path):
+        return os.stat(path).st_size
+    size: int = _remote().size_of(path)
+    return size
 
 
 def read(path: str) -> bytes:
     """Reads a file's bytes, as they are."""
     with open_raw(path) as file:
         return file.read()
+
+
+def read_some(path: str, most: int) -> bytes:
+    """Reads a file's bytes, up to a number of them."""
+    with open_raw(path) as file:
+        return file.read(most)
 
 
 def read_part(path: str, offset: int, length: int) -> bytes:

@@ -1,15 +1,17 @@
 """Files that are not on this machine's disk: Beam's filesystems; `files` loads this."""
 
+import contextlib
 import functools
 import importlib.util
 import re
 from collections.abc import Iterator, Sequence
-from typing import IO
+from typing import IO, Any, cast
 
 from apache_beam.io.filesystem import CompressionTypes, FileMetadata
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from maskbeam.pipeline.errors import StoreError, in_words
 from maskbeam.pipeline.runtime import stores
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -103,14 +105,63 @@ def open_raw(path: str) -> IO[bytes]:
 
     Raises:
         OSError: the file is not there, or may not be read.
+        StoreError: the store does not answer.
     """
     _prepare(path)
+    with _errors_of_store(path):
+        file = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+    return cast(IO[bytes], _Opened(file, path))
+
+
+def size_of(path: str) -> int:
+    """Returns a file's size, in bytes; raises as `open_raw` does."""
+    _prepare(path)
+    with _errors_of_store(path):
+        size: int = FileSystems.get_filesystem(path).size(path)
+    return size
+
+
+@contextlib.contextmanager
+def _errors_of_store(path: str) -> Iterator[None]:
+    """Makes a store's errors one of two: what cannot be had, and what may pass."""
     try:
-        return FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
+        yield
+    except (OSError, EOFError):
+        raise
     except Exception as error:  # each object store has errors of its own
         if getattr(error, "code", None) in _NOT_TO_BE_HAD:
             raise OSError(str(error)) from error
-        raise
+        raise StoreError(f"{path}: {in_words(error)}") from error
+
+
+class _Opened:
+    """A store's file, whose errors are told from those of its readers."""
+
+    def __init__(self, file: IO[bytes], path: str) -> None:
+        self._file = file
+        self._path = path
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        with _errors_of_store(self._path):
+            return self._file.read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        with _errors_of_store(self._path):
+            count: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        return count
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _errors_of_store(self._path):
+            yield from self._file
+
+    def __enter__(self) -> "_Opened":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 def open_new(path: str) -> IO[bytes]:

@@ -1,6 +1,7 @@
 """Pictures, arrays and records against the libraries that define them."""
 
 import contextlib
+import gzip
 import io
 import itertools
 import pathlib
@@ -211,10 +212,9 @@ def test_spans_have_each_record_once_and_in_order(lengths, size):
     assert all((span.stop or 0) - span.start >= size for span in spans[:-1])
 
 
-@pytest.mark.parametrize("place", [0, 4])
-def test_damage_is_found_by_whoever_reads_its_span(place, tmp_path):
+def test_a_damaged_length_is_found_by_whoever_reads_its_span(tmp_path):
     framed = [bytearray(tfrecords.frame(bytes(50))) for _ in range(9)]
-    framed[5][place + 12 * (place > 0)] ^= 1  # in the length, or in the content
+    framed[5][0] ^= 1
     path = tmp_path / "x.tfrecord"
     path.write_bytes(b"".join(framed))
     spans = list(tfrecords.spans(str(path), 120))
@@ -226,9 +226,24 @@ def test_damage_is_found_by_whoever_reads_its_span(place, tmp_path):
         with pytest.raises(DamagedError) as error:
             list(tfrecords.records(str(path), span))
         assert error.value.row == 5
+        assert error.value.lost == 4  # all have one size, so the estimate is right
 
 
-def test_any_flipped_byte_loses_nothing_before_it(tmp_path):
+@pytest.mark.parametrize("compression", ["", "GZIP"])
+def test_a_damaged_content_costs_one_record(tmp_path, compression):
+    records = [bytes([i]) * 20 for i in range(5)]
+    framed = [bytearray(tfrecords.frame(record)) for record in records]
+    framed[2][tfrecords.HEAD_BYTES + 3] ^= 1
+    framed[3][-1] ^= 1  # its checksum
+    content = b"".join(framed)
+    path = tmp_path / "x"
+    path.write_bytes(gzip.compress(content) if compression else content)
+    found = list(tfrecords.records(str(path)))
+    bad = tfrecords.BadRecord("the checksum of the record's content does not hold")
+    assert found == [*records[:2], bad, bad, records[4]]
+
+
+def test_any_flipped_byte_costs_one_record_or_what_follows(tmp_path):
     records = [bytes([i]) * 20 for i in range(4)]
     framed = b"".join(map(tfrecords.frame, records))
     size = len(framed) // 4
@@ -236,10 +251,41 @@ def test_any_flipped_byte_loses_nothing_before_it(tmp_path):
         damaged = bytearray(framed)
         damaged[at] ^= 0x10
         (tmp_path / "x").write_bytes(damaged)
-        found: list[bytes] = []
+        found: list[bytes | tfrecords.BadRecord] = []
+        number = at // size
+        if at % size >= tfrecords.HEAD_BYTES:
+            found.extend(tfrecords.records(str(tmp_path / "x")))
+            assert isinstance(found[number], tfrecords.BadRecord)
+            assert found[:number] + found[number + 1 :] == (
+                records[:number] + records[number + 1 :]
+            )
+            continue
         with pytest.raises(DamagedError) as raised:
             found.extend(iter(tfrecords.records(str(tmp_path / "x"))))
-        assert raised.value.row == at // size
+        assert raised.value.row == number
+        assert raised.value.lost == (4 - number if number else None)
+
+
+@pytest.mark.parametrize("length", [2**31, 2**40, 2**63])
+def test_a_length_beyond_the_file_is_damage(tmp_path, length):
+    """Its checksum is right, so a hostile file can ask for any amount of memory."""
+    head = tfrecords.frame(b"")[:0] + struct.pack("<Q", length)
+    framed = tfrecords.frame(b"first") + head + tfrecords._masked_checksum(head)
+    for name, content in (("x", framed), ("z", gzip.compress(framed + bytes(99)))):
+        (tmp_path / name).write_bytes(content)
+        found: list[object] = []
+        with pytest.raises(DamagedError, match="the file ends within a record"):
+            found.extend(iter(tfrecords.records(str(tmp_path / name))))
+        assert found == [b"first"]
+
+
+def test_a_record_larger_than_is_read_costs_itself(tmp_path):
+    framed = b"".join(map(tfrecords.frame, [b"a", bytes(3_000_000), b"b"]))
+    for name, content in (("x", framed), ("z", gzip.compress(framed))):
+        (tmp_path / name).write_bytes(content)
+        found = list(tfrecords.records(str(tmp_path / name), most=1000))
+        reason = "the record has 3000000 bytes, and at most 1000 are read"
+        assert found == [b"a", tfrecords.BadRecord(reason), b"b"]
 
 
 @pytest.mark.parametrize("compression", ["", "GZIP"])
@@ -251,7 +297,7 @@ def test_any_cut_loses_nothing_before_it(tmp_path, compression):
     content = path.read_bytes()
     for length in range(1, len(content), 7):
         path.write_bytes(content[:length])
-        found: list[bytes] = []
+        found: list[bytes | tfrecords.BadRecord] = []
         lost = []
         try:
             found.extend(iter(tfrecords.records(str(path))))

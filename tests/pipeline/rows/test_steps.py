@@ -1,6 +1,7 @@
 """Steps of the pipeline by themselves."""
 
 import io
+import json
 import pickle
 import threading
 
@@ -10,7 +11,7 @@ import pytest
 
 from maskbeam.pipeline import elements, printing
 from maskbeam.pipeline.dataset import rejections, shards, tfds_files
-from maskbeam.pipeline.elements import RawRow, RejectedError
+from maskbeam.pipeline.elements import Origins, RawRow, RejectedError, Rejection
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
@@ -145,12 +146,43 @@ def test_assembling_a_shard_is_retryable(tmp_path):
     ],
 )
 def test_verdicts(records, rejected, share, verdict):
-    found = rejections.judge(records, rejected, share, {})
+    found = rejections.judge(records, _rejected(rejected), share, {})
     assert verdict in found
     assert bool(found) == bool(verdict)
     assert "twice" in rejections.judge(
-        5, 0, 1.0, {rejections.DUPLICATE: (1, ["'a' at x and at y"])}
+        5, _rejected(0), 1.0, {rejections.DUPLICATE: (1, ["'a' at x and at y"])}
     )
+
+
+def _rejected(rows, uncounted=0):
+    return rejections.Rejected({"decode": rows} if rows else {}, uncounted)
+
+
+def test_a_tail_that_nobody_can_count_is_a_verdict():
+    found = rejections.judge(1000, _rejected(1, 1), 0.5, {})
+    assert "the rest of 1 damaged files was lost, and nobody can say how many" in found
+    assert not rejections.judge(1000, _rejected(1, 1), 1.0, {})
+
+
+def test_rejections_count_what_they_stand_for(tmp_path):
+    """The rest of a damaged file is as many rows as it is thought to have."""
+    made = [
+        Rejection("", "train", "x#5", "read", "damaged", rows=149),
+        Rejection("", "train", "y#0", "read", "damaged", rows=None),
+        Rejection("b", "train", "b.png", "classes", "value", rank=7),
+        Rejection("a", "train", "a.png", "classes", "value", rank=2**64 - 3),
+    ]
+    # A worker that was thought dead brings a rejection twice.
+    _, found = rejections.write_rejections(str(tmp_path), "train", [*made, made[2]])
+    assert found.by_stage == {"read": 150, "classes": 2}
+    assert found.uncounted == 1
+    assert found.origins == Origins(2, 4)
+    (path,) = (tmp_path / "rejected").iterdir()
+    trees = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [tree.get("rows", 1) for tree in trees] == [149, None, 1, 1]
+    assert all("rank" not in tree for tree in trees)
+    both = rejections.add_rejections([found, found])
+    assert (both.rows, both.uncounted, both.origins) == (304, 2, Origins(4, 8))
 
 
 def test_few_counts_all_and_shows_the_smallest():
