@@ -70,17 +70,14 @@ def _convert(_: None, options: Options, plan: Plan, temporary: str) -> None:
         by_split[rejection.split].append(rejection)
     assert options.output is not None
     counts = [
-        rejections.write_rejections(options.output, split, found)
+        rejections.write_rejections(options.output, split, found)[1]
         for split, found in by_split.items()
     ]
-    stages = rejections.add_rejections(counts)
-    lost = sum(stages.values())
-    reason = rejections.judge(len(labels), lost, options.max_rejected, {})
+    total = rejections.add_rejections(counts)
+    reason = rejections.judge(len(labels), total, options.max_rejected, {})
     if not reason:
         raise DoneError(labels)
-    publish.Publish(options, plan, temporary)._write_verdict(
-        reason, stages, len(labels)
-    )
+    publish.Publish(options, plan, temporary)._write_verdict(reason, total, len(labels))
 
 
 def _units(options: Options, plan: Plan, rejected: list[Rejection]) -> Iterator[Unit]:

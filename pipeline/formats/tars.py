@@ -304,7 +304,7 @@ def _members(
     ) as archive:
         for member in archive:
             # It would keep all that it has seen.
-            archive.members.clear()
+            archive.members.clear()  # type: ignore[attr-defined]
             name = _NAME.fullmatch(member.name)
             content = archive.extractfile(member) if member.isreg() else None
             if name and content:
