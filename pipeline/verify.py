@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -21,6 +22,8 @@ from maskbeam.pipeline.formats import tfrecords
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import dataset_files, features, record_columns, summaries
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
+
+_PART_BYTES = 64 << 20
 
 ALL_WELL = "shards, records and graph agree"
 
@@ -105,8 +108,7 @@ def _check_records(
             except (tf.errors.InvalidArgumentError, ValueError) as error:
                 yield f"record {found - 1} does not load: {error}"
                 continue
-            for name, values in summary.items():
-                total[name] += values
+            summaries.add_row(total, summary)
     except DamagedError as error:
         yield f"damaged at record {error.row}: {error.reason}"
     if found != count:
@@ -115,22 +117,43 @@ def _check_records(
 
 def _summary(
     columns: dict[str, tf.Tensor], config: features.Config
-) -> summaries.Summary:
-    """Summarises a record, from the tensors that the model would get."""
+) -> summaries.RowSummary:
+    """Summarises a record, from the tensors that the model would get.
+
+    Raises:
+        ValueError: the mask is not the one-hot encoding of the label.
+    """
     # Scale 1 and offset 0 leave the image's levels as they are.
     constants = record_columns.Constants(tf.ones([3]), tf.zeros([3]))
     plain = dataclasses.replace(config, weight_map="none", presence=False, boundary=0)
-    row = record_columns.decode_record(columns, plain, constants)
-    label = row[features.LABEL].numpy()
-    mask = row[features.MASK].numpy()
-    expected = np.eye(config.num_classes + 1, dtype=np.float32)[label][..., :-1]
-    if not np.array_equal(mask, expected):
-        raise ValueError("the mask is not the one-hot encoding of the label")
-    counts = np.bincount(label.ravel() + 1, minlength=config.num_classes + 1)
+    row = record_columns.decode_columns(columns, plain, constants)
+    label = row[features.LABEL]
+    height, width = label.shape
+    # The mask of a whole picture takes 4 K times its pixels.
+    lines = max(1, _PART_BYTES // (4 * config.num_classes * max(1, width)))
+    counts = np.zeros(config.num_classes + 1, np.int64)
+    for top in range(0, height, lines):
+        names = {features.LABEL, features.MASK} & row.keys()
+        part = {name: row[name][top : top + lines] for name in names}
+        mask = record_columns.with_mask(part, config)[features.MASK].numpy()
+        classes = part[features.LABEL].numpy()
+        if not _is_one_hot(mask, classes):
+            raise ValueError("the mask is not the one-hot encoding of the label")
+        counts += np.bincount(classes.ravel() + 1, minlength=counts.size)
     image = None
     if config.with_images:
         image = row[features.IMAGE].numpy().astype(np.uint8)
     return summaries.of_row(counts[1:], int(counts[0]), image)
+
+
+def _is_one_hot(mask: npt.NDArray[np.float32], label: npt.NDArray[np.int32]) -> bool:
+    """Checks whether a mask has a 1 where its label says, and nothing else."""
+    is_counted = label >= 0
+    at_label = np.take_along_axis(mask, np.maximum(label, 0)[..., np.newaxis], -1)
+    ones = np.count_nonzero(mask)
+    return bool(
+        ones == np.count_nonzero(is_counted) and (at_label[..., 0] == is_counted).all()
+    )
 
 
 def _check_stats(

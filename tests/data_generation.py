@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from maskbeam.pipeline.formats import tf_examples
+
 # Sizes that break what assumes even ones, or words of eight pixels.
 ODD_SIZES = ((1, 1), (1, 9), (7, 13), (33, 20), (64, 48))
 
@@ -47,6 +49,11 @@ def panoptic_json(pictures: Mapping[str, Sequence[tuple[int, int, int]]]) -> str
             "categories": [{"id": 1, "name": "person", "isthing": 1}],
         }
     )
+
+
+def serialized(columns: Mapping[str, tf_examples.Value]) -> bytes:
+    """A tf.Example of our own, as bytes."""
+    return b"".join(tf_examples.serialize(columns).parts)
 
 
 def png(array: np.ndarray, **options: object) -> bytes:

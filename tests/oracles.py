@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from maskbeam.transforms import summaries
+
 
 def nearest(length: int, new_length: int) -> np.ndarray:
     """Of each new sample the old one whose half-open square holds its centre."""
@@ -18,3 +20,11 @@ def boundary(label: np.ndarray, width: int) -> np.ndarray:
         others = (around >= 0) & (around != label[y, x])
         found[y, x] = label[y, x] >= 0 and others.any()
     return found
+
+
+def dense_summary(class_pixels, ignored_pixels, image):
+    """A row's summary as the total of that row alone."""
+    row = summaries.of_row(class_pixels, ignored_pixels, image)
+    total = summaries.zero(len(class_pixels), image is not None)
+    summaries.add_row(total, row)
+    return total

@@ -5,6 +5,7 @@ import re
 import pytest
 import tensorflow as tf
 
+from maskbeam.pipeline.rows import images as images_module
 from maskbeam.pipeline.rows import read
 from maskbeam.transforms import decode
 from tests import data_generation as data
@@ -28,7 +29,7 @@ def calls(monkeypatch):
         monkeypatch.setattr(owner, name, counting)
 
     count(decode, "ids")
-    count(decode, "unturned_levels")
+    count(images_module, "_levels")
     count(read, "_read_file")
     return counts
 
@@ -53,7 +54,7 @@ def test_each_row_is_read_and_decoded_once(source, convert, tmp_path, calls, cap
     # The bad row is refused by its header, before either is decoded.
     assert (rows, label_maps, images) == (_ROWS, _ROWS - 1, _ROWS - 1)
     assert calls["ids"] == label_maps
-    assert calls["unturned_levels"] == images
+    assert calls["_levels"] == images
     assert calls["_read_file"] == (0 if source == "records" else 2 * _ROWS)
 
 

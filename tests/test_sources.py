@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from maskbeam.pipeline.__main__ import main
-from maskbeam.pipeline.formats import record_files, tf_examples, tfrecords
+from maskbeam.pipeline.formats import record_files, tfrecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import survey
 from maskbeam.pipeline.values import Source
@@ -122,7 +122,7 @@ def test_how_a_record_file_is_cut_changes_no_byte(key, tree, convert, tmp_path):
             "image/encoded": image,
             "image/filename": name,
         }
-        records.append(tfrecords.frame(tf_examples.serialize(columns)))
+        records.append(tfrecords.frame(data.serialized(columns)))
     records.insert(3, tfrecords.frame(b"no tf.Example"))
     (tmp_path / "x.tfrecord").write_bytes(b"".join(records))
     arguments = (
@@ -149,7 +149,7 @@ def test_how_a_record_file_is_cut_changes_no_byte(key, tree, convert, tmp_path):
 def test_what_cannot_be_cut_is_told(tree, tmp_path, monkeypatch, capsys):
     _, made = tree
     records = [{"image/segmentation/class/encoded": _files(tree, n)[0]} for n in made]
-    framed = b"".join(tfrecords.frame(tf_examples.serialize(r)) for r in records)
+    framed = b"".join(tfrecords.frame(data.serialized(r)) for r in records)
     (tmp_path / "x.tfrecord").write_bytes(gzip.compress(framed))
     monkeypatch.setattr(record_files, "SPAN_BYTES", 100)
     arguments = ["--label_maps", f"{tmp_path}/x.tfrecord", "--num_classes=3"]

@@ -7,6 +7,7 @@ are not stored as PNGs.
 
 import struct
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -55,18 +56,30 @@ def encode_png(array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
         (
             SIGNATURE,
             _chunk(b"IHDR", header),
-            _chunk(b"IDAT", deflate(scanlines)),
+            _chunk(b"IDAT", deflate([scanlines])),
             _chunk(b"IEND", b""),
         )
     )
 
 
-def deflate(array: npt.NDArray[Any]) -> bytes:
-    """Compresses an array's bytes to a zlib stream (RFC 1950), always the same one."""
-    data = array.reshape(-1).view(np.uint8)
+def deflate(parts: Iterable[npt.NDArray[Any]]) -> bytes:
+    """Compresses arrays' bytes to one zlib stream (RFC 1950).
+
+    The same arrays always give the same stream.
+
+    Args:
+        parts: the arrays, one after the other; the first has 16 bytes, or all.
+    """
     stream = isal_zlib.compressobj(_LEVEL)
-    head = stream.compress(data[:_HEAD]), stream.flush(isal_zlib.Z_SYNC_FLUSH)
-    return b"".join((*head, stream.compress(data[_HEAD:]), stream.flush()))
+    compressed: list[bytes] = []
+    for part in parts:
+        data = part.reshape(-1).view(np.uint8)
+        if not compressed:
+            compressed.append(stream.compress(data[:_HEAD]))
+            compressed.append(stream.flush(isal_zlib.Z_SYNC_FLUSH))
+            data = data[_HEAD:]
+        compressed.append(stream.compress(data))
+    return b"".join((*compressed, stream.flush()))
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

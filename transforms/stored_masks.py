@@ -20,9 +20,9 @@ dataset needs no isal: so each is imported where it is used.
 
 import abc
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,22 @@ AUTO = "auto"
 _BITS_CLASSES = 16
 AUTO_IN_WORDS = f"bits to {_BITS_CLASSES} classes and png beyond"
 
-Columns = dict[str, bytes | npt.NDArray[np.int64] | npt.NDArray[np.float32]]
+Parts = Iterable[npt.NDArray[Any]]
+
+
+class Floats(NamedTuple):
+    """Floats in parts, which may be made one after the other.
+
+    Attributes:
+        size: how many floats all parts have.
+        parts: f32[...] each.
+    """
+
+    size: int
+    parts: Parts
+
+
+Columns = dict[str, bytes | npt.NDArray[np.int64] | Floats]
 
 
 @dataclass(frozen=True)
@@ -111,11 +126,12 @@ class StoredMask(abc.ABC):
         """
 
     @abc.abstractmethod
-    def write(self, pixels: npt.NDArray[Any], height: int, width: int) -> Columns:
+    def write(self, parts: Parts, height: int, width: int) -> Columns:
         """Makes a row's record columns.
 
         Args:
-            pixels: `dtype`[height * width *depth], as `encode` returns them.
+            parts: `dtype`[n *depth] each, as `encode` returns them; height * width
+                pixels in all. A large mask comes in several, so as never to be whole.
             height: the mask's height, in pixels.
             width: the mask's width, in pixels.
         """
@@ -185,11 +201,12 @@ class Png(StoredMask):
 
         return tf.identity(index)
 
-    def write(self, pixels: npt.NDArray[Any], height: int, width: int) -> Columns:
+    def write(self, parts: Parts, height: int, width: int) -> Columns:
         """Makes one column, which has the size in its header."""
         from maskbeam.transforms.png import encode_png
 
-        return {self.column: encode_png(pixels.reshape(height, width))}
+        pixels = np.concatenate(list(parts)).reshape(height, width)
+        return {self.column: encode_png(pixels)}
 
     def feature_spec(self) -> dict[str, Any]:
         """Describes one string."""
@@ -225,9 +242,9 @@ class StoredTensor(StoredMask):
         height, width = self.size or (-1, -1)
         return tfds_json.tensor([height, width, *self.depth], self.dtype.name, "zlib")
 
-    def write(self, pixels: npt.NDArray[Any], height: int, width: int) -> Columns:
+    def write(self, parts: Parts, height: int, width: int) -> Columns:
         """Makes one column, or value and shape."""
-        value = self.value(pixels)
+        value = self.value(parts, height * width)
         if self.size is not None:
             return {self.column: value}
         shape = np.array([height, width, *self.depth], np.int64)
@@ -261,11 +278,11 @@ class StoredTensor(StoredMask):
         shaped = tf.reshape(flat, [height, width, *self.depth])
         return tf.ensure_shape(shaped, [*self._sides, *self.depth])
 
-    def value(self, pixels: npt.NDArray[Any]) -> bytes | npt.NDArray[np.float32]:
-        """Makes what the column holds, of a mask's encoded pixels."""
+    def value(self, parts: Parts, pixels: int) -> bytes | Floats:
+        """Makes what the column holds, of so many encoded pixels."""
         from maskbeam.transforms.png import deflate
 
-        return deflate(pixels)
+        return deflate(parts)
 
     def value_spec(self) -> Any:
         """Describes what the column holds, for TensorFlow to parse."""
@@ -394,9 +411,9 @@ class Float32(OneHot):
             }
         )
 
-    def value(self, pixels: npt.NDArray[Any]) -> bytes | npt.NDArray[np.float32]:
+    def value(self, parts: Parts, pixels: int) -> bytes | Floats:
         """Returns the floats."""
-        return pixels.ravel()
+        return Floats(pixels * math.prod(self.depth), parts)
 
     def value_spec(self) -> Any:
         """Describes the floats, with their shape if all rows have one size."""

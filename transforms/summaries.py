@@ -6,6 +6,7 @@ follows from the sums, both in the transform graph and for `stats.json`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +47,29 @@ def zero(num_classes: int, with_images: bool) -> Summary:
     }
 
 
+class RowSummary(NamedTuple):
+    """One row's summary, which is small however many classes there are.
+
+    Attributes:
+        classes: i64[n], the classes that occur.
+        pixels: i64[n], the pixels of each.
+        ignored_pixels: the pixels that are ignored.
+        image_sums: i64[3] of levels and i64[3] of their squares, if there is an image.
+        image_pixels: the image's pixels.
+    """
+
+    classes: npt.NDArray[np.int64]
+    pixels: npt.NDArray[np.int64]
+    ignored_pixels: int
+    image_sums: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None
+    image_pixels: int = 0
+
+
 def of_row(
     class_pixels: npt.NDArray[np.int64],
     ignored_pixels: int,
     image: npt.NDArray[np.uint8] | None,
-) -> Summary:
+) -> RowSummary:
     """Summarises one row.
 
     Args:
@@ -58,21 +77,26 @@ def of_row(
         ignored_pixels: the pixels that are ignored.
         image: u8[H W 3], as the model will see it, or None.
     """
-    occurs = (class_pixels > 0).astype(np.int64)
-    summary = {
-        features.CLASS_PIXELS: class_pixels,
-        features.CLASS_IMAGES: occurs,
-        features.PRESENCE_PIXELS: occurs * class_pixels.sum(),
-        features.IGNORED_PIXELS: np.array([ignored_pixels], np.int64),
-    }
-    if image is not None:
-        sums, squares = _channel_sums(image)
-        summary |= {
-            features.IMAGE_PIXELS: np.array([image.shape[0] * image.shape[1]]),
-            features.IMAGE_SUM: sums,
-            features.IMAGE_SQUARE_SUM: squares,
-        }
-    return summary
+    classes = np.flatnonzero(class_pixels)
+    summary = RowSummary(classes, class_pixels[classes], ignored_pixels)
+    if image is None:
+        return summary
+    height, width = image.shape[:2]
+    return summary._replace(
+        image_sums=_channel_sums(image), image_pixels=height * width
+    )
+
+
+def add_row(total: Summary, row: RowSummary) -> None:
+    """Adds a row's summary to a total, in place."""
+    total[features.CLASS_PIXELS][row.classes] += row.pixels
+    total[features.CLASS_IMAGES][row.classes] += 1
+    total[features.PRESENCE_PIXELS][row.classes] += row.pixels.sum()
+    total[features.IGNORED_PIXELS] += row.ignored_pixels
+    if row.image_sums is not None:
+        total[features.IMAGE_PIXELS] += row.image_pixels
+        for name, values in zip(IMAGE_SUMS[1:], row.image_sums, strict=True):
+            total[name] += values
 
 
 def _channel_sums(

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 
 from maskbeam.pipeline.dataset import skew
 from maskbeam.pipeline.elements import SkewSample
+from maskbeam.pipeline.planning.plan import SKEW_PIXELS
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features, record_columns, serving, signatures
 from maskbeam.transforms.classes import ClassMap
-
-_SKEW_PIXELS = 32 << 20  # rows are compared until they have so many
 
 
 def write(
@@ -56,7 +55,7 @@ def first_difference(check: skew.SkewCheck, samples: Iterable[SkewSample]) -> st
     """
     pixels = 0
     for sample in samples:
-        if pixels >= _SKEW_PIXELS:
+        if pixels >= SKEW_PIXELS:
             break
         pixels += sample.pixels
         record = files.read_part(sample.path, sample.offset, sample.length)

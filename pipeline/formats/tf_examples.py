@@ -22,9 +22,16 @@ from maskbeam.pipeline.formats.example_message import Example
 from maskbeam.pipeline.formats.limits import RECORD_BYTES
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features
-from maskbeam.transforms.protobuf_wire import field
+from maskbeam.transforms.protobuf_wire import (
+    Content,
+    field,
+    joined,
+    of_bytes,
+    varint,
+)
+from maskbeam.transforms.stored_masks import Floats
 
-Value = str | bytes | int | npt.NDArray[np.int64] | npt.NDArray[np.float32]
+Value = str | bytes | int | npt.NDArray[np.int64] | Floats
 
 _KEY = "image/filename"
 _LOOKED_AT = 64
@@ -154,24 +161,34 @@ def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
     return RawRow(key, source, source, label, image)
 
 
-def serialize(columns: Mapping[str, Value]) -> bytes:
+def serialize(columns: Mapping[str, Value]) -> Content:
     """Serializes a tf.Example: the same columns give the same bytes.
 
+    They are those of protobuf's deterministic serialization, which would hold them
+    several times.
+
     Args:
-        columns: each is text, bytes, an integer, i64[n] or f32[n].
+        columns: each is text, bytes, an integer, i64[n] or `Floats`.
     """
-    example = Example()
-    feature = example.features.feature
-    for name, value in columns.items():
-        if isinstance(value, str):
-            feature[name].bytes_list.value.append(value.encode())
-        elif isinstance(value, bytes):
-            feature[name].bytes_list.value.append(value)
-        elif isinstance(value, int):
-            feature[name].int64_list.value.append(value)
-        elif value.dtype == np.float32:
-            # A list from Python floats takes a hundred times as long.
-            feature[name].float_list.MergeFromString(field(1, value.tobytes()))
-        else:
-            feature[name].int64_list.value.extend(value.tolist())
-    return example.SerializeToString(deterministic=True)
+    features_ = (
+        field(1, joined([_text(name), field(2, _feature(value))]))
+        for name, value in sorted(columns.items())
+    )
+    return field(1, joined(features_))
+
+
+def _text(text: str) -> Content:
+    return field(1, of_bytes(text.encode()))
+
+
+def _feature(value: Value) -> Content:
+    """Encodes a Feature: one of three lists, numbers packed."""
+    if isinstance(value, str):
+        value = value.encode()
+    if isinstance(value, bytes):
+        return field(1, field(1, of_bytes(value)))
+    if isinstance(value, Floats):
+        parts = (part.data.cast("B") for part in value.parts)
+        return field(2, field(1, Content(4 * value.size, parts)))
+    numbers = [value] if isinstance(value, int) else value.tolist()
+    return field(3, field(1, of_bytes(b"".join(map(varint, numbers)))))

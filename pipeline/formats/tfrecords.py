@@ -21,6 +21,7 @@ import google_crc32c
 from maskbeam.pipeline.elements import WHOLE, DamagedError, Span
 from maskbeam.pipeline.formats.limits import RECORD_BYTES, estimate_lost
 from maskbeam.pipeline.runtime import files
+from maskbeam.transforms.protobuf_wire import Buffer, Content, of_bytes
 
 _GZIP_START = b"\x1f\x8b"
 _LENGTH = struct.Struct("<Q")
@@ -169,14 +170,25 @@ def _skip(file: IO[bytes] | gzip.GzipFile, count: int) -> None:
 
 
 def frame(record: bytes) -> bytes:
-    """A record as it lies in the file."""
-    length = _LENGTH.pack(len(record))
-    return b"".join(
-        (length, _masked_checksum(length), record, _masked_checksum(record))
-    )
+    """Returns a record as it lies in the file."""
+    return b"".join(framed(of_bytes(record)))
+
+
+def framed(record: Content) -> Iterator[Buffer]:
+    """Returns a record as it lies in the file, in parts."""
+    length = _LENGTH.pack(record.size)
+    yield length + _masked_checksum(length)
+    checksum = 0
+    for part in record.parts:
+        yield part
+        checksum = google_crc32c.extend(checksum, part)
+    yield _masked(checksum)
 
 
 def _masked_checksum(data: bytes) -> bytes:
-    checksum = google_crc32c.value(data)
+    return _masked(google_crc32c.value(data))
+
+
+def _masked(checksum: int) -> bytes:
     rotated = (checksum >> 15) | (checksum << 17)
     return _CHECKSUM.pack((rotated + 0xA282EAD8) & 0xFFFFFFFF)

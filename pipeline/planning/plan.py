@@ -10,6 +10,7 @@ from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features, tiles
 
 SKEW_ROWS = 16  # that the serving model is held against
+SKEW_PIXELS = 32 << 20  # of all of them together
 
 _SKEW_CANDIDATES = 2 * SKEW_ROWS  # on the average, so hardly ever fewer than those
 

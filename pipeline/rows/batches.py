@@ -1,6 +1,7 @@
 """What moves within the row stage: raw, checked and encoded rows, in batches."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -55,7 +56,7 @@ class CheckedRow:
     height: int
     width: int
     runs: Runs
-    summary: summaries.Summary
+    summary: summaries.RowSummary
     image_bytes: bytes | None
     image_format: str
     size: int
@@ -87,19 +88,20 @@ class EncodedBatch(NamedTuple):
         part: sorts the shard's batches.
         rows: as they were checked.
         masks: for each row, the encoded pixels of its R runs: [R] or [R n], as
-            `StoredMask.encode` returns them.
+            `StoredMask.encode` returns them; None for a row that is too large to be
+            encoded at once.
     """
 
     split: str
     shard: int
     part: tuple[int, ...]
     rows: list[CheckedRow]
-    masks: list[npt.NDArray[Any]]
+    masks: Sequence[npt.NDArray[Any] | None]
 
     @property
     def nbytes(self) -> int:
         """The masks' size, in bytes."""
-        return sum(mask.nbytes for mask in self.masks)
+        return sum(mask.nbytes for mask in self.masks if mask is not None)
 
 
 for batch in (Batch, CheckedBatch, EncodedBatch):

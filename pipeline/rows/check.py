@@ -17,17 +17,19 @@ from maskbeam.pipeline.elements import Origins, RawRow, RejectedError, Rejection
 from maskbeam.pipeline.formats import picture_header
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import sizes
+from maskbeam.pipeline.planning import plan, sizes
 from maskbeam.pipeline.rows import images, refusals
 from maskbeam.pipeline.rows.batches import Batch, CheckedBatch, CheckedRow
 from maskbeam.pipeline.rows.images import Image
 from maskbeam.pipeline.rows.label_maps import LabelMaps
 from maskbeam.pipeline.rows.run_lengths import Runs, runs_of
-from maskbeam.pipeline.runtime import progress
+from maskbeam.pipeline.runtime import progress, turns
 from maskbeam.transforms import features, geometry, stored_masks, summaries, tiles
 from maskbeam.transforms.classes import ClassMap
 
 REJECTED = "rejected"
+
+_BYTES_PER_PIXEL = 14  # of a label map and of its image, one after the other
 
 Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -57,43 +59,63 @@ class CheckBatch(beam.DoFn):
         slices, size = 0, 0
         rows: list[CheckedRow] = []
         for raw in batch.rows:
-            rank = rank_of(raw.key, self._options.seed)
-            is_first = True
-            try:
-                # A picture's tiles come one by one, and are rejected together.
-                for row in self._check(raw):
-                    if is_first:  # and of a picture's tiles the only one that counts
-                        row, is_first = self._first(row, raw, rank), False
+            # What comes after this step is done before it goes on, so a large row has
+            # its turn until it is written.
+            with turns.DECODE.take(self._needed_bytes(raw)):
+                for row in self._checked(raw, batch.split):
+                    if isinstance(row, Rejection):
+                        yield beam.pvalue.TaggedOutput(REJECTED, row)
+                        continue
                     if rows and size + row.size > sizes.UNIT_BYTES:
                         part = (*batch.part, slices)
                         yield CheckedBatch(batch.split, batch.shard, part, rows)
                         slices, size, rows = slices + 1, 0, []
                     rows.append(row)
                     size += row.size
-            except RejectedError as error:
-                progress.TALLY.add(rejected=1)
-                yield beam.pvalue.TaggedOutput(
-                    REJECTED,
-                    Rejection(
-                        raw.key,
-                        batch.split,
-                        raw.source,
-                        error.stage,
-                        error.reason,
-                        rank=rank,
-                    ),
-                )
+                if size > sizes.UNIT_BYTES:  # and others need not wait with it
+                    part = (*batch.part, slices)
+                    yield CheckedBatch(batch.split, batch.shard, part, rows)
+                    slices, size, rows = slices + 1, 0, []
         if rows:
             yield CheckedBatch(batch.split, batch.shard, (*batch.part, slices), rows)
 
+    def _checked(self, raw: RawRow, split: str) -> Iterator[CheckedRow | Rejection]:
+        """A row, or its tiles; or why it is rejected."""
+        rank = rank_of(raw.key, self._options.seed)
+        is_first = True
+        try:
+            # A picture's tiles come one by one, and are rejected together.
+            for row in self._check(raw):
+                if is_first:  # and of a picture's tiles the only one that counts
+                    row, is_first = self._first(row, raw, rank), False
+                yield row
+        except RejectedError as error:
+            progress.TALLY.add(rejected=1)
+            yield Rejection(
+                raw.key, split, raw.source, error.stage, error.reason, rank=rank
+            )
+
+    def _needed_bytes(self, raw: RawRow) -> int:
+        """What a row needs in memory while it is decoded, about."""
+        return _BYTES_PER_PIXEL * min(_pixels(raw), self._options.max_pixels)
+
     def _first(self, row: CheckedRow, raw: RawRow, rank: int) -> CheckedRow:
         """A row, or the first of its tiles, with what is known of its source."""
-        sampled = rank <= self._sample_rank
+        sampled = rank <= self._sample_rank and _pixels(raw) <= plan.SKEW_PIXELS
         return dataclasses.replace(
             row,
             origins=Origins(1, rank, int(row.is_turned)),
             raw=raw if sampled else None,
         )
+
+
+def _pixels(raw: RawRow) -> int:
+    """The pixels that a row's label map, or else its image, promises."""
+    data = raw.label_bytes or raw.image_bytes or b""
+    try:
+        return picture_header.read_header(data).pixels
+    except ValueError:  # which `RowCheck` will say
+        return 0
 
 
 class RowCheck:

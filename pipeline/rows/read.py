@@ -5,6 +5,7 @@ rejected; the rows beside it go on.
 """
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -36,7 +37,7 @@ from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.rows.batches import Batch
-from maskbeam.pipeline.runtime import files, progress
+from maskbeam.pipeline.runtime import files, progress, turns
 from maskbeam.transforms import png
 
 REJECTED = "rejected"
@@ -182,7 +183,10 @@ def read_rows(
     """
     entries = [entry for row in rows for entry in (row.label, row.image) if entry]
     if all(files.is_local(entry.path) for entry in entries):
-        yield from (read_row(row, split, most) for row in rows)
+        for row in rows:
+            # A large one has its turn until what comes after this step is done.
+            with turns.READ.take(_bytes_of_files(row)):
+                yield read_row(row, split, most)
         return
     ahead: collections.deque[futures.Future[RawRow | Rejection]] = collections.deque()
     for row in rows:
@@ -190,6 +194,15 @@ def read_rows(
         if len(ahead) >= _FETCHED_AT_ONCE:
             yield ahead.popleft().result()
     yield from (row.result() for row in ahead)
+
+
+def _bytes_of_files(row: Row) -> int:
+    """What a row's local files have; 0 if they are not there."""
+    size = 0
+    with contextlib.suppress(OSError):
+        for entry in filter(None, (row.label, row.image)):
+            size += files.size_of(entry.path)
+    return size
 
 
 def read_row(row: Row, split: str, most: int) -> RawRow | Rejection:

@@ -5,11 +5,13 @@
 Pixels are counted, looked up and one-hot encoded once a run.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+_COUNTED = 1 << 20
 _WORTH = 8  # pixels a run: below, runs cost more than they save
 
 
@@ -27,8 +29,28 @@ class Runs(NamedTuple):
     def counts(self) -> npt.NDArray[np.int64]:
         """How many pixels have each value: i64[256] or i64[65536]."""
         length = 2 ** (8 * self.values.itemsize)
-        # Floats hold these counts exactly.
-        return np.bincount(self.values, self.lengths, length).astype(np.int64)
+        total = np.zeros(length, np.int64)
+        # In parts, for NumPy makes 64 bits of each value.
+        for start in range(0, self.values.size, _COUNTED):
+            part = slice(start, start + _COUNTED)
+            lengths = None if self.lengths is None else self.lengths[part]
+            # Floats hold these counts exactly.
+            total += np.bincount(self.values[part], lengths, length).astype(np.int64)
+        return total
+
+    def parts(self, size: int) -> Iterator["Runs"]:
+        """Cuts the pixels into parts of a size, the last of which may be smaller."""
+        if self.lengths is None:
+            for start in range(0, self.values.size, size):
+                yield Runs(self.values[start : start + size], None)
+            return
+        ends = np.cumsum(self.lengths)
+        for start in range(0, int(ends[-1]), size):
+            first = int(np.searchsorted(ends, start, "right"))
+            last = int(np.searchsorted(ends, start + size, "left"))
+            inside = np.minimum(ends[first : last + 1], start + size)
+            lengths = np.diff(inside, prepend=start)
+            yield Runs(self.values[first : last + 1], lengths)
 
     def repeat(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What each run has, for each of its pixels: [R ...] -> [pixels ...]."""

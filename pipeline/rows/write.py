@@ -20,8 +20,10 @@ from maskbeam.pipeline.elements import Origins, SkewSample, WrittenRecords
 from maskbeam.pipeline.formats import tf_examples, tfrecords
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.rows.batches import CheckedRow, EncodedBatch
+from maskbeam.pipeline.rows.encode import encoded_parts, make_encoder
 from maskbeam.pipeline.runtime import files, progress
 from maskbeam.transforms import features, stored_masks, summaries
+from maskbeam.transforms.protobuf_wire import Content
 
 _RECORDS = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
 
@@ -30,20 +32,20 @@ SAMPLES = "samples"
 
 
 def make_record(
-    row: CheckedRow, mask: npt.NDArray[Any], stored: stored_masks.StoredMask
-) -> bytes:
+    row: CheckedRow, parts: stored_masks.Parts, stored: stored_masks.StoredMask
+) -> Content:
     """Makes a row a serialized tf.Example.
 
     Args:
         row: the row.
-        mask: the encoded pixel of each of its runs, as in `EncodedBatch.masks`.
+        parts: its encoded pixels, as `StoredMask.write` takes them.
         stored: how masks are stored.
     """
     columns: dict[str, tf_examples.Value] = {
         features.KEY: row.key,
         features.IMAGE_HEIGHT: row.height,
         features.IMAGE_WIDTH: row.width,
-        **stored.write(row.runs.repeat(mask), row.height, row.width),
+        **stored.write(parts, row.height, row.width),
     }
     if row.image_bytes is not None:
         columns[features.IMAGE_ENCODED] = row.image_bytes
@@ -66,9 +68,10 @@ class WriteFragment(beam.DoFn):
     seed: int
 
     def setup(self) -> None:
-        """Makes the directory."""
+        """Makes the directory, and what large masks are encoded by."""
         files.make_directory(self.directory)
         self._stored = stored_masks.of(self.config)
+        self._encode = make_encoder(self.config)
 
     def process(self, batch: EncodedBatch) -> Iterator[Any]:
         """Writes one fragment."""
@@ -80,7 +83,7 @@ class WriteFragment(beam.DoFn):
         origins = Origins()
         with files.open_new(path) as file:
             for row, mask in zip(batch.rows, batch.masks, strict=True):
-                record = make_record(row, mask, self._stored)
+                record = make_record(row, self._parts(row, mask), self._stored)
                 if row.raw is not None:
                     raw_path = files.join(self.directory, uuid.uuid4().hex)
                     raw = row.raw.label_bytes, row.raw.image_bytes
@@ -93,15 +96,15 @@ class WriteFragment(beam.DoFn):
                             raw_path,
                             path,
                             size + tfrecords.HEAD_BYTES,
-                            len(record),
+                            record.size,
                             row.height * row.width,
                         )
                     )
-                size += file.write(tfrecords.frame(record))
+                for part in tfrecords.framed(record):
+                    size += file.write(part)
                 sizes[row.height, row.width] += 1
                 origins += row.origins
-                for name, values in row.summary.items():
-                    total[name] += values
+                summaries.add_row(total, row.summary)
         records = len(batch.rows)
         progress.TALLY.add(records=records)
         _RECORDS.inc(records)
@@ -112,3 +115,11 @@ class WriteFragment(beam.DoFn):
                 batch.part, path, records, size, dict(sizes), total, origins
             ),
         )
+
+    def _parts(
+        self, row: CheckedRow, mask: npt.NDArray[Any] | None
+    ) -> stored_masks.Parts:
+        """The encoded pixels of a row: in one part, or in several if it is large."""
+        if mask is None:
+            return encoded_parts(row.runs, self._stored, self._encode)
+        return [row.runs.repeat(mask)]

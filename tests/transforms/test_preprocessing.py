@@ -8,6 +8,7 @@ import tensorflow_transform as tft
 from maskbeam.pipeline.dataset import transform_graph
 from maskbeam.transforms import classes, features, masks, stored_masks, summaries
 from tests import data_generation as data
+from tests import oracles
 
 DEPTHS = [1, 2, 8, 9, 16, 17, 32, 33, 64, 65, 150, 255, 256, 301, 1000]
 
@@ -67,7 +68,7 @@ def traced(tmp_path_factory):
     maps[1][:] = 255
     labels = [np.select([m == 7, (m == 0) | (m == 300)], [0, 1], -1) for m in maps]
     rows = (
-        summaries.of_row(
+        oracles.dense_summary(
             np.array([(label == k).sum() for k in range(3)]),
             int((label < 0).sum()),
             None,

@@ -11,7 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 from maskbeam.pipeline.__main__ import main
-from maskbeam.pipeline.formats import tf_examples
+from maskbeam.pipeline.rows import encode
+from maskbeam.pipeline.rows.run_lengths import runs_of
 from maskbeam.transforms import features, masks, serving, stored_masks, tfds_json
 from tests import data_generation as data
 from tests import oracles, reading
@@ -55,7 +56,9 @@ def _encoded(stored, label):
 def _pixels_by_hand(encoding, column):
     """What a column holds, by readers that share no code with ours."""
     if encoding == "float32":
-        return column
+        found = np.concatenate([part.ravel() for part in column.parts])
+        assert found.size == column.size
+        return found
     if encoding == "png":
         return np.array(Image.open(io.BytesIO(column)))
     return np.frombuffer(zlib.decompress(column), np.uint8)
@@ -82,7 +85,7 @@ def test_what_is_written_is_numpys_mask(encoding, num_classes, size):
     assert encoded.dtype == stored.dtype
     assert encoded.shape == (label.size, *stored.depth)
     assert encoded.nbytes == label.size * stored.bytes_per_pixel
-    columns = stored.write(encoded, *SHAPE)
+    columns = stored.write([encoded], *SHAPE)
     name = f"mask/{encoding}"
     if size is None and encoding != "png":
         np.testing.assert_array_equal(
@@ -101,7 +104,7 @@ def test_what_is_written_is_numpys_mask(encoding, num_classes, size):
 def test_what_was_written_is_read(encoding, num_classes, size):
     stored, label = _stored(encoding, num_classes, size), _label(num_classes)
     encoded = _encoded(stored, label)
-    record = tf_examples.serialize(stored.write(encoded, *SHAPE))
+    record = data.serialized(stored.write([encoded], *SHAPE))
     columns = tf.io.parse_single_example(record, stored.feature_spec())
     columns |= {
         "image/height": tf.constant(SHAPE[0], tf.int64),
@@ -119,11 +122,29 @@ def test_what_was_written_is_read(encoding, num_classes, size):
     )
 
 
+@encodings
+@pytest.mark.parametrize("num_classes", [3, 17, 70])
+def test_a_mask_in_parts_is_the_same_mask(encoding, num_classes):
+    """A large one is never whole; its deflate stream may differ, and its bytes not."""
+    stored, label = (
+        _stored(encoding, num_classes, None),
+        np.random.default_rng(0).integers(-1, num_classes, (40, 33)),
+    )
+    runs = runs_of(_index(label, num_classes))
+    encoder = encode.make_encoder(features.Config(num_classes, encoding))
+    parts = [part.repeat(encoder(part.values)) for part in runs.parts(170)]
+    assert len(parts) == 8
+    record = data.serialized(stored.write(iter(parts), *label.shape))
+    columns = tf.io.parse_single_example(record, stored.feature_spec())
+    columns |= {"image/height": np.int64(40), "image/width": np.int64(33)}
+    np.testing.assert_array_equal(stored.read(columns)[0], label)
+
+
 def _read_as(size, encoding, other_size):
     """Reads a mask of `SHAPE` where the record says that it is 7 x 12."""
     stored, other = (_stored(encoding, 3, each) for each in (size, other_size))
-    columns = stored.write(_encoded(stored, _label(3)), *SHAPE)
-    record = tf_examples.serialize(columns)
+    columns = stored.write([_encoded(stored, _label(3))], *SHAPE)
+    record = data.serialized(columns)
     parsed = tf.io.parse_single_example(record, other.feature_spec())
     return other.read(
         parsed | {"image/height": np.int64(7), "image/width": np.int64(12)}
@@ -151,8 +172,8 @@ def test_estimates_are_near_the_truth(encoding, num_classes):
     ids = scenes.draw(np.random.default_rng(0), kind)
     stored = _stored(encoding, num_classes, ids.shape)
     label = np.where(ids == 255, -1, ids.astype(int))
-    column = stored.write(_encoded(stored, label), *ids.shape)[stored.column]
-    written = column.nbytes if encoding == "float32" else len(column)
+    column = stored.write([_encoded(stored, label)], *ids.shape)[stored.column]
+    written = 4 * column.size if encoding == "float32" else len(column)
     estimate = stored.estimated_bytes(len(data.png(ids)), ids.size)
     assert written / 2 < estimate < written * 2
     assert stored.least_bytes(ids.size) <= written
@@ -228,8 +249,8 @@ class Raw(stored_masks.StoredTensor):
     def encode(self, index):
         return tf.identity(index)
 
-    def value(self, pixels):
-        return pixels.tobytes()
+    def value(self, parts, pixels):
+        return b"".join(part.tobytes() for part in parts)
 
     def flat(self, value):
         return tf.io.decode_raw(value, self.dtype)

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskbeam.transforms import features, summaries
+from tests import oracles
 
 
 def _rows(num_classes, count, seed=0):
@@ -18,7 +19,7 @@ def _rows(num_classes, count, seed=0):
 def _summary(labels, images, num_classes):
     return summaries.add(
         (
-            summaries.of_row(
+            oracles.dense_summary(
                 np.array([(label == k).sum() for k in range(num_classes)]),
                 int((label < 0).sum()),
                 image,
@@ -137,7 +138,7 @@ def test_a_rows_summary_is_numpys(shape):
     label = rng.integers(-1, 5, shape)
     image = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
     pixels = np.array([(label == k).sum() for k in range(5)])
-    found = summaries.of_row(pixels, int((label < 0).sum()), image)
+    found = oracles.dense_summary(pixels, int((label < 0).sum()), image)
     assert {n: len(v) for n, v in found.items()} == summaries.spec(5, with_images=True)
     levels = image.reshape(-1, 3).astype(np.int64)
     expected = {
@@ -158,20 +159,20 @@ def test_a_rows_summary_is_numpys(shape):
 def test_sums_of_tall_and_white_images_are_numpys(height, lowest):
     rng = np.random.default_rng(height)
     image = rng.integers(lowest, 256, (height, 3, 3)).astype(np.uint8)
-    found = summaries.of_row(np.zeros(1, np.int64), 0, image)
+    found = oracles.dense_summary(np.zeros(1, np.int64), 0, image)
     levels = image.reshape(-1, 3).astype(object)  # Python's integers: no overflow
     np.testing.assert_array_equal(found[features.IMAGE_SUM], levels.sum(0))
     np.testing.assert_array_equal(found[features.IMAGE_SQUARE_SUM], (levels**2).sum(0))
 
 
 def test_a_row_without_an_image_has_no_image_sums():
-    found = summaries.of_row(np.array([3, 0]), 1, None)
+    found = oracles.dense_summary(np.array([3, 0]), 1, None)
     assert set(found) == set(summaries.spec(2, with_images=False))
     assert not set(found) & set(summaries.IMAGE_SUMS)
 
 
 def test_an_ignored_row_counts_for_no_class():
-    found = summaries.of_row(np.zeros(3, np.int64), 91, None)
+    found = oracles.dense_summary(np.zeros(3, np.int64), 91, None)
     assert found.pop(features.IGNORED_PIXELS).tolist() == [91]
     assert not any(values.any() for values in found.values())
 
@@ -180,7 +181,7 @@ def test_an_ignored_row_counts_for_no_class():
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_add_is_associative_and_alters_no_summand(values):
     rows = [
-        summaries.of_row(np.array(values[n : n + 2]), values[n], None)
+        oracles.dense_summary(np.array(values[n : n + 2]), values[n], None)
         for n in (0, 2, 4)
     ]
     before = [{name: v.copy() for name, v in row.items()} for row in rows]
@@ -201,7 +202,7 @@ def test_add_is_associative_and_alters_no_summand(values):
 @pytest.mark.parametrize("level", [0, 1, 77, 254, 255])
 def test_a_flat_image_has_no_deviation_and_becomes_zero(level):
     image = np.full((7, 13, 3), level, np.uint8)
-    row = summaries.of_row(np.array([91]), 0, image)
+    row = oracles.dense_summary(np.array([91]), 0, image)
     mean, deviation = summaries.moments(*(row[n] for n in summaries.IMAGE_SUMS))
     np.testing.assert_allclose(mean, [level / 255] * 3, rtol=1e-15)
     np.testing.assert_array_equal(deviation, np.zeros(3))

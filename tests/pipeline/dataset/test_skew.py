@@ -25,9 +25,9 @@ with tempfile.TemporaryDirectory() as model:
 ids = np.zeros((SIDE, SIDE), np.uint16)
 ids[1:, 5] = K - 1
 label_map = data.png(ids)
-columns = stored_masks.of(config).write(ids.ravel(), SIDE, SIDE)
+columns = stored_masks.of(config).write([ids.ravel()], SIDE, SIDE)
 columns |= {"key": "k", "image/height": SIDE, "image/width": SIDE}
-record = tf_examples.serialize(columns)
+record = data.serialized(columns)
 
 check = skew.SkewCheck(transform, config, Constants())
 assert list(check.differences(label_map, None, record)) == []

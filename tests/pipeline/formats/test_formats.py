@@ -21,6 +21,7 @@ from maskbeam.pipeline.elements import DamagedError, Place
 from maskbeam.pipeline.formats import arrays, picture_header, tf_examples, tfrecords
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import png
+from maskbeam.transforms.stored_masks import Floats
 from tests import data_generation as data
 
 # ------------------------------------------------------------------------------- PNG
@@ -353,11 +354,13 @@ def test_serialized_rows_are_examples():
         "bytes": b"\0\xff",
         "number": -3,
         "list": np.array([5, -(2**40)]),
-        "floats": floats,
+        "floats": Floats(300, [floats[:100], floats[100:]]),
     }
-    record = tf_examples.serialize(columns)
-    assert record == tf_examples.serialize(dict(reversed(columns.items())))
-    found = tf.train.Example.FromString(record).features.feature
+    record = data.serialized(columns)
+    assert record == data.serialized(dict(reversed(columns.items())))
+    example = tf.train.Example.FromString(record)
+    assert record == example.SerializeToString(deterministic=True)
+    found = example.features.feature
     assert found["text"].bytes_list.value == ["ä".encode()]
     assert found["bytes"].bytes_list.value == [b"\0\xff"]
     assert found["number"].int64_list.value == [-3]

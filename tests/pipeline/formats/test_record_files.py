@@ -10,14 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from maskbeam.pipeline.elements import WHOLE, RawRow
-from maskbeam.pipeline.formats import record_files, tf_examples, tfrecords
+from maskbeam.pipeline.formats import record_files, tfrecords
 from maskbeam.pipeline.values import RecordKeys
+from tests import data_generation as data
 
 LABELS = [f"label map {number}".encode() * 20 for number in range(9)]
 
 
 def _tfrecord() -> bytes:
-    records = [tf_examples.serialize({"label": label}) for label in LABELS]
+    records = [data.serialized({"label": label}) for label in LABELS]
     return b"".join(map(tfrecords.frame, records))
 
 
