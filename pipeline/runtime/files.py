@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
+from maskbeam.pipeline.runtime import local_globs
 from maskbeam.pipeline.runtime.loading import loading
 
 _FLAT_LIST = re.compile(r"\[[^][{}\"]*\]")
@@ -76,15 +77,15 @@ def match(pattern: str) -> list[File]:
 def matches(pattern: str) -> Iterator[File]:
     """Finds the files that a glob matches, one by one in any order; maybe millions.
 
-    Python's own `glob` finds local files: Beam would leave out links that lead nowhere,
+    Local files are found without Beam, which would leave out links that lead nowhere,
     and what is behind linked directories, without saying so.
 
     Raises:
-        OSError: the filesystem cannot list the files.
+        OSError: the filesystem cannot list the files, or a directory of them.
         ValueError: Beam has no filesystem of that scheme.
     """
     if is_local(pattern):
-        found = (_local_file(path) for path in glob.iglob(pattern, recursive=True))
+        found = map(_local_file, local_globs.matches(pattern))
         yield from (file for file in found if file is not None)
         return
     for entry in _remote().matches(pattern):
