@@ -100,14 +100,6 @@ class StoredMask(abc.ABC):
             pixels: how many pixels it has.
         """
 
-    def least_bytes(self, pixels: int) -> int:
-        """Returns the bytes that any mask takes in its record; 0 if it is deflated.
-
-        Args:
-            pixels: how many pixels it has.
-        """
-        return 0
-
     @abc.abstractmethod
     def tfds_feature(self) -> tfds_json.Feature:
         """Describes the column, or the columns, for TFDS's `features.json`."""
@@ -393,12 +385,8 @@ class Float32(OneHot):
         return np.dtype(np.float32)
 
     def estimated_bytes(self, png_bytes: float, pixels: int) -> float:
-        """Returns the exact number."""
-        return self.least_bytes(pixels)
-
-    def least_bytes(self, pixels: int) -> int:
         """Returns the exact number: a list of floats is not deflated."""
-        return pixels * self.bytes_per_pixel
+        return float(pixels * self.bytes_per_pixel)
 
     def tfds_feature(self) -> tfds_json.Feature:
         """Describes a tensor; or two, for TFDS reads no plain one of unknown sides."""

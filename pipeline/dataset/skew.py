@@ -17,7 +17,7 @@ from maskbeam.transforms import (
 )
 
 _MASK_BYTES = 256_000_000  # larger masks are compared only as they are stored
-_ENCODED_PIXELS = 1 << 20  # encoded at once
+_ENCODED_BYTES = 16 << 20  # encoded at once
 
 
 class SkewCheck:
@@ -107,8 +107,9 @@ class SkewCheck:
         """Checks whether the record's mask is the encoded index."""
         stored, at = np.asarray(self._stored.pixels(columns)).ravel(), 0
         # In parts: packed words of many classes are far larger than their index.
-        for start in range(0, index.shape[0], _ENCODED_PIXELS):
-            part = self._stored.encode(index[start : start + _ENCODED_PIXELS])
+        pixels = max(1, _ENCODED_BYTES // self._stored.bytes_per_pixel)
+        for start in range(0, index.shape[0], pixels):
+            part = self._stored.encode(index[start : start + pixels])
             values = part.numpy().ravel()
             if not np.array_equal(stored[at : at + values.size], values):
                 return False

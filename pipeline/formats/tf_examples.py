@@ -188,7 +188,7 @@ def _feature(value: Value) -> Content:
     if isinstance(value, bytes):
         return field(1, field(1, of_bytes(value)))
     if isinstance(value, Floats):
-        parts = (part.data.cast("B") for part in value.parts)
+        parts = (part.ravel().data.cast("B").toreadonly() for part in value.parts)
         return field(2, field(1, Content(4 * value.size, parts)))
     numbers = [value] if isinstance(value, int) else value.tolist()
     return field(3, field(1, of_bytes(b"".join(map(varint, numbers)))))

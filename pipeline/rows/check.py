@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskbeam.pipeline.elements import Origins, RawRow, RejectedError, Rejection
-from maskbeam.pipeline.formats import picture_header
+from maskbeam.pipeline.formats import limits, picture_header
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import plan, sizes
@@ -145,13 +145,13 @@ class RowCheck:
             image = self._image(raw, None)
             assert image is not None
             height, width = image.levels.shape[:2]
-            self._check_record_size(height, width)
+            self._check_mask_size(height, width)
             runs = self._label_maps.all_ignored(height, width)
         else:
             header = self._header(raw.label_bytes, "label map")
             self._label_maps.check_kind(header)
             height, width = header.height, header.width
-            self._check_record_size(height, width)
+            self._check_mask_size(height, width)
             runs = self._label_maps.read(raw.label_bytes, header)
             image = self._image(raw, header)
         size = self._config.size
@@ -168,12 +168,12 @@ class RowCheck:
         fitted = None if image is None else image.fit(self._config)
         yield self._row(raw.key, size, runs_of(index), fitted)
 
-    def _check_record_size(self, height: int, width: int) -> None:
+    def _check_mask_size(self, height: int, width: int) -> None:
         height, width = self._config.size or (height, width)
-        size = self._stored.least_bytes(height * width)
-        if size > refusals.PROTOBUF_BYTES:
+        size = self._stored.bytes_per_pixel * height * width
+        if size > limits.RECORD_BYTES:
             shape = (height, width, *self._stored.depth)
-            reason = refusals.record_too_large(self._stored.encoding, shape, size)
+            reason = refusals.mask_too_large(self._stored.encoding, shape, size)
             raise RejectedError("size", reason)
 
     def _header(self, data: bytes, what: str) -> picture_header.Header:

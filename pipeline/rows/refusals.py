@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from maskbeam.pipeline.formats.limits import RECORD_BYTES
 from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.png_kinds import Encoding, Kind
 
-PROTOBUF_BYTES = 2**31 - 1  # the largest message, and so the largest record
 _SHOWN_VALUES = 4
 _USUAL_IGNORE_LABELS = (255, 65535)
 
@@ -37,17 +37,18 @@ def too_many_pixels(height: int, width: int, max_pixels: int) -> str:
     )
 
 
-def record_too_large(encoding: str, shape: tuple[int, ...], size: int) -> str:
-    """A mask, as its encoding stores it, is more than a record holds.
+def mask_too_large(encoding: str, shape: tuple[int, ...], size: int) -> str:
+    """A mask, as its encoding has it before it is deflated, is more than is made.
 
     Args:
         encoding: of the mask.
-        shape: of the stored mask.
-        size: of the record, in bytes, at least.
+        shape: of the encoded mask.
+        size: of the encoded mask, in bytes.
     """
     return (
-        f"the {encoding} mask [{' '.join(map(str, shape))}] takes {size} bytes, and a "
-        f"record holds {PROTOBUF_BYTES}: use another --mask_encoding, or --size"
+        f"the {encoding} mask [{' '.join(map(str, shape))}] takes {size} bytes before "
+        f"it is deflated, and at most {RECORD_BYTES} are encoded: use another "
+        "--mask_encoding, --tile or --size"
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import apache_beam as beam
 
+_MOST = 2**31 - 1
+
 
 class SizedCoder(beam.coders.Coder):
     """Pickles elements, and takes their size from their `nbytes`."""
@@ -23,8 +25,8 @@ class SizedCoder(beam.coders.Coder):
         return pickle.loads(encoded)
 
     def estimate_size(self, value: Any) -> int:
-        """Returns the size in bytes, without pickling."""
-        return value.nbytes
+        """Returns the size in bytes, without pickling; Beam counts in 32 bits."""
+        return min(value.nbytes, _MOST)
 
     def is_deterministic(self) -> bool:
         """Returns False: pickles of equal values may differ."""

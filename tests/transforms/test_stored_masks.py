@@ -176,9 +176,8 @@ def test_estimates_are_near_the_truth(encoding, num_classes):
     written = 4 * column.size if encoding == "float32" else len(column)
     estimate = stored.estimated_bytes(len(data.png(ids)), ids.size)
     assert written / 2 < estimate < written * 2
-    assert stored.least_bytes(ids.size) <= written
     if encoding == "float32":
-        assert stored.least_bytes(ids.size) == estimate == written
+        assert estimate == written
 
 
 @pytest.mark.parametrize(
@@ -206,7 +205,7 @@ def test_sizes_are_known_before_tensorflow_is_loaded(run_python):
         "    config = features.Config(300, encoding, (4, 6))\n"
         "    stored = stored_masks.of(config)\n"
         "    stored.bytes_per_pixel, stored.tfds_feature(), stored.column\n"
-        "    stored.estimated_bytes(100.0, 24), stored.least_bytes(24)\n"
+        "    stored.estimated_bytes(100.0, 24)\n"
         "bad = {'tensorflow', 'isal'} & set(sys.modules)\n"
         "assert not bad, bad\n"
     )
@@ -237,9 +236,6 @@ class Raw(stored_masks.StoredTensor):
         return np.dtype(np.uint8 if self.num_classes <= 255 else np.uint16)
 
     def estimated_bytes(self, png_bytes, pixels):
-        return self.least_bytes(pixels)
-
-    def least_bytes(self, pixels):
         return pixels * self.bytes_per_pixel
 
     def tfds_feature(self):

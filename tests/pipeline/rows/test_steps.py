@@ -3,6 +3,7 @@
 import io
 import json
 import pickle
+import struct
 import threading
 
 import apache_beam as beam
@@ -18,8 +19,10 @@ from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.rows import check, encode
 from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.runtime import progress
+from maskbeam.pipeline.runtime.coders import SizedCoder
 from maskbeam.pipeline.values import Source
 from maskbeam.transforms import class_files, classes, features, summaries
+from maskbeam.transforms.png_kinds import SIGNATURE
 from tests import data_generation as data
 
 CONFIG = features.Config(3, "bits")
@@ -84,6 +87,39 @@ def test_counts_and_indices_are_numpys(depth, num_classes):
     summaries.add_row(total, row.summary)
     np.testing.assert_array_equal(total[features.CLASS_PIXELS], counts)
     assert total[features.IGNORED_PIXELS] == (expected < 0).sum()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "num_classes", "side", "shape", "size"),
+    [
+        ("bits", 150, 9500, "[9500 9500 3]", 9500 * 9500 * 3 * 8),
+        ("uint8", 150, 4000, "[4000 4000 150]", 4000 * 4000 * 150),
+        ("float32", 150, 2000, "[2000 2000 150]", 2000 * 2000 * 150 * 4),
+    ],
+)
+def test_a_mask_beyond_2_gib_is_rejected_before_it_is_made(
+    encoding, num_classes, side, shape, size
+):
+    config = features.Config(num_classes, encoding)
+    step = check.RowCheck(classes.numbered(num_classes), config, 10**8)
+    header = struct.pack(">II", side, side) + b"\x08\0\0\0\0"
+    raw = RawRow("a", "a.png", "", SIGNATURE + b"\0\0\0\rIHDR" + header + b"1234", None)
+    with pytest.raises(RejectedError) as caught:
+        list(step(raw))
+    assert caught.value.stage == "size"
+    assert f"{shape} takes {size} bytes before it is deflated" in caught.value.reason
+    # With fewer pixels it is the missing rest of the file that is refused.
+    small = struct.pack(">II", 10, 10) + b"\x08\0\0\0\0"
+    data_of_small = SIGNATURE + b"\0\0\0\rIHDR" + small + b"1234"
+    with pytest.raises(RejectedError, match="damaged"):
+        list(step(raw._replace(label_bytes=data_of_small)))
+
+
+def test_beam_is_told_no_size_that_it_cannot_count():
+    class Huge:
+        nbytes = 2**40
+
+    assert SizedCoder().estimate_size(Huge()) == 2**31 - 1
 
 
 def test_beam_does_not_pickle_batches_to_see_their_size(monkeypatch):
