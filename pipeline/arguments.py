@@ -273,10 +273,6 @@ def _class_map(inputs: Mapping[str, Any], of_dataset: ClassMap | None) -> ClassM
 
 def _remote_class_map(path: str) -> ClassMap:
     """Reads a class map from a file on any of Beam's filesystems."""
-    from maskbeam.pipeline.runtime import files
+    from maskbeam.pipeline.formats import texts
 
-    try:
-        text = files.read(path).decode()
-    except OSError as error:
-        raise UsageError(f"--classes {path} cannot be read: {error}") from error
-    return class_files.parse_class_map(text, path)
+    return class_files.parse_class_map(texts.read(path, class_files.MAX_BYTES), path)

@@ -345,7 +345,7 @@ def test_no_first_map_is_made_of(contents, code, words, tmp_path, capsys):
         (
             "{name: m, encoding: color, classes: [{name: road, color: [1, 2, 3]}, "
             "{name: path, color: [1, 2, 3]}]}",
-            "colour (1, 2, 3) is in class 'road' and in class 'path'",
+            "colour [1, 2, 3] is in class 'road' and in class 'path'",
         ),
         (
             "{name: m, classes: [{name: a, ids: [1]}, {name: b, ids: [1]}]}",

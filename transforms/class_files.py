@@ -11,21 +11,25 @@ A file has the fields of `classes.ClassMap`, or names another map and what to ch
 """
 
 import dataclasses
+import os
 import pathlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, cast
 
 import yaml
 
+from maskbeam.transforms import class_fields, texts, yaml_trees
 from maskbeam.transforms.classes import (
     ClassMap,
-    Color,
     LabelClass,
     Others,
-    color_code,
+    check_count,
     color_levels,
 )
-from maskbeam.transforms.png_kinds import KINDS
+from maskbeam.transforms.png_kinds import KINDS, Encoding
+from maskbeam.transforms.texts import quoted
+
+MAX_BYTES = yaml_trees.MAX_BYTES
 
 _PRESETS = pathlib.Path(__file__).parent / "presets"
 _MAP_FIELDS = {
@@ -39,6 +43,12 @@ _MAP_FIELDS = {
 }
 _DERIVED_FIELDS = {"name", "base", "merge", "drop", "order", "ignore", "others"}
 _CLASS_FIELDS = {"name", "ids", "color"}
+_OTHERS = ("error", "ignore")
+_MAX_BASES = 16
+_IS_NONE = (
+    "it is no class map, which is YAML with a `name` and `classes: [{name: road, ids: "
+    "[7, 8]}, ...]` in order of their index; `maskbeam presets NAME` prints one"
+)
 
 
 def parse_class_map(
@@ -57,130 +67,108 @@ def parse_class_map(
             `source` and the field.
     """
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise ValueError(f"{source} is not YAML: {where}") from error
-    try:
-        if isinstance(tree, dict) and "base" in tree:
-            return _derive(_mapping(tree, "the file", _DERIVED_FIELDS), files)
-        return _build(_mapping(tree, "the file", _MAP_FIELDS))
+        tree = yaml_trees.load(text)
+        if not isinstance(tree, dict) or not tree.keys() & {"base", "classes"}:
+            raise ValueError(_IS_NONE)
+        if "base" in tree:
+            return _derive(tree, files)
+        return _build(tree)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
 
 
-def _build(tree: Mapping[str, Any]) -> ClassMap:
-    encoding = tree.get("encoding", "index")
-    if encoding not in KINDS:
-        raise ValueError(f"encoding {encoding!r} is not known; {', '.join(KINDS)} are")
-    rows = tree.get("classes")
+def dataset_section(text: str) -> Any:
+    """Returns the `dataset` section of a class map's YAML; None if it has none."""
+    return yaml_trees.load(text).get("dataset")
+
+
+def _build(tree: Any) -> ClassMap:
+    class_fields.mapping(tree, "the file", _MAP_FIELDS)
+    encoding = class_fields.one_of(tree.get("encoding", "index"), "`encoding`", KINDS)
+    rows = tree["classes"]
     if not isinstance(rows, list):
-        raise ValueError("`classes` must be a list of classes, in order of their index")
+        raise ValueError(
+            "`classes` must be a list, in order of index, as "
+            f"[{{name: road, ids: [7, 8]}}, ...], not {quoted(rows)}"
+        )
+    name = class_fields.text(tree.get("name"), "`name` of the map")
+    check_count(name, len(rows))
     is_color = encoding == "color"
-    divisor = tree.get("divisor", 0)
     return ClassMap(
-        name=_text(tree.get("name"), "`name`"),
+        name=name,
         classes=tuple(_label_class(row, i, is_color) for i, row in enumerate(rows)),
         ignore=_ignore(tree, is_color),
         others=_others(tree, "error"),
-        encoding=encoding,
-        divisor=divisor if type(divisor) is int else 0,
+        encoding=cast(Encoding, encoding),
+        divisor=class_fields.integer(tree.get("divisor", 0), "`divisor`"),
     )
 
 
 def _others(tree: Mapping[str, Any], default: Others) -> Others:
-    others = tree.get("others", default)
-    if others == "error" or others == "ignore":
-        chosen: Others = others
-        return chosen
-    raise ValueError(f"others is {others!r}; it can be `error` or `ignore`")
+    chosen = class_fields.one_of(tree.get("others", default), "`others`", _OTHERS)
+    return cast(Others, chosen)
 
 
 def _ignore(tree: Mapping[str, Any], is_color: bool) -> tuple[int, ...]:
-    ignore = tree.get("ignore", [])
-    return (
-        _color_codes(ignore, "`ignore`") if is_color else _integers(ignore, "`ignore`")
-    )
+    read = class_fields.color_codes if is_color else class_fields.integers
+    return read(tree.get("ignore", []), "`ignore`")
 
 
 def _label_class(row: Any, index: int, is_color: bool) -> LabelClass:
-    row = _mapping(row, f"class {index}", _CLASS_FIELDS)
-    name = _text(row.get("name"), f"`name` of class {index}")
-    color = row.get("color")
+    if isinstance(row, str):
+        raise ValueError(
+            f"class {index} is {quoted(row)} alone; say which label values mean it, as "
+            f"{{name: {quoted(row)}, ids: [{index}]}}"
+        )
+    row = class_fields.mapping(row, f"class {index}", _CLASS_FIELDS)
+    name = class_fields.text(row.get("name"), f"`name` of class {index}")
+    what = quoted(name)
     if is_color:
         if "ids" in row:
             raise ValueError(
-                f"class {name!r} has `ids`, but the encoding is color: its values are "
+                f"class {what} has `ids`, but the encoding is color: its values are "
                 "its `color`, one or several"
             )
-        codes = _color_codes(color, f"`color` of {name!r}")
+        if "color" not in row:
+            raise ValueError(
+                f"class {what} has no `color`, which tells it apart under `encoding: "
+                "color`: add it, as color: [60, 16, 152]"
+            )
+        codes = class_fields.color_codes(row["color"], f"`color` of {what}")
         return LabelClass(name, codes, color_levels(codes[0]) if codes else None)
+    color = (
+        class_fields.color(row["color"], f"`color` of {what}")
+        if "color" in row
+        else None
+    )
+    if "ids" not in row:
+        raise ValueError(
+            f"class {what} has a `color` and no `ids`: if label maps hold the colours, "
+            "add `encoding: color` beside `classes`; if not, add the class's ids, as "
+            f"ids: [{index}]"
+            if "color" in row
+            else f"class {what} has no `ids`: list the label values that mean it, as "
+            f"ids: [{index}]"
+        )
     return LabelClass(
-        name,
-        _integers(row.get("ids"), f"`ids` of {name!r}"),
-        None if color is None else _color(color, f"`color` of {name!r}"),
+        name, class_fields.integers(row["ids"], f"`ids` of {what}"), color
     )
 
 
-def _color(value: Any, what: str) -> Color:
-    levels = _integers(value, what)
-    if len(levels) != 3 or not all(0 <= level <= 255 for level in levels):
-        raise ValueError(f"{what} must be three numbers, 0..255, not {value!r}")
-    return levels[0], levels[1], levels[2]
-
-
-def _color_codes(value: Any, what: str) -> tuple[int, ...]:
-    """Reads one colour, or a list of colours, as codes."""
-    if isinstance(value, list) and not any(isinstance(v, list) for v in value):
-        value = [value] if value else []
-    if not isinstance(value, list):
-        raise ValueError(f"{what} must be a colour, or a list of colours")
-    return tuple(color_code(_color(levels, what)) for levels in value)
-
-
-def _derive(tree: Mapping[str, Any], files: tuple[pathlib.Path, ...]) -> ClassMap:
+def _derive(tree: Any, files: tuple[pathlib.Path, ...]) -> ClassMap:
     """Makes a map from another: merges, drops and reorders its classes."""
-    base_name = _text(tree.get("base"), "`base`")
-    local = (files[-1].parent if files else pathlib.Path()) / base_name
-    if local in files:
-        raise ValueError(f"`base` {base_name!r} leads back to itself")
-    is_file = local.is_file()
-    base = _load_file((*files, local)) if is_file else load_class_map(base_name)
-    classes = {c.name: c for c in base.classes}
-
-    def take(names: Any, field: str) -> list[LabelClass]:
-        if not isinstance(names, list):
-            raise ValueError(f"`{field}` must list class names of {base.name}")
-        missing = [name for name in names if name not in classes]
-        if missing:
-            raise ValueError(
-                f"`{field}` names {missing[0]!r}; there are {', '.join(classes)}"
-            )
-        return [classes[name] for name in names]
-
-    merge = tree.get("merge", {})
-    if not isinstance(merge, dict):
-        raise ValueError("`merge` must map a new class name to the names it takes in")
-    for name, members in merge.items():
-        merged = take(members, "merge")
-        ids = tuple(value for c in merged for value in c.ids)
-        if not merged or (name in classes and classes[name] not in merged):
-            raise ValueError(f"`merge`: {name!r} takes in no class, or is one already")
-        whole = LabelClass(_text(name, "`merge`"), ids, merged[0].color)
-        # It stands where the first of its members stood.
-        classes = {
-            (name if c is merged[0] else old): (whole if c is merged[0] else c)
-            for old, c in classes.items()
-            if c is merged[0] or c not in merged
-        }
-    dropped = take(tree.get("drop", []), "drop")
-    classes = {name: c for name, c in classes.items() if c not in dropped}
-    first = take(tree.get("order", []), "order")
-    rest = [c for c in classes.values() if c not in first]
+    class_fields.mapping(tree, "a file with a `base`", _DERIVED_FIELDS)
+    base = _base(class_fields.text(tree["base"], "`base`"), files)
+    classes = _merged(base, tree.get("merge", {}))
+    dropped = [
+        classes.pop(name) for name in _names_of(classes, tree.get("drop", []), "drop")
+    ]
+    first = _names_of(classes, tree.get("order", []), "order")
+    rest = [name for name in classes if name not in set(first)]
     return dataclasses.replace(
         base,
-        name=_text(tree.get("name"), "`name`"),
-        classes=(*first, *rest),
+        name=class_fields.text(tree.get("name"), "`name` of the map"),
+        classes=tuple(classes[name] for name in (*first, *rest)),
         ignore=(
             *base.ignore,
             *_ignore(tree, base.encoding == "color"),
@@ -190,29 +178,53 @@ def _derive(tree: Mapping[str, Any], files: tuple[pathlib.Path, ...]) -> ClassMa
     )
 
 
-def _mapping(tree: Any, what: str, fields: set[str]) -> Mapping[str, Any]:
-    if not isinstance(tree, dict):
-        raise ValueError(f"{what} must be a mapping with {', '.join(sorted(fields))}")
-    unknown = sorted(str(key) for key in tree if key not in fields)
-    if unknown:
+def _base(name: str, files: tuple[pathlib.Path, ...]) -> ClassMap:
+    """Reads the map that another one is made from."""
+    local = (files[-1].parent if files else pathlib.Path()) / name
+    if local in files:
+        raise ValueError(f"`base` {quoted(name)} leads back to itself")
+    if len(files) > _MAX_BASES:
+        raise ValueError(f"`base` leads through more than {_MAX_BASES} files")
+    return (
+        _load_file((*files, local)) if os.path.isfile(local) else load_class_map(name)
+    )
+
+
+def _merged(base: ClassMap, merge: Any) -> dict[str, LabelClass]:
+    """Makes one class of several, standing where the first that is named stood."""
+    if not isinstance(merge, dict):
         raise ValueError(
-            f"{what} has the unknown field {unknown[0]!r}; "
-            f"known are {', '.join(sorted(fields))}"
+            "`merge` must map a new class name to the names it takes in, not "
+            f"{quoted(merge)}"
         )
-    return tree
+    slots: list[LabelClass | None] = list(base.classes)
+    places = {c.name: i for i, c in enumerate(base.classes)}
+    for key, listed in merge.items():
+        name = class_fields.text(key, "a new name in `merge`")
+        members = _names_of(places, listed, "merge")
+        if not members or (name in places and name not in members):
+            raise ValueError(
+                f"`merge`: {quoted(name)} takes in no class, or is one already"
+            )
+        taken = [places.pop(member) for member in members]
+        merged = [c for c in map(slots.__getitem__, taken) if c is not None]
+        for place in taken:
+            slots[place] = None
+        ids = tuple(value for c in merged for value in c.ids)
+        slots[taken[0]] = LabelClass(name, ids, merged[0].color)
+        places[name] = taken[0]
+    return {c.name: c for c in slots if c is not None}
 
 
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{what} must be text, not {value!r}")
-    return value
-
-
-def _integers(value: Any, what: str) -> tuple[int, ...]:
-    values = value if isinstance(value, list) else [value]
-    if not all(type(v) is int for v in values):
-        raise ValueError(f"{what} must be a list of whole numbers, not {value!r}")
-    return tuple(values)
+def _names_of(classes: Collection[str], listed: Any, field: str) -> list[str]:
+    """Reads names that are all among some classes'."""
+    names = class_fields.names(listed, f"`{field}`")
+    for name in names:
+        if name not in classes:
+            raise ValueError(
+                f"`{field}` names {quoted(name)}; there are {texts.listed(classes)}"
+            )
+    return names
 
 
 def load_class_map(name_or_path: str) -> ClassMap:
@@ -223,23 +235,31 @@ def load_class_map(name_or_path: str) -> ClassMap:
     """
     if name_or_path in preset_names():
         return preset(name_or_path)
-    path = pathlib.Path(name_or_path)
-    if not path.is_file():
+    if not os.path.exists(name_or_path):
         raise ValueError(
-            f"{name_or_path!r} is neither a preset nor a file; presets: "
+            f"{quoted(name_or_path)} is neither a preset nor a file; presets: "
             f"{', '.join(preset_names())}"
         )
-    return _load_file((path,))
+    return _load_file((pathlib.Path(name_or_path),))
 
 
 def _load_file(files: tuple[pathlib.Path, ...]) -> ClassMap:
     """Reads the last of some files, each of which is the base of the one before."""
-    path = files[-1]
+    return parse_class_map(read_text(files[-1]), str(files[-1]), files)
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Reads the text of a class map's file.
+
+    Raises:
+        ValueError: it cannot be read, or is no text.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a class map: {error}") from error
-    return parse_class_map(text, str(path), files)
+        return texts.decode(texts.read_file(path, MAX_BYTES))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from error
 
 
 def preset_names() -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskbeam.transforms.png_kinds import Encoding
+from maskbeam.transforms.texts import quoted
 
 MAX_ID = 65535  # the largest id that is looked up, and the largest sample of a PNG
 MAX_CLASSES = 65535  # an index has 16 bits, and 65535 means ignored
@@ -80,51 +81,57 @@ class ClassMap:
 
     def __post_init__(self) -> None:
         """Refuses a map that contradicts itself."""
-        if not 1 <= len(self.classes) <= MAX_CLASSES:
+        check_count(self.name, len(self.classes))
+        name = quoted(self.name)
+        if not 0 <= self.divisor <= _MAX_COLOR:
             raise ValueError(
-                f"class map {self.name!r} has {len(self.classes)} classes; "
-                f"1 to {MAX_CLASSES} are possible"
+                f"class map {name}: `divisor` is {quoted(self.divisor)}; "
+                f"1..{_MAX_COLOR} is possible, and 1000 is usual"
             )
         if (self.divisor > 0) != (self.encoding in ("panoptic", "instance")):
             raise ValueError(
-                f"class map {self.name!r}: the encodings panoptic and instance need a "
+                f"class map {name}: the encodings panoptic and instance need a "
                 f"`divisor` above 0, such as 1000; {self.encoding} takes none"
             )
         owners: dict[int, str] = {}
         for label_class in self.classes:
             if not label_class.ids:
                 raise ValueError(
-                    f"class {label_class.name!r} of class map {self.name!r} has no "
+                    f"class {quoted(label_class.name)} of class map {name} has no "
                     "ids: list the label values that mean it"
                 )
+            owner = f"class {quoted(label_class.name)}"
             for value in label_class.ids:
-                self._claim(owners, value, f"class {label_class.name!r}")
+                self._claim(owners, value, owner)
         for value in self.ignore:
             self._claim(owners, value, "the ignore list")
         if self.encoding == "color" and len(owners) > MAX_ID:
             raise ValueError(
-                f"class map {self.name!r} has {len(owners)} colours; {MAX_ID} is the "
-                "most"
+                f"class map {name} has {len(owners)} colours; {MAX_ID} is the most"
             )
-        (name, count), *_ = collections.Counter(self.names).most_common(1)
+        (most_common, count), *_ = collections.Counter(self.names).most_common(1)
         if count > 1:
             raise ValueError(
-                f"class map {self.name!r} has the class name {name!r} twice: "
+                f"class map {name} has the class name {quoted(most_common)} twice: "
                 "to merge ids into one class, list them all in its `ids`"
             )
 
     def _claim(self, owners: dict[int, str], value: int, owner: str) -> None:
-        if not 0 <= value <= self._max_value:
+        if 0 <= value <= self._max_value and value not in owners:
+            owners[value] = owner
+            return
+        name = quoted(self.name)
+        if value not in owners:
             raise ValueError(
-                f"class map {self.name!r}: id {value} of {owner} is outside "
+                f"class map {name}: id {quoted(value)} of {owner} is outside "
                 f"0..{self._max_value}, the values that a PNG label map can hold"
             )
-        if value in owners:
-            raise ValueError(
-                f"class map {self.name!r}: {self._what} {self.describe(value)} is in "
-                f"{owners[value]} and in {owner}: it can mean one thing only"
-            )
-        owners[value] = owner
+        where = f"in {owners[value]} and in {owner}: it can mean one thing only"
+        if owners[value] == owner:
+            where = f"in {owner} twice: once is enough"
+        raise ValueError(
+            f"class map {name}: {self._what} {self.describe(value)} is {where}"
+        )
 
     @property
     def _what(self) -> str:
@@ -142,8 +149,8 @@ class ClassMap:
         return MAX_ID
 
     def describe(self, value: int) -> str:
-        """Returns a label value in words: `7`, or `(128, 64, 128)`."""
-        return str(color_levels(value) if self.encoding == "color" else value)
+        """Returns a label value as YAML has it: `7`, or `[128, 64, 128]`."""
+        return str(list(color_levels(value)) if self.encoding == "color" else value)
 
     @property
     def num_classes(self) -> int:
@@ -256,12 +263,26 @@ def _voc_color(number: int) -> Color:
     return levels[0], levels[1], levels[2]
 
 
+def check_count(name: str, count: int) -> None:
+    """Refuses a number of classes that no map can have, before they are made.
+
+    Raises:
+        ValueError: there is no class, or more than `MAX_CLASSES`.
+    """
+    if not 1 <= count <= MAX_CLASSES:
+        raise ValueError(
+            f"class map {quoted(name)} has {quoted(count)} classes; 1 to {MAX_CLASSES} "
+            "are possible"
+        )
+
+
 def numbered(num_classes: int, ignore: Sequence[int] = ()) -> ClassMap:
     """Makes the class map of `--num_classes`: class i is id i, named `class_i`.
 
     Raises:
         ValueError: an ignored id is a class's, or `ClassMap` refuses the map.
     """
+    check_count("of --num_classes", num_classes)
     classes = tuple(LabelClass(f"class_{i}", (i,)) for i in range(num_classes))
     return ClassMap(f"classes{num_classes}", classes, tuple(ignore))
 

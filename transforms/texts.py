@@ -1,12 +1,15 @@
 """Text that people write: bounded, decoded by one rule, and quoted shortly."""
 
+import itertools
 import os
 import pathlib
 import reprlib
 import stat
+from collections.abc import Collection
 from typing import IO, Any
 
 MAX_QUOTED = 60  # characters of a value in a message
+MAX_LISTED = 12  # names in a message
 
 _SAVE = "if it is text, open it in an editor and save it as UTF-8"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -70,8 +73,18 @@ def _line(before: str) -> int:
 
 
 def quoted(value: Any) -> str:
-    """Returns a value as a message shows it: as Python writes it, on one line, short."""
+    """Returns a value as messages show it: short, on one line, as Python writes it."""
     return _SHORT.repr(value)
+
+
+def listed(names: Collection[str], longest: int = MAX_QUOTED) -> str:
+    """Returns some names as messages list them: the first of them, if they are many."""
+    shown = [
+        name if len(name) <= longest and name.isprintable() else quoted(name)
+        for name in itertools.islice(names, MAX_LISTED)
+    ]
+    more = f", ... ({len(names):,} in all)" if len(names) > MAX_LISTED else ""
+    return ", ".join(shown) + more
 
 
 class _Short(reprlib.Repr):

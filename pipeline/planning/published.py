@@ -18,17 +18,17 @@ A layout is the `dataset` section of a preset, or of a YAML file of the user's:
 """
 
 import dataclasses
-import pathlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.formats import texts
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import class_files
-from maskbeam.transforms.classes import ClassMap, LabelClass
+from maskbeam.transforms.classes import ClassMap, LabelClass, check_count
+from maskbeam.transforms.texts import listed, quoted
 
 LABELME = "labelme"  # its classes are in a file of its own
 
@@ -54,6 +54,7 @@ _WORDS = {
     int: "a whole number",
     bool: "true or false",
 }
+_MAX_PATH = 400  # characters of a path in a message that lists some
 _SPLIT = re.compile(r"[A-Za-z0-9_]+")
 _LABELME_NAMES = "class_names.txt"
 _LABELME_IGNORE = "__ignore__"
@@ -149,7 +150,7 @@ def _find(name_or_path: str, data_dir: str) -> FoundDataset:
             )
     raise UsageError(
         f"--dataset {name_or_path}: nothing of it is in {data_dir}; looked for "
-        f"{', '.join(dict.fromkeys(tried))}"
+        f"{listed(dict.fromkeys(tried), _MAX_PATH)}"
     )
 
 
@@ -160,7 +161,9 @@ def _check_images(
     without = [found.split for found in there if not found.images]
     if 0 < len(without) < len(there):
         globs = _several(layout["splits"][without[0]].get("images", []))
-        looked = f"; looked for {', '.join(_patterns(globs, base))}" if globs else ""
+        looked = (
+            f"; looked for {listed(_patterns(globs, base), _MAX_PATH)}" if globs else ""
+        )
         raise UsageError(
             f"--dataset: the images of split {without[0]!r} are not there, and others "
             f"are{looked}; put them there, or name the files by --label_maps and "
@@ -178,7 +181,7 @@ def _notes(
         elif where is not None and fields.get("images") and not where.images:
             yield f"the images of split {split} are not there"
     if known_bad := layout.get("known_bad"):
-        yield f"known to be faulty: {', '.join(_several(known_bad))}"
+        yield f"known to be faulty: {listed(_several(known_bad))}"
 
 
 def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
@@ -186,12 +189,13 @@ def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
     try:
         class_map = class_files.load_class_map(name_or_path)
     except ValueError as error:
-        raise UsageError(f"--dataset: {error}, and it is not {LABELME}") from error
+        more = "" if os.path.exists(name_or_path) else f", and it is not {LABELME}"
+        raise UsageError(f"--dataset: {error}{more}") from error
     if name_or_path in class_files.preset_names():
         text = class_files.preset_yaml(name_or_path)
     else:
-        text = pathlib.Path(name_or_path).read_text(encoding="utf-8")
-    layout = yaml.safe_load(text).get("dataset")
+        text = class_files.read_text(name_or_path)
+    layout = class_files.dataset_section(text)
     if layout is None:
         raise UsageError(
             f"--dataset {name_or_path} has a class map and no layout, for there is "
@@ -200,7 +204,7 @@ def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
         )
     _check(layout, _FIELDS, f"{name_or_path}: `dataset`", needs="splits")
     for split, fields in layout["splits"].items():
-        what = f"{name_or_path}: split {split!r} of `dataset`"
+        what = f"{name_or_path}: split {quoted(split)} of `dataset`"
         if not isinstance(split, str) or not _SPLIT.fullmatch(split):
             raise UsageError(f"{what} must be named by letters, digits, underscores")
         _check(fields, _SPLIT_FIELDS, what, needs="label_maps")
@@ -210,20 +214,21 @@ def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
 def _check(tree: Any, fields: Mapping[str, type], what: str, *, needs: str) -> None:
     if not isinstance(tree, dict) or needs not in tree:
         raise UsageError(f"{what} must be a mapping with {needs!r}")
-    unknown = sorted(str(field) for field in tree if field not in fields)
-    if unknown:
-        raise UsageError(
-            f"{what} has the unknown field {unknown[0]!r}; known are "
-            f"{', '.join(sorted(fields))}"
-        )
     for field, value in tree.items():
+        if field not in fields:
+            raise UsageError(
+                f"{what} has the unknown field {quoted(field)}; known are "
+                f"{', '.join(sorted(fields))}"
+            )
         kind = fields[field]
         if kind is list:
             fits = bool(value) and all(type(v) is str for v in _several(value))
         else:
             fits = type(value) is kind and value != {}
         if not fits:
-            raise UsageError(f"{what}: {field!r} must be {_WORDS[kind]}, not {value!r}")
+            raise UsageError(
+                f"{what}: {field!r} must be {_WORDS[kind]}, not {quoted(value)}"
+            )
 
 
 def _several(value: Any) -> list[Any]:
@@ -270,17 +275,15 @@ def _labelme_classes(data_dir: str) -> ClassMap:
             f"--dataset {LABELME}: {path} is not there; labelme2voc.py writes it "
             "beside the label maps"
         )
+    lines = texts.read(path, class_files.MAX_BYTES).split("\n")
+    names = [line.strip() for line in lines]
+    if names[0] == _LABELME_IGNORE:
+        del names[0]
     try:
-        names = files.read(path).decode("utf-8-sig").split("\n")
-        if names[0].strip() == _LABELME_IGNORE:
-            del names[0]
+        check_count(LABELME, sum(map(bool, names)))
         return ClassMap(
             LABELME,
-            tuple(
-                LabelClass(name.strip(), (number,))
-                for number, name in enumerate(names)
-                if name.strip()
-            ),
+            tuple(LabelClass(name, (i,)) for i, name in enumerate(names) if name),
             ignore=(255,),
         )
     except ValueError as error:

@@ -1,5 +1,7 @@
 """Every preset's layout, over tiny trees that lie as the downloads do."""
 
+import codecs
+
 import pytest
 import yaml
 
@@ -248,9 +250,31 @@ def test_labelmes_ids_begin_with_the_background(names, tmp_path):
     assert class_map.ignore == (255,)
 
 
-def test_labelmes_names_in_another_encoding_are_told(tmp_path):
-    data.write_tree(tmp_path, {"class_names.txt": "_background_\n汽车".encode("gbk")})
-    with pytest.raises(UsageError, match="class_names.txt: 'utf-8' codec"):
+def test_labelmes_names_may_be_utf_16_by_their_mark(tmp_path):
+    names = "__ignore__\r\n_background_\r\nTür\r\n汽车\r\n"
+    label = data.png(data.filled((4, 5), 1))
+    data.write_tree(
+        tmp_path,
+        {
+            "class_names.txt": codecs.BOM_UTF16_LE + names.encode("utf-16-le"),
+            "SegmentationClass/a.png": label,
+        },
+    )
+    class_map = published.find("labelme", str(tmp_path)).class_map
+    assert class_map.names == ["_background_", "Tür", "汽车"]
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "gb18030"])
+def test_labelmes_names_in_another_encoding_are_told(encoding, tmp_path):
+    names = "_background_\nhose\n汽车".encode(encoding)
+    data.write_tree(tmp_path, {"class_names.txt": names})
+    with pytest.raises(UsageError, match="not UTF-8 in line 3: .*save it as UTF-8"):
+        published.find("labelme", str(tmp_path))
+
+
+def test_more_names_than_classes_are_told_before_they_are_made(tmp_path):
+    data.write_tree(tmp_path, {"class_names.txt": b"a\n" * 1_000_000})
+    with pytest.raises(UsageError, match="has 1000000 classes; 1 to 65535"):
         published.find("labelme", str(tmp_path))
 
 
@@ -293,6 +317,14 @@ def test_a_filesystem_that_beam_lacks_is_told():
         ("{splits: {a: {label_maps: x, rows: many}}}", "'rows' must be a whole number"),
         ("{splits: {a: {label_maps: x}}, known_bad: [17]}", "'known_bad' must be"),
         ("{splits: {a: {label_maps: x}}, strip_label_suffix: 5}", "must be text, not"),
+        ("{splits: {a: {label_maps: x, rows: 1_0}}}", "is no plain number"),
+        ("{splits: {a: {label_maps: x}, a: {label_maps: y}}}", "'a' for the second"),
+        (f"{{splits: {{a: {{{'x' * 1000}: y, label_maps: x}}}}}}", "unknown field 'xx"),
+        (f"{{splits: {{a: {{label_maps: {[5] * 10**5}}}}}}}", "not [5, 5,"),
+        (
+            f"{{splits: {{{'x-' * 500}: {{label_maps: x}}}}}}",
+            "must be named by letters",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_layout_is_told(layout, words, tmp_path):
@@ -302,6 +334,7 @@ def test_what_is_wrong_with_a_layout_is_told(layout, words, tmp_path):
         published.find(str(path), str(tmp_path))
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 500
 
 
 def test_a_layout_may_be_the_users_own(tmp_path):
