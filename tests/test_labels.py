@@ -132,7 +132,7 @@ def test_colors_become_classes_whatever_the_file(colored, convert, tmp_path):
     )
     (lost,) = reading.rejections(out)
     assert lost["stage"] == "classes"
-    assert "(1, 2, 3) at 3 pixels, (255, 255, 255) at 2 pixels" in lost["reason"]
+    assert "[1, 2, 3] at 3 pixels, [255, 255, 255] at 2 pixels" in lost["reason"]
     assert "`others: ignore`" in lost["reason"]
     assert class_files.load_class_map(str(out / "classes.yaml")).encoding == "color"
 
@@ -351,7 +351,7 @@ def test_no_first_map_is_made_of(contents, code, words, tmp_path, capsys):
             "{name: m, classes: [{name: a, ids: [1]}, {name: b, ids: [1]}]}",
             "id 1 is in class 'a' and in class 'b'",
         ),
-        ("{name: m, encoding: rle, classes: []}", "encoding 'rle' is not known"),
+        ("{name: m, encoding: rle, classes: []}", "`encoding` is 'rle'"),
     ],
 )
 def test_a_map_that_contradicts_itself_is_a_wrong_command(

@@ -11,7 +11,7 @@ from maskbeam.transforms.texts import quoted
 _SEVERAL = re.compile(r"\d{1,5}(?:[\s,]+\d{1,5})*")
 _RANGE = re.compile(r"(\d{1,5})\s*(?:-|\.\.|:)\s*(\d{1,5})")
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
-_COLOR = "red, green and blue, 0..255, as [60, 16, 152]"
+_COLOR = "[r, g, b], each 0..255, as [60, 16, 152]"
 _MOST_SHOWN = 8
 
 
@@ -124,7 +124,8 @@ def color(value: Any, what: str) -> Color:
         return levels[0], levels[1], levels[2]
     hint = next(filter(None, map(_as_levels, levels or [value])), "")
     raise ValueError(
-        f"{what} must be three numbers, not {quoted(value)}; write {hint or _COLOR}"
+        f"{what} must be three numbers, {_COLOR}, not {quoted(value)}"
+        f"{hint and f'; write {hint}'}"
     )
 
 

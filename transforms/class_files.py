@@ -92,7 +92,7 @@ def _build(tree: Any) -> ClassMap:
             f"[{{name: road, ids: [7, 8]}}, ...], not {quoted(rows)}"
         )
     name = class_fields.text(tree.get("name"), "`name` of the map")
-    check_count(name, len(rows))
+    check_count(f"class map {quoted(name)}", len(rows))
     is_color = encoding == "color"
     return ClassMap(
         name=name,

@@ -81,8 +81,8 @@ class ClassMap:
 
     def __post_init__(self) -> None:
         """Refuses a map that contradicts itself."""
-        check_count(self.name, len(self.classes))
         name = quoted(self.name)
+        check_count(f"class map {name}", len(self.classes))
         if not 0 <= self.divisor <= _MAX_COLOR:
             raise ValueError(
                 f"class map {name}: `divisor` is {quoted(self.divisor)}; "
@@ -263,16 +263,19 @@ def _voc_color(number: int) -> Color:
     return levels[0], levels[1], levels[2]
 
 
-def check_count(name: str, count: int) -> None:
+def check_count(what: str, count: int) -> None:
     """Refuses a number of classes that no map can have, before they are made.
+
+    Args:
+        what: has them, in words.
+        count: how many they are.
 
     Raises:
         ValueError: there is no class, or more than `MAX_CLASSES`.
     """
     if not 1 <= count <= MAX_CLASSES:
         raise ValueError(
-            f"class map {quoted(name)} has {quoted(count)} classes; 1 to {MAX_CLASSES} "
-            "are possible"
+            f"{what} has {quoted(count)} classes; 1 to {MAX_CLASSES} are possible"
         )
 
 
@@ -282,7 +285,7 @@ def numbered(num_classes: int, ignore: Sequence[int] = ()) -> ClassMap:
     Raises:
         ValueError: an ignored id is a class's, or `ClassMap` refuses the map.
     """
-    check_count("of --num_classes", num_classes)
+    check_count("a map of numbers", num_classes)
     classes = tuple(LabelClass(f"class_{i}", (i,)) for i in range(num_classes))
     return ClassMap(f"classes{num_classes}", classes, tuple(ignore))
 

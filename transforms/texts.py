@@ -102,7 +102,7 @@ class _Short(reprlib.Repr):
     def repr_int(self, x: int, level: int) -> str:
         # Python itself refuses to write more digits than some thousands.
         bits = x.bit_length()
-        return repr(x) if bits <= 128 else f"a number of {bits * 0.30103:,.0f} digits"
+        return repr(x) if bits <= 128 else f"a {bits}-bit number"
 
 
 _SHORT = _Short()

@@ -1,6 +1,6 @@
 """Text files that people or their tools write: lists, names."""
 
-from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.errors import StoreError, UsageError, in_words
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import texts
 
@@ -25,8 +25,11 @@ def read(path: str, max_bytes: int = MAX_BYTES) -> str:
             with files.open_raw(path) as file:
                 data = texts.read_stream(file, max_bytes)
         return texts.decode(data)
+    except StoreError as error:
+        raise UsageError(f"{error}") from error
     except OSError as error:
-        why = error.strerror or texts.quoted(str(error))
-        raise UsageError(f"{path} cannot be read: {why}") from error
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror or in_words(error)}"
+        ) from error
     except ValueError as error:
         raise UsageError(f"{path} {error}") from error

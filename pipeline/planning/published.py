@@ -280,7 +280,7 @@ def _labelme_classes(data_dir: str) -> ClassMap:
     if names[0] == _LABELME_IGNORE:
         del names[0]
     try:
-        check_count(LABELME, sum(map(bool, names)))
+        check_count("it", sum(map(bool, names)))
         return ClassMap(
             LABELME,
             tuple(LabelClass(name, (i,)) for i, name in enumerate(names) if name),

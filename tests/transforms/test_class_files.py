@@ -63,7 +63,7 @@ FIRST_TRIES = {
         "`color` of 'a' is empty, for a # and what follows it is a comment"),
     "comment_beside_ids": ("name: m\nclasses:\n- name: a\n  ids: 0\n  color: #3C1098\n",
         "`color` of 'a' is empty"),
-    "many_levels": (_color("[1, 2, 3, 4]"), "must be three numbers, not [1, 2, 3, 4]"),
+    "many_levels": (_color("[1, 2, 3, 4]"), "as [60, 16, 152], not [1, 2, 3, 4]"),
     "rgb": (_color("{r: 1, g: 2, b: 3}"), "must be three numbers"),
     "ultralytics": ("path: .\nnames:\n  0: a", "which is YAML with a `name` and"),
     "names": ("names: [a, b]", "it is no class map"),

@@ -167,10 +167,15 @@ def test_a_table_of_8_bits_leaves_out_larger_ids():
     np.testing.assert_array_equal(table, [classes.UNKNOWN] * 255 + [0])
 
 
-@pytest.mark.parametrize("num_classes", [0, 65536])
+@pytest.mark.parametrize("num_classes", [0, -1, 65536, 10**12])
 def test_number_of_classes_has_bounds(num_classes):
     with pytest.raises(ValueError, match=f"has {num_classes} classes"):
         classes.numbered(num_classes)
+
+
+def test_a_large_number_of_classes_is_not_written_out():
+    with pytest.raises(ValueError, match="has a 16607-bit number classes"):
+        classes.numbered(10**4999)
 
 
 _ENCODINGS = st.sampled_from(

@@ -58,3 +58,8 @@ def test_only_regular_files_are_read(tmp_path):
     }.items():
         with pytest.raises(UsageError, match=words):
             texts.read(str(path))
+
+
+def test_a_filesystem_that_beam_lacks_is_told():
+    with pytest.raises(UsageError, match="^nosuch://x/names.txt: Unable to get"):
+        texts.read("nosuch://x/names.txt")
