@@ -68,7 +68,7 @@ def parse_class_map(
     """
     try:
         tree = yaml_trees.load(text)
-        if not isinstance(tree, dict) or not tree.keys() & {"base", "classes"}:
+        if not isinstance(tree, dict) or not tree.keys() & {"base", *_MAP_FIELDS}:
             raise ValueError(_IS_NONE)
         if "base" in tree:
             return _derive(tree, files)
@@ -85,10 +85,10 @@ def dataset_section(text: str) -> Any:
 def _build(tree: Any) -> ClassMap:
     class_fields.mapping(tree, "the file", _MAP_FIELDS)
     encoding = class_fields.one_of(tree.get("encoding", "index"), "`encoding`", KINDS)
-    rows = tree["classes"]
+    rows = tree.get("classes")
     if not isinstance(rows, list):
         raise ValueError(
-            "`classes` must be a list, in order of index, as "
+            "`classes` must be a list of classes, in order of index, as "
             f"[{{name: road, ids: [7, 8]}}, ...], not {quoted(rows)}"
         )
     name = class_fields.text(tree.get("name"), "`name` of the map")

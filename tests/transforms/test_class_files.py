@@ -45,7 +45,7 @@ FIRST_TRIES = {
     "no_encoding": (_one("{name: a, color: [1, 2, 3]}"), "add `encoding: color`"),
     "no_ids": (_one("{name: a}"), "class 'a' has no `ids`"),
     "texts": ("name: m\nclasses: [road, car]", "as {name: 'road', ids: [0]}"),
-    "mapping": ("name: m\nclasses: {0: road}", "must be a list, in order of index"),
+    "mapping": ("name: m\nclasses: {0: road}", "must be a list of classes, in order"),
     "range": (_one("{name: a, ids: 1-2}"), "not '1-2'; write [1, 2]"),
     "long_range": (_one("{name: a, ids: 0-255}"), "write [0, 1, 2, ..., 255]"),
     "backwards": (_one("{name: a, ids: 2-1}"), "not '2-1'"),
