@@ -2,6 +2,7 @@
 
 beam_of_the_table  skips where another Beam than that of beam_flags.json is installed
 camvid             real street scenes, where they are
+public_cases       small folders as people have them, where they are
 convert            runs `maskbeam convert` in this process
 run_maskbeam       runs the command line in a process of its own
 run_python         runs a snippet in a process of its own; demands that it succeeds
@@ -23,7 +24,7 @@ _ROOT = pathlib.Path(__file__).parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Where CamVid is; by default beside the checkout."""
+    """Where CamVid and the public cases are; by default beside the checkout."""
     parser.addoption(
         "--camvid",
         type=pathlib.Path,
@@ -31,6 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             os.environ.get("CAMVID", _ROOT.parent / "shared" / "data" / "camvid")
         ),
         help="CamVid in SegNet's form: train/, trainannot/, val/, valannot/",
+    )
+    parser.addoption(
+        "--cases",
+        type=pathlib.Path,
+        default=pathlib.Path(
+            os.environ.get("CASES", _ROOT.parent / "shared" / "cases")
+        ),
+        help="public cases: a folder for each, with its expected.npz",
     )
 
 
@@ -51,6 +60,15 @@ def camvid(request: pytest.FixtureRequest) -> pathlib.Path:
     directory: pathlib.Path = request.config.getoption("--camvid")
     if not (directory / "trainannot").is_dir():
         pytest.skip(f"CamVid is not at {directory}; name its place by --camvid")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def public_cases(request: pytest.FixtureRequest) -> pathlib.Path:
+    """The directory of all public cases."""
+    directory: pathlib.Path = request.config.getoption("--cases").resolve()
+    if not directory.is_dir():
+        pytest.skip(f"the cases are not at {directory}; name their place by --cases")
     return directory
 
 

@@ -1,0 +1,746 @@
+"""Every public case, as a table in code; and as one in Markdown.
+
+python -m tests.cases_table [DIRECTORY] > table.md
+"""
+
+import pathlib
+import sys
+import tempfile
+
+from tests.cases import Case, Equal, Refused, fault, run
+
+PLACE = pathlib.Path(__file__).parents[2] / "shared" / "cases"
+
+_N4 = "--num_classes 4"
+_AUTO = "--classes auto"
+
+
+def _case_01() -> list[Case]:
+    """LabelMe's export to VOC, as labelme2voc.py writes it."""
+    maps, images = "'SegmentationClass/*.png'", "--images 'JPEGImages/*.jpg'"
+    n = "--num_classes 4 --ignore_label 255"
+    voc = Equal(files="SegmentationClass/*.png")
+    return [
+        Case("01-labelme-voc", "--dataset labelme --data_dir .", Equal(), whole=True),
+        Case("01-labelme-voc/globs", f"--label_maps {maps} {images} {n}", Equal()),
+        Case("01-labelme-voc/auto", f"--label_maps {maps} {_AUTO}", Equal()),
+        Case(
+            "01-labelme-voc/arrays",
+            f"--label_maps 'SegmentationClassNpy/*.npy' {n}",
+            Refused(1, "label value -1"),
+        ),
+        Case(
+            "01-labelme-voc/visualization",
+            f"--label_maps 'SegmentationClassVisualization/*.jpg' {n}",
+            Refused(1, "JPEG changes label values"),
+        ),
+        Case(
+            "01-labelme-voc-latin-1",
+            "--dataset labelme --data_dir .",
+            Refused(2, "(?i)utf-8"),
+        ),
+        Case(
+            "01-labelme-voc-utf-16",
+            "--dataset labelme --data_dir .",
+            voc,
+            "UTF-16 is not read",
+        ),
+    ]
+
+
+def _case_02() -> list[Case]:
+    """CVAT's segmentation masks."""
+    maps = "--label_maps 'SegmentationClass/*.png'"
+    listed = "--split_list train=ImageSets/Segmentation/default.txt"
+    return [
+        Case("02-cvat-mask", f"{maps} --classes classes.yaml", Equal(), whole=True),
+        Case("02-cvat-mask/list", f"{maps} --classes classes.yaml {listed}", Equal()),
+        Case(
+            "02-cvat-mask/black_ignored",
+            f"{maps} --classes classes_black_ignored.yaml",
+            Equal(offset=-1),
+        ),
+        Case("02-cvat-mask/auto", f"{maps} {_AUTO}", Equal()),
+        Case("02-cvat-mask/ids", f"{maps} --num_classes 3", Refused(1, "no class ids")),
+        Case(
+            "02-cvat-mask/labelmap.txt",
+            f"{maps} --classes labelmap.txt",
+            Refused(2, "labelmap.txt"),
+        ),
+        Case(
+            "02-cvat-mask/objects",
+            "--label_maps 'SegmentationObject/*.png' --classes classes.yaml",
+            Refused(1, "128, 0, 0"),
+        ),
+    ]
+
+
+def _case_03() -> list[Case]:
+    """Masks of 0 and 255, as grey, one bit, RGB and RGBA."""
+    images, binary = "--images 'images/*.jpg'", "--classes binary"
+    return [
+        Case(
+            "03-binary-0-255/binary",
+            f"--label_maps 'masks/*.png' {images} {binary}",
+            Equal(),
+            whole=True,
+        ),
+        Case(
+            "03-binary-0-255/auto",
+            f"--label_maps 'masks/*.png' {_AUTO}",
+            Equal(),
+            "the foreground is ignored",
+        ),
+        Case(
+            "03-binary-0-255/num_classes",
+            "--label_maps 'masks/*.png' --num_classes 2",
+            Refused(1, "--classes binary"),
+            "the hint leads to an ignored foreground",
+        ),
+        Case(
+            "03-binary-0-255/1bit",
+            f"--label_maps 'masks_1bit/*.png' {binary}",
+            Equal(),
+        ),
+        Case(
+            "03-binary-0-255/1bit_auto", f"--label_maps 'masks_1bit/*' {_AUTO}", Equal()
+        ),
+        Case(
+            "03-binary-0-255/rgb",
+            f"--label_maps 'masks_rgb/*.png' {binary}",
+            Refused(1, "8-bit RGB"),
+        ),
+        Case(
+            "03-binary-0-255/rgb_auto", f"--label_maps 'masks_rgb/*' {_AUTO}", Equal()
+        ),
+        Case(
+            "03-binary-0-255/rgba",
+            f"--label_maps 'masks_rgba/*.png' {binary}",
+            Refused(1, "8-bit RGBA"),
+        ),
+        Case(
+            "03-binary-0-255/rgba_auto", f"--label_maps 'masks_rgba/*' {_AUTO}", Equal()
+        ),
+    ]
+
+
+def _case_04() -> list[Case]:
+    """LoveDA, whose 0 is no data."""
+    maps = "--label_maps 'Train/Urban/masks_png/*.png'"
+    images = "--images 'Train/Urban/images_png/*.png'"
+    return [
+        Case(
+            "04-zero-is-nodata",
+            f"{maps} {images} --classes loveda.yaml",
+            Equal(),
+            whole=True,
+        ),
+        Case(
+            "04-zero-is-nodata/auto",
+            f"{maps} {_AUTO}",
+            Equal(offset=1),
+        ),
+        Case(
+            "04-zero-is-nodata/all_scenes",
+            "--label_maps 'Train/*/masks_png/*.png' --images "
+            "'Train/*/images_png/*.png' --classes loveda.yaml",
+            Refused(2, "list"),
+            "every row is rejected by itself",
+        ),
+    ]
+
+
+def _case_05() -> list[Case]:
+    """CARLA: the tag is in the red channel."""
+    found = [
+        Case(
+            "05-carla-red",
+            "--label_maps 'CameraSeg/*' --images 'CameraRGB/*' --classes red.yaml",
+            Equal(),
+            whole=True,
+        ),
+        Case(
+            "05-carla-red/ids",
+            "--label_maps 'CameraSeg/*' --num_classes 6",
+            Refused(1, "no class ids"),
+        ),
+    ]
+    right: dict[str, Equal | Refused] = {
+        "CameraSeg/red_color": Equal(),
+        "CameraSeg/auto": Equal(),
+        "seg_rgba/red": Equal(),
+        "seg_rgba/red_color": Equal(),
+        "seg_same_thrice/grey_color": Equal(),
+        "seg_same_thrice/red_color": Refused(1, "1, 1, 1"),
+        "seg_bgra_wrong_way/red_color": Refused(1, "0, 0, 1"),
+        "seg_bgra_wrong_way/red": Refused(1, "outside class map"),
+        "seg_instance/red": Refused(1, "outside class map"),
+    }
+    for name, expected in right.items():
+        folder, classes = name.split("/")
+        given = "auto" if classes == "auto" else f"{classes}.yaml"
+        arguments = f"--label_maps '{folder}/*.png' --classes {given}"
+        found.append(Case(f"05-carla-red/{name}", arguments, expected))
+    return found
+
+
+def _case_08() -> list[Case]:
+    """Kvasir-SEG: masks that were saved as JPEG."""
+    binary = "--classes binary"
+    images = "--images 'images/*.jpg'"
+    return [
+        Case(
+            "08-jpeg-masks",
+            f"--label_maps 'masks/*.jpg' {images} {binary}",
+            Refused(1, "save label maps as PNG"),
+        ),
+        Case(
+            "08-jpeg-masks/named_png",
+            f"--label_maps 'masks_named_png/*.png' {binary}",
+            Refused(1, "save label maps as PNG"),
+        ),
+        Case(
+            "08-jpeg-masks/png_from_jpeg",
+            f"--label_maps 'masks_png_from_jpeg/*.png' {binary}",
+            Refused(1, "outside class map"),
+        ),
+        Case(
+            "08-jpeg-masks/png_from_jpeg_auto",
+            f"--label_maps 'masks_png_from_jpeg/*.png' {_AUTO}",
+            Refused(2, "--classes binary"),
+            "a class for each value that JPEG made",
+        ),
+        Case(
+            "08-jpeg-masks/auto",
+            f"--label_maps 'masks/*.jpg' {_AUTO}",
+            Refused(1, "JPEG"),
+            "the message does not say why",
+        ),
+    ]
+
+
+def _case_11() -> list[Case]:
+    """UAVid and Rellis-3D: the folders that differ are in the middle."""
+    maps = "--label_maps 'uavid_train/*/Labels/*.png'"
+    rellis = Equal(
+        "{}", files="Rellis-3D/*/pylon_camera_node_label_id/*", below="Rellis-3D"
+    )
+    node = "Rellis-3D/*/pylon_camera_node"
+    return [
+        Case(
+            "11-middle-folder/uavid",
+            f"{maps} --images 'uavid_train/*/Images/*.png' {_N4}",
+            Refused(2, "list"),
+            "every row is rejected by itself",
+        ),
+        Case(
+            "11-middle-folder/uavid_maps_alone",
+            f"{maps} {_N4}",
+            Equal(files="uavid_train/*/Labels/*", below="uavid_train"),
+        ),
+        Case(
+            "11-middle-folder/rellis",
+            f"--label_maps '{node}_label_id/*.png' --images '{node}/*.jpg' {_N4}",
+            Refused(2, "list"),
+            "every row is rejected by itself",
+        ),
+        Case(
+            "11-middle-folder/rellis_list",
+            f"--label_maps Rellis-3D/train.txt {_N4}",
+            rellis,
+        ),
+        Case(
+            "11-middle-folder/list_elsewhere",
+            f"--label_maps rellis.txt {_N4}",
+            Refused(1, "cannot be read"),
+        ),
+        Case(
+            "11-middle-folder/lst",
+            f"--label_maps rellis.lst {_N4}",
+            Refused(2, "rellis.lst"),
+        ),
+    ]
+
+
+def _case_12() -> list[Case]:
+    """A2D2 and an aerial set: what differs comes first, or in the middle, of names."""
+    n = "--num_classes 5"
+    return [
+        Case(
+            "12-prefix-names/aerial",
+            f"--label_maps 'msk/*.png' --images 'aerial/*.png' {n}",
+            Refused(2, "list"),
+            "every row is rejected by itself",
+        ),
+        Case(
+            "12-prefix-names/aerial_maps_alone",
+            f"--label_maps 'msk/*.png' {n}",
+            Equal("MSK_{}"),
+        ),
+        Case(
+            "12-prefix-names/a2d2",
+            f"--label_maps 'a2d2/label/*.png' --images 'a2d2/camera/*.png' {n}",
+            Refused(2, "list"),
+            "every row is rejected by itself",
+        ),
+    ]
+
+
+def _case_13() -> list[Case]:
+    """Lists of pairs, and of keys, as editors and scripts write them."""
+    undecoded = "a traceback, or lines of rubbish"
+    right: dict[str, tuple[Equal | Refused, str]] = {
+        "blank_end.txt": (Equal(), ""),
+        "crlf_bom.txt": (Equal(), ""),
+        "tab.txt": (Equal(), ""),
+        "utf16.txt": (Equal(), undecoded),
+        "latin1.txt": (Refused(2, "latin1.txt"), undecoded),
+        "binary.txt": (Refused(2, "binary.txt"), undecoded),
+        "spaces_tab.txt": (Refused(2, "paths with spaces"), ""),
+        "comma.txt": (Refused(1, "cannot be read"), ""),
+        "comma.csv": (Refused(2, "comma.csv"), ""),
+        "comment.txt": (Refused(2, "entry 1"), ""),
+        "backslash.txt": (Refused(1, "cannot be read"), ""),
+        "mask_first.txt": (Refused(1, "JPEG"), ""),
+        "missing_one.txt": (Refused(1, "gone.png"), ""),
+    }
+    found = [
+        Case(f"13-pair-lists/{name}", f"--label_maps {name} {_N4}", *more)
+        for name, more in right.items()
+    ]
+    lists: dict[str, tuple[Equal | Refused, str]] = {
+        "split_names.txt": (Equal(only=("seg|masks|baf0", "seg|masks|baf2")), ""),
+        "split_paths.txt": (Refused(1, "seg/masks/baf0"), ""),
+        "split_crlf_bom.txt": (Equal(only=("seg|masks|baf0", "seg|masks|baf1")), ""),
+        "split_utf16.txt": (
+            Equal(only=("seg|masks|baf0", "seg|masks|baf1")),
+            undecoded,
+        ),
+    }
+    for name, (expected, wrong) in lists.items():
+        if isinstance(expected, Equal):  # keys are below `seg/masks`
+            expected = Equal(
+                files=f"seg/masks/baf[{''.join(n[-1] for n in expected.only)}].png"
+            )
+        maps = "--label_maps 'seg/masks/baf*.png'"
+        arguments = f"{maps} --split_list train={name} {_N4}"
+        found.append(Case(f"13-pair-lists/{name}", arguments, expected, wrong))
+    return found
+
+
+def _case_14() -> list[Case]:
+    """Pictures of other formats, by name and under a wrong name."""
+    found = [
+        Case(
+            "14-tiff-bmp-gif-webp",
+            f"--label_maps 'masks_png/*' --images 'images_jpg/*' {_N4}",
+            Equal(),
+        )
+    ]
+    for name in ("bmp", "gif", "ppm", "tif", "tiff16", "tiff_float", "webp"):
+        found.append(
+            Case(
+                f"14-tiff-bmp-gif-webp/masks_{name}",
+                f"--label_maps 'masks_{name}/*' {_N4}",
+                Refused(2, "of no format that is read here"),
+            )
+        )
+    for name in ("bmp", "gif", "tif", "webp"):
+        found.append(
+            Case(
+                f"14-tiff-bmp-gif-webp/images_{name}",
+                f"--label_maps 'masks_png/*' --images 'images_{name}/*' {_N4}",
+                Refused(2, "of no format that is read here"),
+            )
+        )
+    unnamed = "the message shows bytes, not the format's name"
+    for name, what in {"tif_named_png": "TIFF", "webp_named_jpg": "WebP"}.items():
+        found.append(
+            Case(
+                f"14-tiff-bmp-gif-webp/images_{name}",
+                f"--label_maps 'masks_png/*' --images 'images_{name}/*' {_N4}",
+                Refused(1, what),
+                unnamed,
+            )
+        )
+    found.append(
+        Case(
+            "14-tiff-bmp-gif-webp/masks_bmp_named_png",
+            f"--label_maps 'masks_bmp_named_png/*' {_N4}",
+            Refused(1, "BMP"),
+            unnamed,
+        )
+    )
+    return found
+
+
+def _case_15() -> list[Case]:
+    """Photos that their EXIF turns."""
+    upright, raw = "--label_maps 'masks_upright/*'", "--label_maps 'masks_raw/*'"
+    stored = Equal(files="masks_raw/*")
+    no_flag = "there is no such flag"
+    found = []
+    jpegs, pngs = "--images 'images/*'", "--images 'images_png_exif/*'"
+    # A PNG's EXIF turns nothing.
+    right: dict[str, tuple[Equal | Refused, str]] = {
+        f"{upright} {jpegs} {_N4}": (Equal(), ""),
+        f"{raw} {jpegs} {_N4}": (Refused(1, "--exif ignore"), no_flag),
+        f"{raw} {jpegs} {_N4} --exif ignore": (stored, no_flag),
+        f"{upright} {pngs} {_N4}": (Refused(1, "differ in size"), ""),
+        f"{raw} {pngs} {_N4}": (stored, ""),
+        f"{raw} {pngs} {_N4} --exif ignore": (stored, no_flag),
+    }
+    for number, (arguments, more) in enumerate(right.items()):
+        found.append(Case(f"15-exif/{number}", arguments, *more))
+    down = "--label_maps 'down_masks_raw/*' --images 'down_images/*'"
+    return [
+        *found,
+        Case(
+            "15-exif/down",
+            f"{down} {_N4}",
+            Equal(files="down_masks_raw/*", says="EXIF"),
+            "nothing is said of photos that were turned",
+            whole=True,
+        ),
+        Case(
+            "15-exif/down_ignore",
+            f"{down} {_N4} --exif ignore",
+            Equal(files="down_masks_raw/*"),
+            no_flag,
+        ),
+    ]
+
+
+def _case_16() -> list[Case]:
+    """Capitals in extensions and names; files of another kind beside the masks."""
+    n = "--num_classes 3"
+    return [
+        Case(
+            "16-capitals",
+            f"--label_maps 'masks/DSC*' --images 'images/*' {n}",
+            Equal(),
+        ),
+        Case(
+            "16-capitals/one_extension",
+            f"--label_maps 'masks/*.PNG' {n}",
+            Equal(only=("DSC0", "DSC3")),
+        ),
+        Case(
+            "16-capitals/images_case",
+            f"--label_maps 'masks/DSC*' --images 'images_case/*' {n}",
+            Refused(2, "capitals"),
+            "every row is rejected by itself",
+        ),
+        Case(
+            "16-capitals/all_files",
+            f"--label_maps 'masks/*' {n}",
+            Refused(2, "16-capitals/masks/"),
+        ),
+        Case(
+            "16-capitals/exclude",
+            f"--label_maps 'masks/*' --exclude 'masks/[Tr]*' {n}",
+            Equal(),
+            "there is no such flag",
+        ),
+        Case(
+            "16-capitals/with_list",
+            f"--label_maps 'with_list/*' {n}",
+            Refused(2, "classes.txt"),
+            "it is taken for a list of label maps",
+        ),
+        Case(
+            "16-capitals/with_notes",
+            f"--label_maps 'with_notes/*' {n}",
+            Refused(2, "notes.json"),
+        ),
+    ]
+
+
+def _case_17() -> list[Case]:
+    """WebDataset tars."""
+    right: dict[str, tuple[str, Equal | Refused]] = {
+        "plain": ("", Equal()),
+        "cls": ("", Equal()),
+        "dots": ("", Refused(2, "extension")),
+        "folder": ("", Refused(1, "has no 'png'")),
+        "loose": ("", Equal()),
+        "mac": ("", Equal("./{}")),
+        "npys": ("", Refused(2, "npys-000000.tar")),
+    }
+    return [
+        Case(
+            f"17-webdataset/{name}",
+            f"--label_maps {name.split('_')[0]}-000000.tar {_N4} {more}".strip(),
+            expected,
+        )
+        for name, (more, expected) in right.items()
+    ]
+
+
+def _case_20() -> list[Case]:
+    """Two images of another size."""
+    given = f"--label_maps 'labels/*' --images 'images/*' {_N4}"
+    good = ("00000", "00001", "00003", "00005")
+    return [
+        Case("20-size-mismatch", given, Refused(1, "differ in size")),
+        Case(
+            "20-size-mismatch/allowed",
+            f"{given} --max_rejected 0.4",
+            Equal(only=good),
+        ),
+        Case("20-size-mismatch/maps_alone", f"--label_maps 'labels/*' {_N4}", Equal()),
+    ]
+
+
+def _case_22() -> list[Case]:
+    """NumPy arrays of all dtypes and shapes."""
+    strips = "rows of 56 x 1"
+    right: dict[str, tuple[Equal | Refused, str]] = {
+        "int64": (Equal(), ""),
+        "big_endian": (Equal(), ""),
+        "fortran": (Equal(), ""),
+        "bool": (Equal(files="bool/*"), ""),
+        "float32": (Refused(1, "float32"), ""),
+        "float_half": (Refused(1, "float64"), ""),
+        "neg": (Refused(1, "label value -1"), ""),
+        "pickled": (Refused(1, "object"), ""),
+        "stack": (Equal("all#{}", without="s"), ""),
+        "npz_one": (Equal("{}#arr_0"), ""),
+        "npz_two": (Refused(1, "#image"), ""),
+        "hw1": (Equal(), strips),
+        "n_h_w_1": (Equal(only=("s0", "s1")), "rejected: four axes"),
+        "npz_hw1": (Equal("{}#mask", only=("s0", "s1")), strips),
+        "onehot": (Refused(1, "one-hot"), strips),
+        "onehot_f": (Refused(1, "one-hot"), strips),
+        "chw": (Refused(1, "one-hot"), strips),
+        "rgb": (Refused(1, "colour"), strips),
+    }
+    found = [
+        Case(f"22-arrays/{name}", f"--label_maps '{name}/*' {_N4}", *more)
+        for name, more in right.items()
+    ]
+    return [
+        *found,
+        Case(
+            "22-arrays/images",
+            f"--label_maps 'int64/*' --images 'images/*' {_N4}",
+            Equal(),
+        ),
+        Case(
+            "22-arrays/images_npy",
+            f"--label_maps 'int64/*' --images 'images_npy/*' {_N4}",
+            Refused(2, "is no picture"),
+        ),
+    ]
+
+
+def _case_23() -> list[Case]:
+    """PNGs with palettes and alpha."""
+    n, color = "--num_classes 5", "--classes color.yaml"
+    right: dict[str, tuple[Equal | Refused, str]] = {
+        f"bits4 {n}": (Equal(), ""),
+        f"bits4 {color}": (Equal(), ""),
+        f"trns {n}": (Equal(), ""),
+        f"trns {color}": (Equal(), ""),
+        f"trns_bytes {n}": (Equal(), ""),
+        f"reordered {color}": (Equal(), ""),
+        f"no_plte {n}": (Equal(), ""),
+        f"no_plte {color}": (Refused(1, "damaged"), ""),
+        f"short_plte {n}": (Equal(), ""),
+        f"short_plte {color}": (Refused(1, "palette"), "black's class, silently"),
+        f"la {n}": (Equal(), ""),
+        f"only_alpha {n}": (Refused(1, "8-bit RGBA"), ""),
+        f"only_alpha {_AUTO}": (Refused(2, "alpha"), "one class: black"),
+        f"rgba_clear_background {color}": (Equal(), ""),
+    }
+    found = []
+    for given, (expected, wrong) in right.items():
+        folder, _, classes = given.partition(" ")
+        found.append(
+            Case(
+                f"23-palettes/{folder}/{classes.split()[-1]}",
+                f"--label_maps '{folder}/*' {classes}",
+                expected,
+                wrong,
+            )
+        )
+    return found
+
+
+def _case_24() -> list[Case]:
+    """Class maps as people write them."""
+    shown = "the message does not show how to write it"
+    ids: dict[str, tuple[Equal | Refused, str]] = {
+        "bom.yaml": (Equal(), ""),
+        "classes.json": (Equal(), ""),
+        "ignore_scalar.yaml": (Equal(), ""),
+        "no_name.yaml": (Refused(2, "`name`"), ""),
+        "space_name.yaml": (Equal(), ""),
+        "unicode.yaml": (Equal(), ""),
+        "number_names.yaml": (Refused(2, "name"), ""),
+        "no_off.yaml": (Refused(2, "quote"), shown),
+        "names_list.yaml": (Refused(2, "classes"), ""),
+        "no_ids.yaml": (Refused(2, "ids"), ""),
+        "same_name.yaml": (Refused(2, "'a'"), ""),
+        "strings.yaml": (Refused(2, "name"), ""),
+        "tabs.yaml": (Refused(2, "tabs.yaml"), ""),
+        "twice.yaml": (Refused(2, "0"), ""),
+        "ultralytics.yaml": (Refused(2, "classes"), ""),
+        "latin1.yaml": (Refused(2, "(?i)utf-8"), ""),
+        "id_range.yaml": (Refused(2, "1-2"), ""),
+        "id2label.json": (Refused(2, "id2label.json"), ""),
+        "color_index.yaml": (Refused(2, "encoding: color"), shown),
+    }
+    colors: dict[str, tuple[Equal | Refused, str]] = {
+        "hex.yaml": (Refused(2, r"\[r, g, b\]"), shown),
+        "hex_unquoted.yaml": (Refused(2, r"\[r, g, b\]"), shown),
+        "bgr.yaml": (Refused(1, "60, 16, 152"), ""),
+        "class_dict.csv": (Refused(2, "class_dict.csv"), ""),
+    }
+    sides = (("masks", ids), ("masks_color", colors))
+    return [
+        Case(f"24-yaml/{name}", f"--label_maps '{folder}/*' --classes {name}", *more)
+        for folder, right in sides
+        for name, more in right.items()
+    ]
+
+
+def _case_28() -> list[Case]:
+    """Mapillary Vistas 2.0, for which there is no preset."""
+    sides = (("train", "training"), ("val", "validation"))
+    maps = " ".join(f"{split}='{name}/v2.0/labels/*'" for split, name in sides)
+    images = " ".join(f"{split}='{name}/images/*'" for split, name in sides)
+    given = f"--label_maps {maps} --images {images}"
+    return [
+        Case(
+            "28-mapillary-v2/num_classes",
+            "--label_maps 'training/v2.0/labels/*' --num_classes 124",
+            Equal(files="training/v2.0/labels/*"),
+        ),
+        Case(
+            "28-mapillary-v2/dataset",
+            "--dataset mapillary --data_dir .",
+            Refused(2, "mapillary"),
+        ),
+        Case(
+            "28-mapillary-v2/config",
+            f"{given} --classes config_v2.0.json",
+            Refused(2, "config_v2.0.json"),
+        ),
+        Case(
+            "28-mapillary-v2/preset",
+            f"{given} --classes mapillary",
+            Refused(1, "outside class map mapillary"),
+        ),
+    ]
+
+
+def _case_31() -> list[Case]:
+    """Annotations in JSON and CSV, which are no label maps."""
+    return [
+        Case(
+            f"31-json-annotations/{name}",
+            f"--label_maps {name} --num_classes 2",
+            Refused(2, "of no format that is read here"),
+        )
+        for name in ("coco.json", "labelme/a.json", "train.csv")
+    ]
+
+
+def _case_34() -> list[Case]:
+    """Two values, of all kinds of files, with --classes auto."""
+    ignored = "the foreground is ignored"
+    two = {0: 0, 255: 1}
+    right: dict[str, tuple[Equal | Refused, str]] = {
+        "g255": (Equal(files="g255/*", index_of=two), ignored),
+        "pal255": (Equal(files="pal255/*", index_of=two), ignored),
+        "npy255": (Equal(files="npy255/*", index_of=two), ignored),
+        "g16": (Equal(files="g16/*", index_of={0: 0, 65535: 1}), ""),
+        "only255": (Equal(files="only255/*", index_of=two), "one class"),
+        "zero": (Equal(files="zero/*", index_of=two), ""),
+        "three": (Refused(2, "128"), ignored),
+    }
+    return [
+        Case(f"34-auto-binary-kinds/{name}", f"--label_maps '{name}/*' {_AUTO}", *more)
+        for name, more in right.items()
+    ]
+
+
+def _case_35() -> list[Case]:
+    """Names of masks that end with more than their images'."""
+    maps, images = "--label_maps 'train/*_mask.png'", "--images 'train/*.jpg'"
+    isic = "--label_maps 'isic/GT/*' --images 'isic/images/*' --classes binary"
+    two = {0: 0, 255: 1}
+    apart = "every row is rejected by itself"
+    return [
+        Case(
+            "35-suffix-names/told",
+            f"{maps} {images} --strip_label_suffix _mask {_N4}",
+            Equal(),
+            whole=True,
+        ),
+        Case(
+            "35-suffix-names",
+            f"{maps} {images} {_N4}",
+            Refused(2, "--strip_label_suffix _mask"),
+            apart,
+        ),
+        Case(
+            "35-suffix-names/all_files",
+            f"--label_maps 'train/*' {_N4}",
+            Refused(2, "_classes.csv"),
+        ),
+        Case(
+            "35-suffix-names/isic",
+            isic,
+            Refused(2, "--strip_label_suffix _segmentation"),
+            apart,
+        ),
+        Case(
+            "35-suffix-names/isic_told",
+            f"{isic} --strip_label_suffix _segmentation",
+            Equal(files="isic/GT/*", without="_segmentation", index_of=two),
+        ),
+    ]
+
+
+def _case_37() -> list[Case]:
+    """Oxford-IIIT Pet: ids begin at 1."""
+    maps = "--label_maps 'trimaps/*'"
+    return [
+        Case("37-ids-from-one/auto", f"{maps} {_AUTO}", Equal()),
+        Case(
+            "37-ids-from-one/num_classes",
+            f"{maps} --num_classes 3",
+            Refused(1, "label value 3"),
+        ),
+    ]
+
+
+CASES = [
+    case
+    for number, make in sorted(globals().items())
+    if number.startswith("_case_")
+    for case in make()
+]
+
+
+def main(cases: pathlib.Path) -> None:
+    """Prints the table in Markdown."""
+    print("| case | command | outcome |\n| --- | --- | --- |")
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as scratch:
+            outcome = run(case, cases, pathlib.Path(scratch) / "out")
+        message = " ".join(outcome.message.split()).replace(f"{cases}/", "")
+        wrong = fault(case, cases, outcome)
+        came = f"exit {outcome.code}: {message}" if outcome.code else "equal"
+        if wrong:
+            came = f"**wrong**: {wrong}" + (f" ({message})" if message else "")
+        elif not outcome.code and message:
+            came += f"; {message}"
+        cells = [case.name, f"`{case.arguments}`", came]
+        print("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else PLACE)
