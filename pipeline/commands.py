@@ -36,7 +36,7 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Says what would be rejected, and why."""
     conversion.read_flags(beam_arguments)
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.printing import print_plan
+    from maskbeam.pipeline.printing import print_apart, print_plan
     from maskbeam.pipeline.runtime import files
 
     options = flags.from_arguments(arguments)
@@ -47,6 +47,7 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
         options = discover.with_found_classes(options, beam_options, show=True)
         print(class_files.to_yaml(options.class_map), end="")
     plan = survey(options)
+    print_apart(plan)
     print_plan(options, plan)
     beam_options = conversion.load_beam(beam_arguments)
     with loading():
@@ -78,7 +79,11 @@ def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Says how a conversion would be cut."""
     given = conversion.read_flags(beam_arguments)
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.printing import print_plan, print_plan_details
+    from maskbeam.pipeline.printing import (
+        print_apart,
+        print_plan,
+        print_plan_details,
+    )
 
     options = flags.from_arguments(arguments)
     if flags.finds_classes(options):
@@ -87,6 +92,7 @@ def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
             "validate --classes auto prints the class map to plan with"
         )
     found = survey(options)
+    print_apart(found)
     print_plan(options, found)
     print_plan_details(found, vars(given) | beam_flags.defaults(given))
     return DONE

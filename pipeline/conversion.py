@@ -7,7 +7,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from maskbeam.pipeline.errors import BadDataError, UsageError
+from maskbeam.pipeline.errors import (
+    DONE,
+    WRONG_COMMAND,
+    BadDataError,
+    UsageError,
+)
 from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms import dataset_files
 
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
 
     from maskbeam.pipeline.options import Options
+    from maskbeam.pipeline.planning.meeting import Apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,13 +121,17 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         raise UsageError("say where the dataset goes, by --output")
     claim.check_claim(directory, overwrite=options.overwrite)
     if arguments.finds_classes(options):
+        # Names are looked at before all label maps are read.
+        _refuse_apart(survey(options).apart)
         beam_options = load_beam(flags)
         with loading():
             from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=show)
     plan = survey(options)
+    _refuse_apart(plan.apart)
     if show:
         printing.print_plan(options, plan)
+        printing.print_apart(plan)
     # A wrong command does not wait for what is loaded from here on.
     beam_options = load_beam(flags)
     with loading():
@@ -144,6 +154,20 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     if show:
         printing.print_outcome(outcome)
     return outcome
+
+
+def _refuse_apart(apart: "Apart | None") -> None:
+    """Ends a conversion that cannot come to a dataset, by the names alone.
+
+    Raises:
+        UsageError: no label map has an image.
+        BadDataError: too few have one.
+    """
+    if apart is None or apart.code == DONE:
+        return
+    if apart.code == WRONG_COMMAND:
+        raise UsageError(apart.message)
+    raise BadDataError(apart.message, {"pair": apart.rejected})
 
 
 def load_beam(flags: Sequence[str]) -> "PipelineOptions":

@@ -42,6 +42,12 @@ def print_plan(options: Options, plan: Plan) -> None:
     sys.stdout.flush()
 
 
+def print_apart(plan: Plan) -> None:
+    """Prints what names do not meet, if any."""
+    if plan.apart is not None:
+        print(f"maskbeam: {plan.apart.message}", file=sys.stderr, flush=True)
+
+
 def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
     """Prints how the rows are cut, and Beam's options."""
     table = [["split", "rows", "shards", "units", "rows/unit", "bytes"]]
