@@ -5,7 +5,6 @@ Nothing heavy is imported before a command needs it: people wait for `--help`.
 
 import argparse
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 
@@ -20,14 +19,15 @@ from maskbeam.transforms import class_files, manifest
 def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Converts label maps, and shows what was written."""
     conversion.read_flags(beam_arguments)
-    from maskbeam.pipeline import printing
+    from maskbeam.pipeline import printing, reasons
 
     try:
         conversion.run_conversion(
             flags.from_arguments(arguments), beam_arguments, show=True
         )
     except BadDataError as error:
-        printing.print_rejections(error.files)
+        if error.files:
+            printing.print_reasons(reasons.add_up(error.files), out=sys.stderr)
         raise
     return DONE
 
@@ -35,8 +35,9 @@ def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Says what would be rejected, and why."""
     conversion.read_flags(beam_arguments)
+    from maskbeam.pipeline import reasons
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.printing import print_apart, print_plan
+    from maskbeam.pipeline.printing import print_apart, print_plan, print_reasons
     from maskbeam.pipeline.runtime import files
 
     options = flags.from_arguments(arguments)
@@ -61,16 +62,16 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
             show=True,
         )
         findings = validate.read_findings(scratch)
-        unknown_values = False
-        for path in findings.rejections:
-            for line in files.lines(path):
-                print(line)
-                unknown_values |= json.loads(line)["stage"] == "classes"
+        for line in (line for p in findings.rejections for line in files.lines(p)):
+            print(line)
+        found = reasons.add_up(findings.rejections)
+    if found.count:
+        print_reasons(found)
     print(f"{findings.accepted:,} rows accepted, {findings.rejected:,} rejected")
     count, shown = findings.duplicates
     if count:
         print(f"{count:,} keys are twice in a split: {'; '.join(shown)}")
-    if unknown_values:
+    if any(reason.example.stage == "classes" for reason in found.most):
         print("--classes auto, in place of yours, prints a map of all values there are")
     return BAD_DATA if findings.rejected or count else DONE
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from maskbeam.pipeline.options import Options
     from maskbeam.pipeline.planning.meeting import Apart
+    from maskbeam.pipeline.reasons import Reasons
+
+_MAY_BE_MEANT = 0.5  # a share of rows lost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,6 +193,7 @@ def _outcome(directory: str, result: "PipelineResult") -> Outcome:
     Raises:
         BadDataError: it left a verdict.
     """
+    from maskbeam.pipeline import reasons
     from maskbeam.pipeline.runtime import files, run
 
     manifest = files.join(directory, dataset_files.MANIFEST)
@@ -208,9 +212,38 @@ def _outcome(directory: str, result: "PipelineResult") -> Outcome:
     if not files.exists(files.join(rejected, dataset_files.VERDICT)):
         return Outcome(directory, "handed over")
     verdict = files.read_json(files.join(rejected, dataset_files.VERDICT))
+    named = reasons.files_in(directory)
     raise BadDataError(
-        f"{verdict['reason']}. No dataset was made. Mend the rows in {rejected}, or "
-        "allow for them by --max_rejected; --overwrite starts anew",
+        _what_now(verdict, reasons.add_up(named), rejected),
         verdict["rejections"],
-        [file.path for file in files.match(files.join(rejected, "*.jsonl"))],
+        named,
+    )
+
+
+def _what_now(verdict: Mapping[str, Any], found: "Reasons", rejected: str) -> str:
+    """Says why there is no dataset, and what helps.
+
+    To accept the loss is offered only where it may be meant.
+
+    Args:
+        verdict: as the last step of the pipeline wrote it.
+        found: why rows were rejected.
+        rejected: the directory that names them.
+    """
+    reason, none = verdict["reason"], "No dataset was made"
+    if (first := found.systematic) is not None:
+        hint = ""
+        if first.example.stage == "classes":
+            hint = "; maskbeam validate --classes auto prints a map of all values"
+        return (
+            f"{first.example.source}: {first.example.reason}{hint} (this is why "
+            f"{first.count:,} of {found.count:,} rows were rejected): {reason}. "
+            f"{none}; --overwrite starts anew"
+        )
+    share = verdict["rejected"] / max(1, verdict["rejected"] + verdict["records"])
+    allow = ""
+    if "--max_rejected" in reason and share <= _MAY_BE_MEANT:
+        allow = ", or allow for them by --max_rejected"
+    return (
+        f"{reason}. {none}. Mend the rows in {rejected}{allow}; --overwrite starts anew"
     )
