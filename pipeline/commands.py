@@ -5,7 +5,6 @@ Nothing heavy is imported before a command needs it: people wait for `--help`.
 
 import argparse
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 
@@ -20,14 +19,15 @@ from maskbeam.transforms import class_files, manifest
 def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Converts label maps, and shows what was written."""
     conversion.read_flags(beam_arguments)
-    from maskbeam.pipeline import printing
+    from maskbeam.pipeline import printing, reasons
 
     try:
         conversion.run_conversion(
             flags.from_arguments(arguments), beam_arguments, show=True
         )
     except BadDataError as error:
-        printing.print_rejections(error.files)
+        if error.files:
+            printing.print_reasons(reasons.add_up(error.files), out=sys.stderr)
         raise
     return DONE
 
@@ -35,8 +35,9 @@ def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Says what would be rejected, and why."""
     conversion.read_flags(beam_arguments)
+    from maskbeam.pipeline import reasons
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.printing import print_plan
+    from maskbeam.pipeline.printing import print_apart, print_plan, print_reasons
     from maskbeam.pipeline.runtime import files
 
     options = flags.from_arguments(arguments)
@@ -47,6 +48,7 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
         options = discover.with_found_classes(options, beam_options, show=True)
         print(class_files.to_yaml(options.class_map), end="")
     plan = survey(options)
+    print_apart(plan)
     print_plan(options, plan)
     beam_options = conversion.load_beam(beam_arguments)
     with loading():
@@ -60,16 +62,16 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
             show=True,
         )
         findings = validate.read_findings(scratch)
-        unknown_values = False
-        for path in findings.rejections:
-            for line in files.lines(path):
-                print(line)
-                unknown_values |= json.loads(line)["stage"] == "classes"
+        for line in (line for p in findings.rejections for line in files.lines(p)):
+            print(line)
+        found = reasons.add_up(findings.rejections)
+    if found.count:
+        print_reasons(found)
     print(f"{findings.accepted:,} rows accepted, {findings.rejected:,} rejected")
     count, shown = findings.duplicates
     if count:
         print(f"{count:,} keys are twice in a split: {'; '.join(shown)}")
-    if unknown_values:
+    if any(reason.example.stage == "classes" for reason in found.most):
         print("--classes auto, in place of yours, prints a map of all values there are")
     return BAD_DATA if findings.rejected or count else DONE
 
@@ -78,7 +80,11 @@ def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Says how a conversion would be cut."""
     given = conversion.read_flags(beam_arguments)
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.printing import print_plan, print_plan_details
+    from maskbeam.pipeline.printing import (
+        print_apart,
+        print_plan,
+        print_plan_details,
+    )
 
     options = flags.from_arguments(arguments)
     if flags.finds_classes(options):
@@ -87,6 +93,7 @@ def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
             "validate --classes auto prints the class map to plan with"
         )
     found = survey(options)
+    print_apart(found)
     print_plan(options, found)
     print_plan_details(found, vars(given) | beam_flags.defaults(given))
     return DONE

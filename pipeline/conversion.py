@@ -7,7 +7,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from maskbeam.pipeline.errors import BadDataError, UsageError
+from maskbeam.pipeline.errors import (
+    DONE,
+    WRONG_COMMAND,
+    BadDataError,
+    UsageError,
+)
 from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms import dataset_files
 
@@ -18,6 +23,10 @@ if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
 
     from maskbeam.pipeline.options import Options
+    from maskbeam.pipeline.planning.meeting import Apart
+    from maskbeam.pipeline.reasons import Reasons
+
+_MAY_BE_MEANT = 0.5  # a share of rows lost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,13 +124,17 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         raise UsageError("say where the dataset goes, by --output")
     claim.check_claim(directory, overwrite=options.overwrite)
     if arguments.finds_classes(options):
+        # Names are looked at before all label maps are read.
+        _refuse_apart(survey(options).apart)
         beam_options = load_beam(flags)
         with loading():
             from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=show)
     plan = survey(options)
+    _refuse_apart(plan.apart)
     if show:
         printing.print_plan(options, plan)
+        printing.print_apart(plan)
     # A wrong command does not wait for what is loaded from here on.
     beam_options = load_beam(flags)
     with loading():
@@ -146,6 +159,20 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     return outcome
 
 
+def _refuse_apart(apart: "Apart | None") -> None:
+    """Ends a conversion that cannot come to a dataset, by the names alone.
+
+    Raises:
+        UsageError: no label map has an image.
+        BadDataError: too few have one.
+    """
+    if apart is None or apart.code == DONE:
+        return
+    if apart.code == WRONG_COMMAND:
+        raise UsageError(apart.message)
+    raise BadDataError(apart.message, {"pair": apart.rejected})
+
+
 def load_beam(flags: Sequence[str]) -> "PipelineOptions":
     """Loads Beam, and sets this process up by its flags; TensorFlow may come then.
 
@@ -166,6 +193,7 @@ def _outcome(directory: str, result: "PipelineResult") -> Outcome:
     Raises:
         BadDataError: it left a verdict.
     """
+    from maskbeam.pipeline import reasons
     from maskbeam.pipeline.runtime import files, run
 
     manifest = files.join(directory, dataset_files.MANIFEST)
@@ -184,9 +212,38 @@ def _outcome(directory: str, result: "PipelineResult") -> Outcome:
     if not files.exists(files.join(rejected, dataset_files.VERDICT)):
         return Outcome(directory, "handed over")
     verdict = files.read_json(files.join(rejected, dataset_files.VERDICT))
+    named = reasons.files_in(directory)
     raise BadDataError(
-        f"{verdict['reason']}. No dataset was made. Mend the rows in {rejected}, or "
-        "allow for them by --max_rejected; --overwrite starts anew",
+        _what_now(verdict, reasons.add_up(named), rejected),
         verdict["rejections"],
-        [file.path for file in files.match(files.join(rejected, "*.jsonl"))],
+        named,
+    )
+
+
+def _what_now(verdict: Mapping[str, Any], found: "Reasons", rejected: str) -> str:
+    """Says why there is no dataset, and what helps.
+
+    To accept the loss is offered only where it may be meant.
+
+    Args:
+        verdict: as the last step of the pipeline wrote it.
+        found: why rows were rejected.
+        rejected: the directory that names them.
+    """
+    reason, none = verdict["reason"], "No dataset was made"
+    if (first := found.systematic) is not None:
+        hint = ""
+        if first.example.stage == "classes":
+            hint = "; maskbeam validate --classes auto prints a map of all values"
+        return (
+            f"{first.example.source}: {first.example.reason}{hint} (this is why "
+            f"{first.count:,} of {found.count:,} rows were rejected): {reason}. "
+            f"{none}; --overwrite starts anew"
+        )
+    share = verdict["rejected"] / max(1, verdict["rejected"] + verdict["records"])
+    allow = ""
+    if "--max_rejected" in reason and share <= _MAY_BE_MEANT:
+        allow = ", or allow for them by --max_rejected"
+    return (
+        f"{reason}. {none}. Mend the rows in {rejected}{allow}; --overwrite starts anew"
     )

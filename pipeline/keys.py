@@ -4,9 +4,11 @@ A row's place depends on its key and the seed only: not on the order of listings
 number of workers or on the rest of the data.
 """
 
+import functools
 import hashlib
 import os
 import re
+import unicodedata
 
 from maskbeam.pipeline.elements import printable
 from maskbeam.pipeline.options import Options
@@ -57,7 +59,15 @@ def key_of(path: str, pattern: str, suffix: str, place: str = "") -> str:
         place: the place's `elements.Place.suffix`.
     """
     stem = os.path.splitext(_below(path, pattern))[0]
-    return printable(stem + place).removesuffix(suffix)
+    return normal(printable(stem + place)).removesuffix(normal(suffix))
+
+
+def normal(text: str) -> str:
+    """Returns a text as keys hold it: in Unicode's NFC.
+
+    macOS writes an accent as a character of its own; others write one for both.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _below(path: str, pattern: str) -> str:
@@ -66,7 +76,12 @@ def _below(path: str, pattern: str) -> str:
     That is the last directory before the first wildcard: with `/data/*/*.png`,
     `/data/aachen/x.png` is `aachen/x.png`.
     """
+    directory = _fixed_directory(pattern)
+    return path[len(directory) :].lstrip("/") if path.startswith(directory) else path
+
+
+@functools.cache
+def _fixed_directory(pattern: str) -> str:
     wildcard = _WILDCARD.search(pattern)
     fixed = pattern[: wildcard.start()] if wildcard else pattern
-    directory = fixed.rpartition("/")[0]
-    return path[len(directory) :].lstrip("/") if path.startswith(directory) else path
+    return fixed.rpartition("/")[0]

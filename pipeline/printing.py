@@ -1,19 +1,22 @@
 """Prints what the commands show before and after a run."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
 
+from maskbeam.pipeline import reasons
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.planning.sizes import UNIT_BYTES
+from maskbeam.pipeline.reasons import Reasons
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import dataset_files
 
 if TYPE_CHECKING:
     from maskbeam.pipeline.conversion import Outcome
 
-_SHOWN_REJECTIONS = 5
+_SHOWN_REASONS = 10
+_EXAMPLE_CHARACTERS = 600
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -40,6 +43,12 @@ def print_plan(options: Options, plan: Plan) -> None:
     for note in options.notes:
         print(f"note: {note}")
     sys.stdout.flush()
+
+
+def print_apart(plan: Plan) -> None:
+    """Prints what names do not meet, if any."""
+    if plan.apart is not None:
+        print(f"maskbeam: {plan.apart.message}", file=sys.stderr, flush=True)
 
 
 def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
@@ -116,21 +125,37 @@ def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
             f"{read:,} rows read; {labels:,} label maps and {images:,} images decoded"
         )
     print(f"{manifest['rejected']:,} rows rejected; written to {directory}")
+    if manifest["rejected"]:
+        found = reasons.add_up(reasons.files_in(directory))
+        print_reasons(found, files.join(directory, dataset_files.REJECTED))
 
 
-def print_rejections(paths: Sequence[str]) -> None:
-    """Prints the first few rejections, so that you need not open a file.
+def print_reasons(
+    found: Reasons, directory: str = "", out: TextIO | None = None
+) -> None:
+    """Prints why rows were rejected, the most frequent reasons first.
 
     Args:
-        paths: of the files that name them, a line each.
+        found: the reasons.
+        directory: where each rejected row is named; empty if that is said elsewhere.
+        out: where to; by default standard output.
     """
-    count = 0
-    for line in (line for path in paths for line in files.lines(path)):
-        count += 1
-        if count <= _SHOWN_REJECTIONS:
-            print(line, file=sys.stderr)
-    if count > _SHOWN_REJECTIONS:
-        print(f"... and {count - _SHOWN_REJECTIONS:,} more", file=sys.stderr)
+    table = [["rows", "stage", "for example"]]
+    for reason in found.most[:_SHOWN_REASONS]:
+        _, _, source, stage, text = reason.example
+        example = text if source in text else f"{source}: {text}"
+        if len(example) > _EXAMPLE_CHARACTERS:
+            example = f"{example[:_EXAMPLE_CHARACTERS]} ..."
+        table.append([f"{reason.count:,}", stage, example])
+    rest = found.others + sum(r.count for r in found.most[_SHOWN_REASONS:])
+    if rest:
+        table.append([f"{rest:,}", "", "other reasons"])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for count, stage, example in table:
+        line = f"{count.rjust(widths[0])}  {stage.ljust(widths[1])}  {example}"
+        print(line, file=out)
+    if directory:
+        print(f"each row is named in {directory}", file=out)
 
 
 def print_classes(stats: Mapping[str, Any]) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 
 import apache_beam as beam
 
+from maskbeam.pipeline import reasons
 from maskbeam.pipeline.dataset import rejections
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import units
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.rows import stage
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import dataset_files
 
 _RESULT = "result.json"
 
@@ -90,10 +90,9 @@ def _write_findings(
 def read_findings(scratch: str) -> Findings:
     """Reads what a validation left in its directory."""
     tree = files.read_json(files.join(scratch, _RESULT))
-    found = files.match(files.join(scratch, dataset_files.REJECTED, "*.jsonl"))
     return Findings(
         tree["accepted"],
         tree["rejected"],
         tuple(tree["duplicates"]),
-        [file.path for file in found],
+        reasons.files_in(scratch),
     )

@@ -6,7 +6,10 @@ Source: protobuf.dev/programming-guides/encoding.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-Buffer = bytes | memoryview
+import numpy as np
+import numpy.typing as npt
+
+Buffer = bytes | npt.NDArray[np.uint8]
 
 
 class Content(NamedTuple):

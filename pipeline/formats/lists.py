@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.keys import normal
 from maskbeam.pipeline.runtime import files
 
 _PICTURES = (".png", ".jpg", ".jpeg")
@@ -23,7 +24,7 @@ def keys(path: str, suffix: str) -> Iterator[str]:
     for line in _lines(path):
         stem, extension = os.path.splitext(line)
         key = stem if extension.lower() in _PICTURES else line
-        yield key.removesuffix(suffix)
+        yield normal(key).removesuffix(normal(suffix))
 
 
 def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
@@ -56,7 +57,7 @@ def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
         if base is None:
             base, left_out = _place(path, label)
         found = [_join(base, field, left_out) for field in (*image, label)]
-        key = os.path.splitext(label.lstrip("/"))[0]
+        key = normal(os.path.splitext(label.lstrip("/"))[0])
         yield key, found[0] if image else None, found[-1]
 
 

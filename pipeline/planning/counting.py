@@ -11,6 +11,7 @@ from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Census
 from maskbeam.pipeline.planning.listing import Side, entries, file_entries, kind_of
+from maskbeam.pipeline.planning.meeting import Names
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 
@@ -106,12 +107,14 @@ class NameCounts:
         images: by source; also of splits that have no label maps.
         named_rows: by split.
         listed_images: a few of the images that lists name, by split.
+        names: the keys that are to meet others.
     """
 
     label_maps: Mapping[Source, SourceCounts]
     images: Mapping[Source, SourceCounts]
     named_rows: Mapping[str, NamedRows]
     listed_images: Mapping[str, list[files.File]]
+    names: Names
 
 
 def count_names(options: Options) -> NameCounts:
@@ -124,29 +127,32 @@ def count_names(options: Options) -> NameCounts:
     named_rows = {split: NamedRows(keep) for split in options.splits}
     listed_images: dict[str, list[files.File]] = {}
     members = _members(options)
+    names = Names(options, members)
 
     def count(source: Source, side: Side) -> SourceCounts:
         counts = SourceCounts()
         for file in _matched(source, side):
             counts.add(file, side, options)
-            if side == "images":  # the rows are their label maps'
-                continue
             for key, entry in file_entries(source, file, options, side):
+                rank = rank_of(key, options.seed)
+                names.add(key, rank, entry)
                 if entry.split in members and key not in members[entry.split]:
+                    continue
+                if side == "images":  # the rows are their label maps'
                     continue
                 if side == "label_maps" and entry.role == "image":  # from a list
                     some = listed_images.setdefault(entry.split, [])
                     if len(some) < SAMPLE_ROWS:
                         some += files.match(entry.path)
                 else:
-                    named_rows[entry.split].add(rank_of(key, options.seed), entry)
+                    named_rows[entry.split].add(rank, entry)
         counts.record_files.sort()
         return counts
 
     label_maps = {source: count(source, "label_maps") for source in options.label_maps}
     images = {source: count(source, "images") for source in options.images}
     images |= {source: count(source, "images_only") for source in options.images_only}
-    return NameCounts(label_maps, images, named_rows, listed_images)
+    return NameCounts(label_maps, images, named_rows, listed_images, names)
 
 
 def _members(options: Options) -> dict[str, set[str]]:

@@ -5,6 +5,7 @@ import math
 
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.planning.census import Census
+from maskbeam.pipeline.planning.meeting import Apart
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import features, tiles
@@ -71,11 +72,13 @@ class Plan:
         record_keys: the features of record files; without the image's where rows have
             no images.
         splits: by name, sorted.
+        apart: label maps and images that do not meet; None if all do.
     """
 
     config: features.Config
     record_keys: RecordKeys
     splits: dict[str, SplitPlan]
+    apart: Apart | None = None
 
     @property
     def rows(self) -> int:

@@ -24,6 +24,7 @@ from maskbeam.pipeline.planning.counting import (
     SourceCounts,
     count_names,
 )
+from maskbeam.pipeline.planning.meeting import Apart
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.planning.sizes import RowSize
 from maskbeam.pipeline.runtime import files
@@ -49,7 +50,15 @@ def survey(options: Options) -> Plan:
     splits = {
         split: _survey_split(split, options, config, counts) for split in options.splits
     }
-    return Plan(config, options.record_keys, splits)
+    return Plan(config, options.record_keys, splits, _find_apart(options, counts))
+
+
+def _find_apart(options: Options, counts: NameCounts) -> Apart | None:
+    """Looks whether label maps and images meet, by their names."""
+    return counts.names.find_apart(
+        {split: found.count for split, found in counts.named_rows.items()},
+        with_records=any(found.record_files for found in counts.label_maps.values()),
+    )
 
 
 def _check_annotations(counts: NameCounts) -> None:

@@ -360,6 +360,8 @@ def test_serialized_rows_are_examples():
     assert record == data.serialized(dict(reversed(columns.items())))
     example = tf.train.Example.FromString(record)
     assert record == example.SerializeToString(deterministic=True)
+    framed = b"".join(tfrecords.framed(tf_examples.serialize(columns)))
+    assert framed == tfrecords.frame(record)
     found = example.features.feature
     assert found["text"].bytes_list.value == ["ä".encode()]
     assert found["bytes"].bytes_list.value == [b"\0\xff"]
