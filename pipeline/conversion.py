@@ -3,6 +3,7 @@
 check the output → survey the names → claim the output → run → outcome
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -108,7 +109,7 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     from maskbeam.pipeline import arguments, printing
     from maskbeam.pipeline.dataset import claim
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.runtime import files
+    from maskbeam.pipeline.runtime import files, progress
 
     directory = options.output
     if directory is None:
@@ -119,7 +120,8 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         with loading():
             from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=show)
-    plan = survey(options)
+    with progress.ProgressLine(progress.NAMES) if show else contextlib.nullcontext():
+        plan = survey(options)
     if show:
         printing.print_plan(options, plan)
     # A wrong command does not wait for what is loaded from here on.
@@ -136,6 +138,8 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         beam_options,
         lambda root: flow.define_pipeline(root, options, plan, temporary),
         records=plan.records,
+        is_estimate=plan.records_are_estimated,
+        phase=progress.CONVERTING,
         show=show,
     )
     outcome = Outcome(directory, "dry run")
@@ -188,5 +192,5 @@ def _outcome(directory: str, result: "PipelineResult") -> Outcome:
         f"{verdict['reason']}. No dataset was made. Mend the rows in {rejected}, or "
         "allow for them by --max_rejected; --overwrite starts anew",
         verdict["rejections"],
-        [file.path for file in files.match(files.join(rejected, "*.jsonl"))],
+        [file.path for file in files.match_in(rejected, "*.jsonl")],
     )

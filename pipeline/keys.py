@@ -8,9 +8,9 @@ import hashlib
 import os
 import re
 
+from maskbeam.pipeline import values
 from maskbeam.pipeline.options import Options
-
-_WILDCARD = re.compile(r"[*?\[]")
+from maskbeam.pipeline.values import Source
 
 
 def _hash(seed: int, purpose: bytes, text: str) -> int:
@@ -46,26 +46,25 @@ def split_of(key: str, options: Options) -> str:
     return options.split_by[-1][0]  # shares are rounded
 
 
-def key_of(path: str, pattern: str, suffix: str, place: str = "") -> str:
+def key_of(path: str, source: Source, suffix: str, place: str = "") -> str:
     """Makes the key of a file, or of a place in it.
 
     Args:
         path: the file's path.
-        pattern: the glob that matched it.
+        source: that it is of.
         suffix: stripped off the end of keys that end with it.
         place: the place's `elements.Place.suffix`.
     """
-    stem = os.path.splitext(_below(path, pattern))[0]
+    stem = os.path.splitext(below(path, source))[0]
     return (stem + place).removesuffix(suffix)
 
 
-def _below(path: str, pattern: str) -> str:
-    """Returns a matched path relative to the glob's fixed directory.
+def below(path: str, source: Source) -> str:
+    """Returns a matched path relative to the source's fixed directory.
 
-    That is the last directory before the first wildcard: with `/data/*/*.png`,
-    `/data/aachen/x.png` is `aachen/x.png`.
+    That is its base, or the last directory before the glob's first wildcard: with
+    `/data/*/*.png`, `/data/aachen/x.png` is `aachen/x.png`.
     """
-    wildcard = _WILDCARD.search(pattern)
-    fixed = pattern[: wildcard.start()] if wildcard else pattern
-    directory = fixed.rpartition("/")[0]
+    fixed = values.fixed_part(source.pattern)
+    directory = source.base or fixed.rpartition("/")[0]
     return path[len(directory) :].lstrip("/") if path.startswith(directory) else path

@@ -90,7 +90,7 @@ def _write_findings(
 def read_findings(scratch: str) -> Findings:
     """Reads what a validation left in its directory."""
     tree = files.read_json(files.join(scratch, _RESULT))
-    found = files.match(files.join(scratch, dataset_files.REJECTED, "*.jsonl"))
+    found = files.match_in(files.join(scratch, dataset_files.REJECTED), "*.jsonl")
     return Findings(
         tree["accepted"],
         tree["rejected"],

@@ -49,7 +49,7 @@ def survey(options: Options) -> Plan:
     splits = {
         split: _survey_split(split, options, config, counts) for split in options.splits
     }
-    return Plan(config, options.record_keys, splits)
+    return Plan(config, options.record_keys, splits, counts.notes)
 
 
 def _check_annotations(counts: NameCounts) -> None:
