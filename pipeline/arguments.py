@@ -182,11 +182,18 @@ def from_given(given: Mapping[str, Any]) -> Options:
         name: options.read(name, INPUTS[name], wanted.pop(name))
         for name in INPUTS.keys() & wanted.keys()
     }
-    if "dataset" in inputs:
-        wanted = _published(wanted, inputs)
-    else:
-        wanted = _with_sources(wanted, inputs.get("data_dir"))
-        wanted["class_map"] = _class_map(inputs, None)
+    try:
+        if "dataset" in inputs:
+            wanted = _published(wanted, inputs)
+        else:
+            wanted = _with_sources(wanted, inputs.get("data_dir"))
+            wanted["class_map"] = _class_map(inputs, None)
+    except OSError as error:
+        flag = "dataset" if "dataset" in inputs else "classes"
+        raise UsageError(
+            f"--{flag} {values.shown(inputs.get(flag))} cannot be read: "
+            f"{error.strerror or error}"
+        ) from error
     return Options(**wanted)
 
 
@@ -206,11 +213,18 @@ def _with_sources(wanted: dict[str, Any], data_dir: str | None) -> dict[str, Any
 
 def _notes(label_maps: Sequence[Any]) -> tuple[str, ...]:
     """Says that label maps of several places are one split, where none is named."""
-    places = set()
-    for text in label_maps:
-        if isinstance(text, str) and not values.split_and_pattern(text)[0]:
-            listed = text.lower().endswith(_ONE_OF_MANY) and not values.is_glob(text)
-            places.add(os.path.dirname(text) if listed else text)
+    unnamed = [
+        text
+        for text in label_maps
+        if isinstance(text, str) and not values.split_and_pattern(text)[0]
+    ]
+    # Of files that a shell has listed, the directories are what was meant.
+    listed = {
+        os.path.dirname(text)
+        for text in unnamed
+        if text.lower().endswith(_ONE_OF_MANY) and not values.is_glob(text)
+    }
+    places = listed | {text for text in unnamed if os.path.dirname(text) not in listed}
     if len(places) < 2:
         return ()
     many = "both" if len(places) == 2 else f"all {len(places):,}"

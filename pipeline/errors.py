@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 DONE, BAD_DATA, WRONG_COMMAND, RUNNER_FAILED = range(4)
 
-_LINE_CHARACTERS = 2000
+_LINE_CHARACTERS = 1000
 
 
 class UsageError(Exception):

@@ -153,7 +153,8 @@ class Options:
         "",
         READ,
         "Suffix of label maps' keys",
-        "text to strip off the end of label maps' keys, before they meet images",
+        "text to strip off the end of label maps' keys, before they meet images; where "
+        "both are in one folder, --exclude keeps label maps out of the images",
         values.SUFFIX,
     )
     strip_image_suffix: str = _option(
@@ -309,7 +310,7 @@ class Options:
         WRITE,
         "Output",
         "directory of the dataset, here or in a store that all workers reach",
-        values.DIRECTORY,
+        values.OUTPUT,
         required=True,
     )
     name: str = _option(
@@ -353,8 +354,8 @@ class Options:
             if size is not None and math.prod(size) > self.max_pixels:
                 raise UsageError(
                     f"{flag} {values.shown(size[0])}x{values.shown(size[1])} has more "
-                    f"pixels than --max_pixels {self.max_pixels} allows: choose "
-                    "another, or raise it"
+                    f"pixels than --max_pixels {self.max_pixels} allows: choose a "
+                    "smaller one, or raise --max_pixels"
                 )
         if self.tile is not None and self.size is not None:
             raise UsageError(

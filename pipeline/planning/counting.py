@@ -182,7 +182,8 @@ def _check_left_out(side: Side, counted: Mapping[Source, SourceCounts]) -> None:
         if counts.left_out and source.split not in left:
             raise UsageError(
                 f"--{side} {source.pattern}: --exclude leaves out all files of split "
-                f"{source.split!r}; a glob whose end is that of --exclude keeps its own"
+                f"{source.split!r}; a glob that ends in that of --exclude keeps them, "
+                "if it is quoted, so that no shell opens it"
             )
 
 

@@ -5,6 +5,7 @@ proposes the argument that was meant.
 """
 
 import collections
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -118,7 +119,10 @@ def _hint(pattern: str) -> str:
         return "globs are separate arguments, and not joined by commas"
     for place in (f"{pattern}/*", f"{pattern}/**/*"):
         if extension := _usual_extension(place):
-            return f"a directory is no file; write '{place}{extension}'"
+            what = "it matches directories"
+            if not values.is_glob(pattern):
+                what = "it is a directory"
+            return f"{what}, so write '{place}{extension}'"
     if "[" in pattern.replace("[[]", ""):
         return "[ begins a set of characters; for the character itself write [[]"
     place = f"{_directory(pattern)}/*"
@@ -128,16 +132,22 @@ def _hint(pattern: str) -> str:
 
 
 def _usual_extension(pattern: str) -> str:
-    """The extension of most of a glob's files that are read here; empty if of none."""
-    found: collections.Counter[str] = collections.Counter()
+    """The extension of most of a glob's files that are read here; empty if of none.
+
+    If it is written in several ways, it is a glob of all of them.
+    """
+    found: dict[str, collections.Counter[str]] = {}
     for file in itertools.islice(files.matches(pattern), _LOOKED_AT):
         extension = os.path.splitext(file.path)[1]
-        try:
+        with contextlib.suppress(UsageError):
             kind_of(file.path, pattern)
-        except UsageError:
-            continue
-        found[extension] += 1
-    return max(found, key=lambda extension: found[extension], default="")
+            found.setdefault(extension.lower(), collections.Counter())[extension] += 1
+    if not found:
+        return ""
+    usual = max(found, key=lambda extension: found[extension].total())
+    if len(found[usual]) == 1:
+        return next(iter(found[usual]))
+    return "".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in usual)
 
 
 def _directory(path: str) -> str:
