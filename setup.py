@@ -28,6 +28,7 @@ base_requires = [
     "numpy>=2.0,<3",
     "pyarrow>=16,<26",
     "PyYAML>=6.0,<7",
+    "rich>=13,<16",  # which Keras brings along
     "simplejpeg>=1.9,<2",
     "tensorflow>=2.21,<2.22",
     "tensorflow-serving-api>=2.19,<3",  # which tfx-bsl brings along

@@ -18,6 +18,7 @@ from maskbeam.pipeline.errors import (
     BadDataError,
     RunnerError,
     UsageError,
+    one_line,
 )
 from maskbeam.pipeline.runtime import loading
 
@@ -44,21 +45,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         failed.
     """
     try:
-        arguments, beam_arguments = _parser().parse_known_args(argv)
+        given = sys.argv[1:] if argv is None else argv
+        parser = _parser()
+        if not given:
+            parser.print_help()
+            return DONE
+        arguments, beam_arguments = parser.parse_known_args(given)
         run: Callable[[argparse.Namespace, list[str]], int] = arguments.run
         code = run(arguments, beam_arguments)
         sys.stdout.flush()
         return code
     except UsageError as error:
-        print(f"maskbeam: {error}", file=sys.stderr)
+        print(f"maskbeam: {one_line(error)}", file=sys.stderr)
         return WRONG_COMMAND
     except BadDataError as error:
-        print(f"maskbeam: {error}", file=sys.stderr)
+        print(f"maskbeam: {one_line(error)}", file=sys.stderr)
         return BAD_DATA
     except RunnerError as error:
         # A runner's error is not the user's mistake: its trace helps to find the cause.
         logging.error("the runner failed", exc_info=error.__cause__)
-        print(f"maskbeam: the runner failed: {error}", file=sys.stderr)
+        print(f"maskbeam: the runner failed: {one_line(error)}", file=sys.stderr)
         return RUNNER_FAILED
     except BrokenPipeError:  # `maskbeam inspect ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -78,10 +84,15 @@ def _parser() -> Parser:
     )
 
     def add(
-        run: Callable[[argparse.Namespace, list[str]], int], text: str, **more: Any
+        run: Callable[[argparse.Namespace, list[str]], int], text: str, epilog: str = ""
     ) -> Parser:
         command: Parser = subparsers.add_parser(
-            run.__name__, help=text, description=text, allow_abbrev=False, **more
+            run.__name__,
+            help=text,
+            description=text,
+            epilog=epilog,
+            allow_abbrev=False,
+            with_beam=bool(epilog),
         )
         command.set_defaults(run=run)
         return command

@@ -7,13 +7,14 @@ read and what it means, and are resolved here.
 import argparse
 import dataclasses
 import difflib
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from maskbeam.pipeline import options, values
+from maskbeam.pipeline import options, spelling, values
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import READ, WRITE, Option, Options
-from maskbeam.pipeline.values import RecordKeys, Source, Value
+from maskbeam.pipeline.values import DEFAULT_SPLIT, RecordKeys, Source, Value
 from maskbeam.transforms import class_files, classes
 from maskbeam.transforms.classes import ClassMap
 
@@ -21,6 +22,7 @@ AUTO = "auto"  # for --classes: the map is made from what a first pass finds
 _TO_BE_FOUND = dataclasses.replace(classes.numbered(1), name=AUTO)
 
 _TFDS = "tfds:"
+_ONE_OF_MANY = (".png", ".jpg", ".jpeg", ".npy", ".npz")  # files that shells list
 _ANY = r"[^\s]+"
 
 
@@ -57,7 +59,7 @@ INPUTS = {
         READ,
         "Number of classes",
         "instead: N classes, ids 0..N-1",
-        values.whole(at_least=1),
+        values.whole(at_least=1, at_most=classes.MAX_CLASSES),
     ),
     "ignore_label": Option(
         READ,
@@ -70,7 +72,26 @@ INPUTS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises its errors."""
+    """An argument parser that raises its errors, and knows mistyped flags.
+
+    Args:
+        with_beam: whether flags that are not declared go to Beam; None if the parser
+            only finds the command, which has a parser of its own.
+    """
+
+    def __init__(self, *, with_beam: bool | None = None, **more: Any) -> None:
+        super().__init__(**more)
+        self._with_beam = with_beam
+
+    def parse_known_args(  # type: ignore[override]  # it has overloads
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Reads arguments; what a mistyped flag lacks is not what is wrong."""
+        if self._with_beam is not None:
+            spelling.check(
+                args or (), self._option_string_actions, with_beam=self._with_beam
+            )
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Raises UsageError, instead of printing the usage and exiting."""
@@ -161,14 +182,56 @@ def from_given(given: Mapping[str, Any]) -> Options:
         name: options.read(name, INPUTS[name], wanted.pop(name))
         for name in INPUTS.keys() & wanted.keys()
     }
-    if "dataset" in inputs:
-        wanted = _published(wanted, inputs)
-    elif wanted.get("label_maps") or wanted.get("images_only"):
-        wanted = _with_tfds(wanted, inputs.get("data_dir"))
-        wanted["class_map"] = _class_map(inputs, None)
-    else:
-        raise UsageError("say what to read, by --label_maps or by --dataset")
+    try:
+        if "dataset" in inputs:
+            wanted = _published(wanted, inputs)
+        else:
+            wanted = _with_sources(wanted, inputs.get("data_dir"))
+            wanted["class_map"] = _class_map(inputs, None)
+    except OSError as error:
+        flag = "dataset" if "dataset" in inputs else "classes"
+        raise UsageError(
+            f"--{flag} {values.shown(inputs.get(flag))} cannot be read: "
+            f"{error.strerror or error}"
+        ) from error
     return Options(**wanted)
+
+
+def _with_sources(wanted: dict[str, Any], data_dir: str | None) -> dict[str, Any]:
+    """Lists the label maps one by one, and notes what is not said of them."""
+    try:
+        label_maps = values.several(wanted.get("label_maps", ()))
+        if not label_maps and not values.several(wanted.get("images_only", ())):
+            raise UsageError("say what to read, by --label_maps or by --dataset")
+        wanted = _with_tfds({**wanted, "label_maps": label_maps}, data_dir)
+        if not wanted.get("split_by"):
+            wanted["notes"] = _notes(wanted["label_maps"])
+    except ValueError as error:
+        raise UsageError(f"--label_maps {error}") from error
+    return wanted
+
+
+def _notes(label_maps: Sequence[Any]) -> tuple[str, ...]:
+    """Says that label maps of several places are one split, where none is named."""
+    unnamed = [
+        text
+        for text in label_maps
+        if isinstance(text, str) and not values.split_and_pattern(text)[0]
+    ]
+    # Of files that a shell has listed, the directories are what was meant.
+    listed = {
+        os.path.dirname(text)
+        for text in unnamed
+        if text.lower().endswith(_ONE_OF_MANY) and not values.is_glob(text)
+    }
+    places = listed | {text for text in unnamed if os.path.dirname(text) not in listed}
+    if len(places) < 2:
+        return ()
+    many = "both" if len(places) == 2 else f"all {len(places):,}"
+    return (
+        f"--label_maps names no split, so {many} places are split {DEFAULT_SPLIT!r}: "
+        f"if they are not, write {DEFAULT_SPLIT}=GLOB val=GLOB, in quotes",
+    )
 
 
 def finds_classes(wanted: Options) -> bool:
@@ -183,10 +246,16 @@ def sources(texts: list[str]) -> tuple[Source, ...]:
         UsageError: one of them names a split but no files.
     """
     try:
+        values.check_text(texts)
         found: tuple[Source, ...] = values.SOURCES.read(texts)
     except ValueError as error:
         raise UsageError(str(error)) from error
     return found
+
+
+def names_no_split(texts: Sequence[str]) -> bool:
+    """Checks whether some glob names no split, after `sources` has read it."""
+    return not all(values.split_and_pattern(text)[0] for text in texts)
 
 
 def _published(wanted: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -218,7 +287,7 @@ def _with_tfds(wanted: dict[str, Any], data_dir: str | None) -> dict[str, Any]:
     """Replaces each `tfds:NAME` by the record files that TFDS has prepared."""
     keys = wanted.get("record_keys", RecordKeys())
     label_maps: list[Any] = []
-    for given in values.several(wanted.get("label_maps", ())):
+    for given in wanted["label_maps"]:
         if not isinstance(given, str) or _TFDS not in given:
             label_maps.append(given)
             continue

@@ -7,12 +7,14 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from maskbeam.pipeline import arguments as flags
 from maskbeam.pipeline import conversion
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
 from maskbeam.pipeline.runtime import beam_flags
 from maskbeam.pipeline.runtime.loading import loading
+from maskbeam.pipeline.values import DEFAULT_SPLIT
 from maskbeam.transforms import class_files, manifest
 
 
@@ -59,6 +61,7 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
             beam_options,
             lambda root: validate.define_pipeline(root, options, plan, scratch),
             records=plan.records,
+            is_estimate=plan.records_are_estimated,
             show=True,
         )
         findings = validate.read_findings(scratch)
@@ -114,7 +117,12 @@ def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Holds a dataset against its manifest, its graphs and its raw rows."""
     _refuse(beam_arguments)
     sources = flags.sources(arguments.raw)
-    _check_dataset(arguments.directory)
+    found = _check_dataset(arguments.directory)
+    if flags.names_no_split(arguments.raw) and not found["options"].get("split_by"):
+        print(
+            f"note: --raw without SPLIT= is taken for split {DEFAULT_SPLIT!r}; others "
+            "are named as val=GLOB"
+        )
     with loading():
         from maskbeam.pipeline import verify, verify_sources
 
@@ -168,12 +176,17 @@ def presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 # ---------------------------------------------------------------------------- helpers
 
 
-def _check_dataset(directory: str, split: str | None = None) -> None:
-    """Raises UsageError if there is no dataset, or split, before anything is loaded."""
+def _check_dataset(directory: str, split: str | None = None) -> dict[str, Any]:
+    """Reads the manifest, before anything is loaded.
+
+    Raises:
+        UsageError: there is no dataset, or no such split of it.
+    """
     with loading(), _errors_of_dataset():
         found = manifest.read_manifest(directory)
         if split is not None:
             manifest.shards_of(found, split)
+    return found
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 check the output → survey the names → claim the output → run → outcome
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -117,7 +118,7 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     from maskbeam.pipeline import arguments, printing
     from maskbeam.pipeline.dataset import claim
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.runtime import files
+    from maskbeam.pipeline.runtime import files, progress
 
     directory = options.output
     if directory is None:
@@ -130,7 +131,8 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         with loading():
             from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=show)
-    plan = survey(options)
+    with progress.ProgressLine(progress.NAMES) if show else contextlib.nullcontext():
+        plan = survey(options)
     _refuse_apart(plan.apart)
     if show:
         printing.print_plan(options, plan)
@@ -149,6 +151,8 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         beam_options,
         lambda root: flow.define_pipeline(root, options, plan, temporary),
         records=plan.records,
+        is_estimate=plan.records_are_estimated,
+        phase=progress.CONVERTING,
         show=show,
     )
     outcome = Outcome(directory, "dry run")

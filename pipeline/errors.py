@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 DONE, BAD_DATA, WRONG_COMMAND, RUNNER_FAILED = range(4)
 
+_LINE_CHARACTERS = 1000
+
 
 class UsageError(Exception):
     """The command is wrong: one line for the user, exit code 2."""
@@ -48,3 +50,16 @@ def in_words(error: BaseException) -> str:
     if not isinstance(error, (OSError, ValueError)) or not text:
         text = f"{type(error).__name__}: {text}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def one_line(error: Exception) -> str:
+    """Writes an error's message as one line that a terminal shows as it is.
+
+    It may quote names and values that are long, or have line ends or codes of control.
+    """
+    text = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in str(error)
+    )
+    half = _LINE_CHARACTERS // 2
+    return text if len(text) <= 2 * half else f"{text[:half]} ... {text[-half:]}"

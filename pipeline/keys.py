@@ -4,16 +4,15 @@ A row's place depends on its key and the seed only: not on the order of listings
 number of workers or on the rest of the data.
 """
 
-import functools
 import hashlib
 import os
 import re
 import unicodedata
 
+from maskbeam.pipeline import values
 from maskbeam.pipeline.elements import printable
 from maskbeam.pipeline.options import Options
-
-_WILDCARD = re.compile(r"[*?\[]")
+from maskbeam.pipeline.values import Source
 
 
 def _hash(seed: int, purpose: bytes, text: str) -> int:
@@ -49,16 +48,16 @@ def split_of(key: str, options: Options) -> str:
     return options.split_by[-1][0]  # shares are rounded
 
 
-def key_of(path: str, pattern: str, suffix: str, place: str = "") -> str:
+def key_of(path: str, source: Source, suffix: str, place: str = "") -> str:
     """Makes the key of a file, or of a place in it.
 
     Args:
         path: the file's path.
-        pattern: the glob that matched it.
+        source: that it is of.
         suffix: stripped off the end of keys that end with it.
         place: the place's `elements.Place.suffix`.
     """
-    stem = os.path.splitext(_below(path, pattern))[0]
+    stem = os.path.splitext(below(path, source))[0]
     return normal(printable(stem + place)).removesuffix(normal(suffix))
 
 
@@ -70,18 +69,12 @@ def normal(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-def _below(path: str, pattern: str) -> str:
-    """Returns a matched path relative to the glob's fixed directory.
+def below(path: str, source: Source) -> str:
+    """Returns a matched path relative to the source's fixed directory.
 
-    That is the last directory before the first wildcard: with `/data/*/*.png`,
-    `/data/aachen/x.png` is `aachen/x.png`.
+    That is its base, or the last directory before the glob's first wildcard: with
+    `/data/*/*.png`, `/data/aachen/x.png` is `aachen/x.png`.
     """
-    directory = _fixed_directory(pattern)
+    fixed = values.fixed_part(source.pattern)
+    directory = source.base or fixed.rpartition("/")[0]
     return path[len(directory) :].lstrip("/") if path.startswith(directory) else path
-
-
-@functools.cache
-def _fixed_directory(pattern: str) -> str:
-    wildcard = _WILDCARD.search(pattern)
-    fixed = pattern[: wildcard.start()] if wildcard else pattern
-    return fixed.rpartition("/")[0]

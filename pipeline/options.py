@@ -7,6 +7,7 @@ declarations.
 """
 
 import dataclasses
+import math
 import re
 import typing
 from collections.abc import Mapping
@@ -18,7 +19,11 @@ from maskbeam.pipeline.values import DEFAULT_SPLIT, RecordKeys, Source
 from maskbeam.transforms import features, stored_masks
 from maskbeam.transforms.classes import ClassMap
 
-_NAME = r"[A-Za-z][A-Za-z0-9_]*"
+_NAME = rf"[A-Za-z][A-Za-z0-9_]{{0,{values.MAX_NAME - 1}}}"
+# Limits beyond which a number is a typing error, whatever the machine.
+_MAX_PIXELS = 2**31 - 1  # TensorFlow's and Beam's sizes have 32 bits
+_MAX_SIDE = 2**15
+_MAX_SHARD_MIB = 2**20
 
 T = TypeVar("T")
 
@@ -126,6 +131,16 @@ class Options:
         values.SOURCES_OF_A_SPLIT,
         many=True,
     )
+    exclude: tuple[str, ...] = _option(
+        (),
+        READ,
+        "Files to leave out",
+        "leave out files that match, or lie in a directory that matches, by the last "
+        "parts of their path: '*_mask.png', 'old/*'; where --label_maps or --images "
+        "itself ends in the GLOB its files stay",
+        values.GLOBS,
+        many=True,
+    )
     split_list: tuple[Source, ...] = _option(
         (),
         READ,
@@ -138,7 +153,8 @@ class Options:
         "",
         READ,
         "Suffix of label maps' keys",
-        "text to strip off the end of label maps' keys, before they meet images",
+        "text to strip off the end of label maps' keys, before they meet images; where "
+        "both are in one folder, --exclude keeps label maps out of the images",
         values.SUFFIX,
     )
     strip_image_suffix: str = _option(
@@ -172,7 +188,7 @@ class Options:
         "expression's first group, or of all of it)",
         values.REGEX,
     )
-    # Any number will do; the same one deals rows to the same splits in every run.
+    # Any of 64 bits; the same one deals rows to the same splits in every run.
     seed: int = _option(0, READ, "Seed", "seed of all hashes", values.whole())
     limit: int | None = _option(
         None,
@@ -243,7 +259,7 @@ class Options:
         ENCODE,
         "Boundary",
         "also give `boundary`: 1 within N pixels of another class",
-        values.whole(at_least=0),
+        values.whole(at_least=0, at_most=_MAX_SIDE),
     )
     # The smaller one, and about as fast to read: `stored_masks` has the measurements.
     mask_encoding: str = _option(
@@ -276,7 +292,7 @@ class Options:
         ENCODE,
         "Size of shards",
         "MiB of a shard to aim for",
-        values.whole(at_least=1, metavar="MIB"),
+        values.whole(at_least=1, at_most=_MAX_SHARD_MIB, metavar="MIB"),
     )
 
     # No row may get lost unless you allow it.
@@ -295,7 +311,7 @@ class Options:
         ACCEPT,
         "Largest picture",
         "largest picture to decode",
-        values.whole(at_least=1),
+        values.whole(at_least=1, at_most=_MAX_PIXELS),
     )
 
     output: str | None = _option(
@@ -303,7 +319,7 @@ class Options:
         WRITE,
         "Output",
         "directory of the dataset, here or in a store that all workers reach",
-        values.DIRECTORY,
+        values.OUTPUT,
         required=True,
     )
     name: str = _option(
@@ -314,8 +330,8 @@ class Options:
         values.text(
             None,
             _NAME,
-            "must be letters, digits and underscores, beginning with a letter: it "
-            "becomes a part of file names",
+            f"must be {values.MAX_NAME} letters, digits and underscores at most, "
+            "beginning with a letter: it becomes a part of file names",
         ),
         default_in_words="the class map's",
     )
@@ -343,6 +359,13 @@ class Options:
         self._check_sides()
 
     def _check_geometry(self) -> None:
+        for flag, size in (("--size", self.size), ("--tile", self.tile)):
+            if size is not None and math.prod(size) > self.max_pixels:
+                raise UsageError(
+                    f"{flag} {values.shown(size[0])}x{values.shown(size[1])} has more "
+                    f"pixels than --max_pixels {self.max_pixels} allows: choose a "
+                    "smaller one, or raise --max_pixels"
+                )
         if self.tile is not None and self.size is not None:
             raise UsageError(
                 "--tile cuts pictures at their own scale, and --size scales them: use "
@@ -451,6 +474,7 @@ def read(name: str, option: Option, given: Any) -> Any:
         UsageError: it is not a possible value of the option.
     """
     try:
+        values.check_text(given)
         return option.value.read(given)
     except (TypeError, ValueError) as error:
         raise UsageError(f"--{name} {error}") from error
@@ -459,4 +483,5 @@ def read(name: str, option: Option, given: Any) -> Any:
 def _default_name(class_map_name: str) -> str:
     """Makes a class map's name fit to begin a file name."""
     name = re.sub(r"[^A-Za-z0-9_]+", "_", class_map_name)
-    return name if re.fullmatch(_NAME, name) else f"dataset_{name}"
+    begins = "" if name[:1].isalpha() else "dataset_"
+    return f"{begins}{name}"[: values.MAX_NAME]

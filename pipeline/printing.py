@@ -28,7 +28,8 @@ def print_plan(options: Options, plan: Plan) -> None:
         size = f"tiles of {size}"
     images = f" with images ({config.image_storage})" if config.with_images else ""
     print(
-        f"{plan.rows:,} rows{images}, {config.num_classes} classes, {size}, "
+        f"{_approximately(plan.rows_are_estimated)}{plan.rows:,} rows{images}, "
+        f"{config.num_classes} classes, {size}, "
         f"{config.mask_encoding} masks: about {human_bytes(plan.stored_bytes)} to "
         f"write (float32 one-hot: {human_bytes(plan.one_hot_bytes)})"
     )
@@ -40,7 +41,7 @@ def print_plan(options: Options, plan: Plan) -> None:
             if split in official
         )
         print(f"rows of the published dataset: {', '.join(found)}")
-    for note in options.notes:
+    for note in (*options.notes, *plan.notes):
         print(f"note: {note}")
     sys.stdout.flush()
 
@@ -51,15 +52,18 @@ def print_apart(plan: Plan) -> None:
         print(f"maskbeam: {plan.apart.message}", file=sys.stderr, flush=True)
 
 
+def _approximately(is_estimate: bool) -> str:
+    return "~" if is_estimate else ""
+
+
 def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
     """Prints how the rows are cut, and Beam's options."""
     table = [["split", "rows", "shards", "units", "rows/unit", "bytes"]]
     for split, found in plan.splits.items():
-        approximately = "~" if found.record_files else ""
         table.append(
             [
                 split,
-                f"{approximately}{found.rows:,}",
+                f"{_approximately(bool(found.record_files))}{found.rows:,}",
                 f"{found.shards:,}",
                 f"~{found.units:,}",
                 f"{found.rows_per_unit:,}",
@@ -142,7 +146,7 @@ def print_reasons(
     """
     table = [["rows", "stage", "for example"]]
     for reason in found.most[:_SHOWN_REASONS]:
-        _, _, source, stage, text = reason.example
+        _, _, source, stage, text, *_ = reason.example
         example = text if source in text else f"{source}: {text}"
         if len(example) > _EXAMPLE_CHARACTERS:
             example = f"{example[:_EXAMPLE_CHARACTERS]} ..."

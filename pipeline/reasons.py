@@ -65,8 +65,8 @@ class Reasons:
 
 def files_in(directory: str) -> list[str]:
     """The files below a directory that name rejected rows, a JSON line each."""
-    pattern = files.join(directory, dataset_files.REJECTED, "*.jsonl")
-    return [file.path for file in files.match(pattern)]
+    rejected = files.join(directory, dataset_files.REJECTED)
+    return [file.path for file in files.match_in(rejected, "*.jsonl")]
 
 
 def add_up(paths: Iterable[str]) -> Reasons:
@@ -79,14 +79,15 @@ def add_up(paths: Iterable[str]) -> Reasons:
     count = others = 0
     for line in (line for path in paths for line in files.lines(path)):
         rejection = Rejection(**json.loads(line))
-        count += 1
+        rows = 1 if rejection.rows is None else rejection.rows
+        count += rows
         kind = rejection.stage, kind_of(rejection.reason)
         if kind in found:
-            found[kind].count += 1
+            found[kind].count += rows
         elif len(found) < _MAX_KINDS:
-            found[kind] = Reason(1, rejection)
+            found[kind] = Reason(rows, rejection)
         else:
-            others += 1
+            others += rows
     most = sorted(found.values(), key=lambda reason: -reason.count)
     return Reasons(count, most, others)
 

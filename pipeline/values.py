@@ -4,16 +4,27 @@ A kind of value reads what the user gave, or raises ValueError. The message cont
 the option's name: "--size '20' must be HEIGHTxWIDTH".
 """
 
+import contextlib
 import dataclasses
+import glob
+import math
 import operator
 import os
+import pathlib
 import re
-from collections.abc import Callable, Mapping
+import reprlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 DEFAULT_SPLIT = "train"
+MAX_NAME = 100  # characters; with a split's they make a shard's name, of 255 at most
 
-_SPLIT = re.compile(r"([A-Za-z0-9_]+)=(.*)", re.DOTALL)
+_MAX_SPLIT = 64
+_SPLIT_NAME = rf"[A-Za-z0-9_]{{1,{_MAX_SPLIT}}}"
+_SPLIT = re.compile(rf"({_SPLIT_NAME})=(.*)", re.DOTALL)
+_PREFIX = re.compile(r"([^/=]*)=")  # what only a split's name may be
+_LAST_WHOLE = 2**63 - 1
+_SHOWN_CHARACTERS = 160
 _GLOB = r"[^\s]+"
 _STORE = "[a-z0-9]+://"  # that all workers reach
 
@@ -25,10 +36,13 @@ class Source:
     Attributes:
         split: the split that the files belong to.
         pattern: a glob or a path on any of Beam's filesystems; absolute if it is local.
+        base: the directory that keys are below; empty for the pattern's fixed one, the
+            last before its first wildcard.
     """
 
     split: str
     pattern: str
+    base: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +81,58 @@ class Value:
     is_switch: bool = False
 
 
-def whole(at_least: int | None = None, metavar: str = "N") -> Value:
-    """Returns the kind of whole numbers, which may have a smallest one."""
+class _Repr(reprlib.Repr):
+    """Python's own shortening `repr`, also of numbers that `repr` refuses to write."""
+
+    def repr_int(self, value: int, level: int) -> str:
+        """Numbers of more than some digits."""
+        digits = value.bit_length() * 3 // 10
+        return repr(value) if digits < 40 else f"a number of about {digits} digits"
+
+
+_REPR = _Repr()
+_REPR.maxstring = _REPR.maxother = _SHOWN_CHARACTERS
+_REPR.maxlevel = 1
+
+
+def shown(value: Any) -> str:
+    """Quotes what the user gave, so that a message stays one line, and short."""
+    text = _REPR.repr(value)
+    half = _SHOWN_CHARACTERS // 2
+    return text if len(text) <= 2 * half + 3 else f"{text[:half]}...{text[-half:]}"
+
+
+def check_text(given: Any) -> None:
+    """Checks that text, alone or in lists and mappings, can be written anywhere.
+
+    Raises:
+        ValueError: some has a NUL, which no file's name may have, or is not Unicode.
+    """
+    if isinstance(given, str):
+        if "\0" in given:
+            raise ValueError(f"{shown(given)} has a NUL character")
+        try:
+            given.encode()
+        except UnicodeEncodeError:
+            raise ValueError(
+                f"{shown(given)} is not UTF-8: rename what it names, or use a link"
+            ) from None
+    elif isinstance(given, Source):
+        check_text(dataclasses.astuple(given))
+    elif isinstance(given, Mapping):
+        check_text(list(given.items()))
+    elif isinstance(given, (list, tuple)):
+        for one in given:
+            check_text(one)
+    elif isinstance(given, os.PathLike):
+        check_text(os.fspath(given))
+
+
+def whole(
+    at_least: int | None = None, at_most: int = _LAST_WHOLE, metavar: str = "N"
+) -> Value:
+    """Returns the kind of whole numbers, of 64 bits unless they are bounded."""
+    first = -_LAST_WHOLE - 1 if at_least is None else at_least
 
     def read(given: Any) -> int:
         try:
@@ -76,9 +140,11 @@ def whole(at_least: int | None = None, metavar: str = "N") -> Value:
                 raise TypeError
             value = int(given) if isinstance(given, str) else operator.index(given)
         except (TypeError, ValueError):
-            raise ValueError(f"{given!r} is not a whole number") from None
-        if at_least is not None and value < at_least:
-            raise ValueError(f"{value} must be {at_least} or more")
+            raise ValueError(f"{shown(given)} is not a whole number") from None
+        if value < first:
+            raise ValueError(f"{shown(value)} must be {first} or more")
+        if value > at_most:
+            raise ValueError(f"{shown(value)} must be {at_most} or less")
         return value
 
     patterns = {None: "-?[0-9]+", 0: "[0-9]+", 1: "[1-9][0-9]*"}
@@ -91,22 +157,22 @@ def share(metavar: str = "SHARE") -> Value:
     def read(given: Any) -> float:
         value = number(given)
         if not 0.0 <= value <= 1.0:
-            raise ValueError(f"{given} must be a share, 0 to 1")
-        return value
+            raise ValueError(f"{shown(given)} must be a share, 0 to 1")
+        return value + 0.0  # -0 becomes 0
 
     return Value(read, r"0(\.[0-9]+)?|1(\.0+)?|\.[0-9]+", metavar)
 
 
 def number(given: Any) -> float:
-    """Reads any number.
+    """Reads any finite number.
 
     Raises:
-        ValueError: it is not a number.
+        ValueError: it is not one.
     """
-    try:
-        return float(given)
-    except (TypeError, ValueError):
-        raise ValueError(f"{given!r} is not a number") from None
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if math.isfinite(value := float(given)):
+            return value
+    raise ValueError(f"{shown(given)} is not a number")
 
 
 def switch() -> Value:
@@ -114,7 +180,7 @@ def switch() -> Value:
 
     def read(given: Any) -> bool:
         if not isinstance(given, bool):
-            raise ValueError(f"{given!r} must be True or False")
+            raise ValueError(f"{shown(given)} must be True or False")
         return given
 
     return Value(read, "true|false", is_switch=True)
@@ -130,7 +196,7 @@ def choice_of(names: Callable[[], tuple[str, ...]]) -> Value:
 
     def read(given: Any) -> str:
         if given not in names():
-            raise ValueError(f"{given!r} must be one of {', '.join(names())}")
+            raise ValueError(f"{shown(given)} must be one of {', '.join(names())}")
         return str(given)
 
     return Value(read, "|".join(names()), choices=names)
@@ -149,7 +215,7 @@ def text(
 
     def read(given: Any) -> str:
         if not (isinstance(given, str) and re.fullmatch(pattern, given, re.DOTALL)):
-            raise ValueError(f"{given!r} {must}")
+            raise ValueError(f"{shown(given)} {must}")
         return given
 
     return Value(read, pattern, metavar)
@@ -165,7 +231,7 @@ def size() -> Value:
             height, width = map(side.read, sides)
         except (TypeError, ValueError):
             raise ValueError(
-                f"{given!r} must be HEIGHTxWIDTH in pixels, as 360x480"
+                f"{shown(given)} must be HEIGHTxWIDTH in pixels, as 360x480"
             ) from None
         if min(height, width) < 1:
             raise ValueError("must be at least 1x1")
@@ -180,17 +246,18 @@ def assignments(given: Any) -> dict[str, Any]:
     Raises:
         ValueError: it is none of these, or names something twice.
     """
-    pairs: list[Any]
-    if isinstance(given, str):
-        parts = [part for part in given.split(",") if part]
-        if not all("=" in part for part in parts):
-            raise ValueError(f"{given!r} must look like NAME=VALUE,NAME=VALUE")
-        pairs = [part.split("=", 1) for part in parts]
-    else:
-        pairs = list(given.items() if hasattr(given, "items") else given)
-    found = dict(pairs)
+    try:
+        if isinstance(given, str):
+            pairs = [part.split("=", 1) for part in given.split(",") if part]
+        else:
+            pairs = list(given.items() if hasattr(given, "items") else given)
+        found = dict(pairs)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{shown(given)} must look like NAME=VALUE,NAME=VALUE"
+        ) from None
     if len(found) != len(pairs):
-        raise ValueError(f"{given!r} names something twice")
+        raise ValueError(f"{shown(given)} names something twice")
     return found
 
 
@@ -198,13 +265,33 @@ def split_and_pattern(text: str) -> tuple[str, str]:
     """Reads `val=GLOB` as (val, GLOB), and `GLOB` as ("", GLOB).
 
     Raises:
-        ValueError: there is no glob.
+        ValueError: there is no glob, or what stands before it is no name of a split.
     """
     match = _SPLIT.match(text)
     split, pattern = match.groups() if match else ("", text)
     if not pattern:
-        raise ValueError(f"{text!r} names a split but no files")
+        raise ValueError(
+            f"{shown(text)} names a split but no files" if split else "'' names no file"
+        )
+    prefix = _PREFIX.match(text)
+    if prefix and not match and not _begins_a_path(text):
+        raise ValueError(
+            f"{shown(text)} names no split: a split's name is {_MAX_SPLIT} letters, "
+            f"digits and underscores at most, as {_like_a_split(prefix[1])}=GLOB; and "
+            "no path begins so"
+        )
     return split, pattern
+
+
+def _begins_a_path(text: str) -> bool:
+    """Whether something here has the name that a relative path begins with."""
+    first = text.partition("/")[0]
+    return os.path.lexists(first) or next(glob.iglob(first), None) is not None
+
+
+def _like_a_split(name: str) -> str:
+    """The nearest name that a split may have."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name)[:_MAX_SPLIT].strip("_") or "val"
 
 
 def absolute(path: str) -> str:
@@ -212,40 +299,139 @@ def absolute(path: str) -> str:
     return path if "://" in path else os.path.abspath(os.path.expanduser(path))
 
 
+def is_glob(pattern: str) -> bool:
+    """Whether a pattern has wildcards, other than those that `glob.escape` writes."""
+    return fixed_part(pattern) != unescaped(pattern)
+
+
+def fixed_part(pattern: str) -> str:
+    """What stands before the first wildcard, as files are named: `[[]` is `[`."""
+    found = _FIXED.match(pattern)
+    return unescaped(found[0]) if found else ""
+
+
+def unescaped(pattern: str) -> str:
+    """Undoes `glob.escape`."""
+    return _ESCAPED.sub(r"\1", pattern)
+
+
+_ESCAPED = re.compile(r"\[([*?[])\]")
+_FIXED = re.compile(r"(?:\[[*?[]\]|[^*?[])*")
+
+
+def _literally(pattern: str) -> str:
+    """Escapes what is no wildcard: leading directories, or all, that are there as such.
+
+    So `data[1]/*.png` means the directory of that name, if there is one. Whoever sees
+    the pattern from here on, on any machine, takes it for the same files.
+    """
+    if "://" in pattern:
+        return pattern
+    parts = pattern.split("/")
+    for number, part in enumerate(parts):
+        if part in (glob.escape(part), glob.escape(unescaped(part))):
+            continue  # it has no wildcard
+        path = "/".join([*map(unescaped, parts[:number]), part])
+        if "*" in part or not os.path.lexists(path):
+            break
+        parts[number] = glob.escape(part)
+    return "/".join(parts)
+
+
 def several(given: Any) -> list[Any]:
-    """Makes a list of a single value, of many, or of values by split."""
+    """Makes a list of a single value, of many, or of values by split.
+
+    Raises:
+        ValueError: it is none of these.
+    """
     if isinstance(given, Mapping):
         return [
-            f"{split}={os.fspath(one)}"
+            f"{split}={_text_of(one)}"
             for split, many in given.items()
             for one in several(many)
         ]
     if isinstance(given, (str, os.PathLike, Source, int)):
         return [given]
-    return list(given)
+    try:
+        return list(given)
+    except TypeError:
+        raise ValueError(f"{shown(given)} must be text, or a list of texts") from None
+
+
+def _text_of(given: Any) -> str:
+    """Returns text, or a path as text.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    text = given.__fspath__() if isinstance(given, os.PathLike) else given
+    if not isinstance(text, str):
+        raise ValueError(f"{shown(given)} must be text, or a path")
+    return text
 
 
 def _sources(given: Any) -> tuple[Source, ...]:
     """Reads globs, with or without a split."""
-    return tuple(map(_source, several(given)))
+    return tuple(_with_bases(list(map(_source, several(given)))))
 
 
 def _source(given: Any) -> Source:
     """Reads a glob, or a source, which may be as JSON has it."""
-    if isinstance(given, Source):
-        return given
     if isinstance(given, Mapping):
-        return Source(**given)
-    split, pattern = split_and_pattern(os.fspath(given))
-    return Source(split or DEFAULT_SPLIT, absolute(pattern))
+        try:
+            given = Source(**given)
+        except TypeError:
+            raise ValueError(f"{shown(given)} must be text, or a path") from None
+    if isinstance(given, Source):
+        split, pattern, base = map(_text_of, dataclasses.astuple(given))
+    else:
+        (split, pattern), base = split_and_pattern(_text_of(given)), ""
+    return Source(split or DEFAULT_SPLIT, _literally(absolute(pattern)), base)
+
+
+def _with_bases(sources: list[Source]) -> Iterable[Source]:
+    """Gives files that are named one by one keys below the directory they share.
+
+    A shell that opens `train/*/*.png` gives many; by their names alone `a/0.png` and
+    `b/0.png` would have one key.
+    """
+    named: dict[str, list[list[str]]] = {}
+    for source in sources:
+        if not is_glob(source.pattern):
+            directory = unescaped(source.pattern).rpartition("/")[0]
+            named.setdefault(source.split, []).append(directory.split("/"))
+    # Of lists it finds the elements that all begin with.
+    shared = {split: os.path.commonprefix(many) for split, many in named.items()}
+    for source in sources:
+        alone = is_glob(source.pattern) or len(named[source.split]) == 1
+        if alone or source.base:
+            yield source
+        else:
+            base = "/".join(shared[source.split]) or "/"
+            yield dataclasses.replace(source, base=base)
+
+
+def _globs(given: Any) -> tuple[str, ...]:
+    """Reads globs of names; those that say where they begin become absolute."""
+    globs = [_text_of(one) for one in several(given)]
+    for one in globs:
+        if not pathlib.PurePosixPath(one).parts:
+            raise ValueError(f"{shown(one)} names no file")
+    beginnings = ("/", "./", "../", "~/")
+    return tuple(absolute(one) if one.startswith(beginnings) else one for one in globs)
 
 
 def _shares(given: Any) -> tuple[tuple[str, float], ...]:
     shares = {split: number(share) for split, share in assignments(given).items()}
-    if shares and (min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6):
-        raise ValueError(
-            f"shares must be above 0 and add up to 1, not to {sum(shares.values()):g}"
-        )
+    for split in shares:
+        if not (isinstance(split, str) and re.fullmatch(_SPLIT_NAME, split)):
+            raise ValueError(
+                f"names the split {shown(split)}, and a split's name is {_MAX_SPLIT} "
+                "letters, digits and underscores at most"
+            )
+    total = sum(shares.values())
+    if shares and (min(shares.values()) <= 0 or abs(total - 1) > 1e-6):
+        raise ValueError(f"shares must be above 0 and add up to 1, not to {total:g}")
     return tuple(shares.items())
 
 
@@ -254,29 +440,52 @@ def _record_keys(given: Any) -> RecordKeys:
         return given
     named = assignments(given)
     known = [field.name for field in dataclasses.fields(RecordKeys)]
-    unknown = sorted(set(named) - set(known))
-    if unknown:
-        raise ValueError(f"has {unknown[0]!r}; known are {', '.join(known)}")
+    for name, value in named.items():
+        if name not in known:
+            raise ValueError(f"has {shown(name)}; known are {', '.join(known)}")
+        if not (value is None or isinstance(value, str)):
+            raise ValueError(f"has {shown(value)}, which is no name")
     if named.get("label") == "":
         raise ValueError("needs a name for `label`")
     return RecordKeys(**named)
 
 
 def _regex(given: Any) -> str:
+    if not isinstance(given, str):
+        raise ValueError(f"{shown(given)} is not a regular expression")
     try:
         re.compile(given)
-    except re.error as error:
-        raise ValueError(f"{given!r} is not a regular expression: {error}") from error
-    return str(given)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(
+            f"{shown(given)} is not a regular expression: {error}"
+        ) from error
+    return given
 
 
-_SPLIT_GLOB = rf"([A-Za-z0-9_]+=)?{_GLOB}"
+def _directory(given: Any) -> str:
+    path = _text_of(given)
+    if not path:
+        raise ValueError("'' names no directory")
+    return absolute(path)
+
+
+def _output(given: Any) -> str:
+    path = _directory(given)
+    if path != glob.escape(path):
+        raise ValueError(
+            f"{shown(path)} has *, ? or [, and TensorFlow loads no graph from there"
+        )
+    return path
+
+
+_SPLIT_GLOB = rf"({_SPLIT_NAME}=)?{_GLOB}"
 SOURCES = Value(_sources, _SPLIT_GLOB, "[SPLIT=]GLOB")
-SOURCES_OF_A_SPLIT = Value(_sources, rf"[A-Za-z0-9_]+={_GLOB}", "SPLIT=GLOB")
+SOURCES_OF_A_SPLIT = Value(_sources, rf"{_SPLIT_NAME}={_GLOB}", "SPLIT=GLOB")
 SOURCE_FILES = Value(_sources, _SPLIT_GLOB, "[SPLIT=]FILE")
+GLOBS = Value(_globs, _GLOB, "GLOB")
 SHARES = Value(
     _shares,
-    r"[A-Za-z0-9_]+=[0-9.]+(,[A-Za-z0-9_]+=[0-9.]+)*",
+    rf"{_SPLIT_NAME}=[0-9.]+(,{_SPLIT_NAME}=[0-9.]+)*",
     "train=0.8,val=0.2",
 )
 RECORD_KEYS = Value(
@@ -286,4 +495,5 @@ RECORD_KEYS = Value(
 )
 REGEX = Value(_regex, ".+", "REGEX")
 SUFFIX = text("S", ".*")
-DIRECTORY = Value(lambda given: absolute(os.fspath(given)), rf"{_STORE}{_GLOB}", "DIR")
+DIRECTORY = Value(_directory, rf"{_STORE}{_GLOB}", "DIR")
+OUTPUT = dataclasses.replace(DIRECTORY, read=_output)

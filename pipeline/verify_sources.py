@@ -60,8 +60,8 @@ def rows(options: Options) -> Iterator[tuple[str, RawRow]]:
     """Reads raw rows, with the split of each; leaves out what cannot be read."""
     yield from _named_rows(options)
     for source in options.label_maps:
-        for file in files.match(source.pattern):
-            if kind_of(file.path) == "records":
+        for file in sorted(listing.matched(source, "label_maps", options)):
+            if kind_of(file.path, source.pattern) == "records":
                 yield from _record_rows(file.path, source.split, options)
 
 

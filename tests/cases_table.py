@@ -570,7 +570,7 @@ def _case_24() -> list[Case]:
         "space_name.yaml": (Equal(), ""),
         "unicode.yaml": (Equal(), ""),
         "number_names.yaml": (Refused(2, "name"), ""),
-        "no_off.yaml": (Refused(2, "quote"), shown),
+        "no_off.yaml": (Refused(2, "quote"), ""),
         "names_list.yaml": (Refused(2, "classes"), ""),
         "no_ids.yaml": (Refused(2, "ids"), ""),
         "same_name.yaml": (Refused(2, "'a'"), ""),
@@ -581,11 +581,11 @@ def _case_24() -> list[Case]:
         "latin1.yaml": (Refused(2, "(?i)utf-8"), ""),
         "id_range.yaml": (Refused(2, "1-2"), ""),
         "id2label.json": (Refused(2, "id2label.json"), ""),
-        "color_index.yaml": (Refused(2, "encoding: color"), shown),
+        "color_index.yaml": (Refused(2, "encoding: color"), ""),
     }
     colors: dict[str, tuple[Equal | Refused, str]] = {
-        "hex.yaml": (Refused(2, r"\[r, g, b\]"), shown),
-        "hex_unquoted.yaml": (Refused(2, r"\[r, g, b\]"), shown),
+        "hex.yaml": (Refused(2, r"\[r, g, b\]"), ""),
+        "hex_unquoted.yaml": (Refused(2, r"\[r, g, b\]"), ""),
         "bgr.yaml": (Refused(1, "60, 16, 152"), ""),
         "class_dict.csv": (Refused(2, "class_dict.csv"), ""),
     }

@@ -63,7 +63,32 @@ def test_every_flag_of_the_help_does_something():
     assert fields - declared == {"class_map", "official_rows", "notes"}
 
 
+DIGITS = "9" * 5000
 WRONG = {
+    "a letter": (["--label_map", "x"], "did you mean --label_maps?"),
+    "letters": (["--lable_maps=x"], "did you mean --label_maps?"),
+    "a flag's beginning": (["--class", "x"], "did you mean --classes?"),
+    "a flag of Beam's": (["--direct_num_worker=1"], "mean --direct_num_workers?"),
+    "another engine": (["--runner=FlinkRunner", "--tiel=9x9"], "did you mean --tile?"),
+    "no flag": (["--presence", DIGITS], "unknown argument '999"),
+    "a long flag": ([f"--{DIGITS}"], "unknown argument '--999"),
+    "no rows": (["--limit", "0"], "--limit 0 must be 1 or more"),
+    "digits": (["--limit", DIGITS], "--limit '999"),
+    "not a number": (["--max_rejected", "nan"], "'nan' is not a number"),
+    "endless": (["--max_rejected", "inf"], "'inf' is not a number"),
+    "shares of nothing": (["--split_by", "train=nan"], "'nan' is not a number"),
+    "names of splits": (["--split_by", "a-b=1"], "the split 'a-b'"),
+    "more pixels": (["--size", "99999999x99999999"], "--max_pixels 100000000 allows"),
+    "a large tile": (["--tile", "10001x10000"], "--max_pixels 100000000 allows"),
+    "a large side": (["--size", f"{DIGITS}x1"], "HEIGHTxWIDTH"),
+    "a large shard": (["--shard_mb", "1" + 30 * "0"], "must be 1048576 or less"),
+    "a large seed": (["--seed", str(2**63)], "must be 9223372036854775807 or less"),
+    "a low seed": (["--seed", str(-(2**63) - 1)], "must be -9223372036854775808 or"),
+    "a NUL": (["--strip_label_suffix", "a\0b"], "has a NUL"),
+    "a byte": (["--strip_label_suffix", "a\udcffb"], "is not UTF-8"),
+    "split's name": (["--images", "val-1=x/*.png"], "as val_1=GLOB"),
+    "nothing": (["--exclude", ""], "'' names no file"),
+    "a whole side": (["--exclude", "row_*"], "leaves out all files of split 'train'"),
     "unknown flag": (["--no_such_flag"], "--no_such_flag"),
     "unknown flag with value": (["--encodng=bits"], "--encodng"),
     "abbreviation": (["--mask_enc", "bits"], "--mask_enc"),
@@ -89,7 +114,59 @@ def test_wrong_command_is_one_line_and_code_2(
     assert word in message
     assert message.startswith("maskbeam: ")
     assert message.count("\n") == 1
+    assert len(message) < 500
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "word"),
+    [
+        (["--output", ""], "--output '' names no directory"),
+        (["--output", "out[1]"], "TensorFlow loads no graph from there"),
+        (["--output", "a\0b"], "has a NUL"),
+        (["--output", "out", "--name", 101 * "a"], "must be 100 letters"),
+        (["--ouput", "out"], "did you mean --output?"),
+    ],
+)
+def test_outputs_that_cannot_be(flags, word, arguments, capfd):
+    from maskbeam.pipeline.__main__ import main
+
+    assert main(["convert", *arguments, *flags]) == 2
+    message = capfd.readouterr().err
+    assert word in message
+    assert message.count("\n") == 1
+
+
+def test_without_a_command_it_helps(capfd):
+    from maskbeam.pipeline.__main__ import main
+
+    assert main([]) == 0
+    printed = capfd.readouterr()
+    assert all(command in printed.out for command in COMMANDS)
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        (["inspect", "--splt", "val"], "did you mean --split?"),
+        (["verify", "x", "--row", "y"], "did you mean --raw?"),
+        (["presets", "--no_such"], "unknown argument --no_such"),
+        (["convrt"], "'convert'"),
+    ],
+)
+def test_mistyped_words_of_other_commands(command, word, capfd):
+    from maskbeam.pipeline.__main__ import main
+
+    assert main(command) == 2
+    assert word in capfd.readouterr().err
+
+
+def test_flags_of_other_engines_may_be_like_beams(arguments, capfd):
+    from maskbeam.pipeline.__main__ import main
+
+    own = ["--runner=FlinkRunner", "--max_parallelisms=3"]
+    assert main(["plan", *arguments, *own]) == 0
 
 
 def _write_record(path, name, content):
@@ -345,6 +422,35 @@ def test_inspect_shows_tensors_classes_and_rows(arguments, tmp_path, convert, ca
     assert "no split 'nope'" in capfd.readouterr().err
     assert main(["inspect", str(tmp_path)]) == 2
     assert "no dataset" in capfd.readouterr().err
+
+
+def test_verify_says_which_split_it_takes(tree, arguments, tmp_path, convert, capfd):
+    from maskbeam.pipeline.__main__ import main
+
+    out = convert(tmp_path / "out", *arguments)
+    dealt = convert(tmp_path / "dealt", *arguments, "--split_by", "a=0.5,b=0.5")
+    capfd.readouterr()
+    labels = f"{tree}/labels/*.png"
+    for directory, raw, is_said in (
+        (out, labels, True),
+        (out, f"train={labels}", False),
+        (dealt, labels, False),
+    ):
+        assert main(["verify", str(directory), "--raw", raw]) == 0
+        printed = capfd.readouterr().out
+        assert ("is taken for split 'train'" in printed) == is_said
+        assert "6 raw rows compared" in printed
+
+
+def test_rows_of_record_files_are_said_to_be_an_estimate(tmp_path, capfd):
+    from maskbeam.pipeline.__main__ import main
+
+    label = data.png(data.filled((4, 4), 1))
+    name = "image/segmentation/class/encoded"
+    path = _write_record(tmp_path / "x.tfrecord", name, label)
+    keys = ["--record_keys", "image=,key="]
+    assert main(["plan", "--label_maps", str(path), *keys, *CLASSES]) == 0
+    assert capfd.readouterr().out.startswith("~1 rows, 3 classes")
 
 
 def test_presets_are_listed_and_printed(capfd):

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from maskbeam.pipeline.__main__ import main
 from maskbeam.pipeline.formats import record_files, tfrecords
@@ -274,3 +275,35 @@ def test_what_is_wrong_with_sources_is_told(arguments, words, tmp_path, capsys):
     printed = capsys.readouterr().err
     assert words in printed
     assert printed.count("\n") == 1
+
+
+def test_images_and_masks_in_one_folder(tree, convert, tmp_path, capsys):
+    """Its name is like a glob, there is a note in it, and it is named in three ways."""
+    _, made = tree
+    folder, names = tmp_path / "all[1]", {}
+    for number, name in enumerate(sorted(made)):
+        key = f"{'ab'[number % 2]}/{number // 2}"  # of two directories, the same names
+        names[key] = name
+        label, image = _files(tree, name)
+        picture = data.png(np.asarray(Image.open(io.BytesIO(image)).convert("RGB")))
+        data.write_tree(folder, {f"{key}_mask.png": label, f"{key}.png": picture})
+    data.write_tree(folder, {"a/readme.txt": b"by me", "._0.png": b"of a Macintosh"})
+    suffix = ("--strip_label_suffix", "_mask")
+    exclude = ("--exclude", "*_mask.png", "*.txt", "._*")
+    masks = f"{folder}/*/*_mask.png"
+    by_glob = ("--label_maps", masks, "--images", f"{folder}/*/*")
+    out = convert(tmp_path / "out", *by_glob, *suffix, *exclude, *ARGUMENTS)
+    _assert_rows(out, tree, names)
+    printed = capsys.readouterr().out
+    assert "--exclude leaves out 9 files" in printed
+    assert "both places" not in printed
+    listed = sorted(folder.glob("*/*"))
+    opened = ("--label_maps", masks, "--images", *listed)
+    again = convert(tmp_path / "opened", *opened, *suffix, *exclude, *ARGUMENTS)
+    assert reading.checksums(again) == reading.checksums(out)
+    kept = [path for path in listed if path.stem.endswith("_mask")]
+    opened = ("--label_maps", *kept, "--images", *listed)
+    convert(tmp_path / "no", *opened, *suffix, *exclude, *ARGUMENTS, code=2)
+    assert "if it is quoted" in capsys.readouterr().err
+    assert main(["verify", str(out), "--raw", masks]) == 0
+    assert "8 raw rows compared" in capsys.readouterr().out

@@ -6,10 +6,7 @@ Source: protobuf.dev/programming-guides/encoding.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-Buffer = bytes | npt.NDArray[np.uint8]
+Buffer = bytes  # or what has bytes, and cannot be changed
 
 
 class Content(NamedTuple):

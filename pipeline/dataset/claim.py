@@ -5,6 +5,7 @@ unfinished.json  a run that was stopped; `--overwrite` removes what it lists
 neither          the directory is empty, or somebody else's and never touched
 """
 
+import glob
 import uuid
 from typing import Any
 
@@ -48,7 +49,7 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
                 f"{directory} holds a dataset; --overwrite replaces it, or choose "
                 "another --output"
             )
-    elif files.match(directory):
+    elif files.match(glob.escape(directory)):
         raise UsageError(f"--output {directory} is a file, not a directory")
     elif not files.is_empty(directory):
         raise UsageError(

@@ -21,7 +21,7 @@ from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
-from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.runtime import files, progress
 from maskbeam.pipeline.runtime.loading import uncollected
 from maskbeam.transforms import class_files, dataset_files, record_columns, serving
 
@@ -73,9 +73,11 @@ class Publish(beam.DoFn):
             stats = statistics.make_stats(
                 self.options, self.plan, splits, rejections.by_stage, keys
             )
+            progress.TALLY.phase = progress.GRAPH
             with uncollected():  # tracing makes many objects, which are all in use
                 self._write_graph(splits)
                 transform = self._write_model(stats)
+            progress.TALLY.phase = progress.CHECKING
             reason = self._skew(transform, stats, samples)
         if reason:
             self._write_verdict(reason, rejections, written)

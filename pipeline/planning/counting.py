@@ -2,7 +2,7 @@
 
 import dataclasses
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from maskbeam.pipeline.elements import Entry
 from maskbeam.pipeline.errors import UsageError
@@ -10,9 +10,17 @@ from maskbeam.pipeline.formats import panoptic_json
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Census
-from maskbeam.pipeline.planning.listing import Side, entries, file_entries, kind_of
+from maskbeam.pipeline.planning.listing import (
+    Side,
+    entries,
+    file_entries,
+    is_left_out,
+    kind_of,
+    sources_of,
+)
 from maskbeam.pipeline.planning.meeting import Names
-from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.planning.strays import Strays, listed
+from maskbeam.pipeline.runtime import files, progress
 from maskbeam.pipeline.values import Source
 
 SAMPLE_ROWS = 64
@@ -25,30 +33,34 @@ class SourceCounts:
     Attributes:
         count: how many there are.
         size: of all of them, in bytes.
+        left_out: how many more there are that `--exclude` leaves out.
         record_files: those that hold many rows, sorted.
         panoptic_jsons: the JSONs that its label maps need, by path.
     """
 
     count: int = 0
     size: int = 0
+    left_out: int = 0
     record_files: list[files.File] = dataclasses.field(default_factory=list)
     panoptic_jsons: set[str] = dataclasses.field(default_factory=set)
 
-    def add(self, file: files.File, side: Side, options: Options) -> None:
+    def add(
+        self, file: files.File, source: Source, side: Side, options: Options
+    ) -> None:
         """Counts one file.
 
         Raises:
             UsageError: it is of no format that is read here, or of none that may be
                 named by this option.
         """
-        self.count += 1
-        self.size += file.size
-        kind = kind_of(file.path)
+        kind = kind_of(file.path, source.pattern)
         if side != "label_maps" and kind != "picture":
             raise UsageError(
                 f"--{side} {file.path} is no picture; record files and lists bring "
                 "their own images, and are named by --label_maps alone"
             )
+        self.count += 1
+        self.size += file.size
         if kind == "records":
             self.record_files.append(file)
         elif options.with_segments and side == "label_maps":
@@ -108,6 +120,7 @@ class NameCounts:
         named_rows: by split.
         listed_images: a few of the images that lists name, by split.
         names: the keys that are to meet others.
+        left_out: how many files `--exclude` leaves out.
     """
 
     label_maps: Mapping[Source, SourceCounts]
@@ -115,6 +128,14 @@ class NameCounts:
     named_rows: Mapping[str, NamedRows]
     listed_images: Mapping[str, list[files.File]]
     names: Names
+    left_out: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the names, a line each."""
+        if not self.left_out:
+            return ()
+        return (f"--exclude leaves out {self.left_out:,} files",)
 
 
 def count_names(options: Options) -> NameCounts:
@@ -129,10 +150,21 @@ def count_names(options: Options) -> NameCounts:
     members = _members(options)
     names = Names(options, members)
 
+    found = Strays(options)
+
     def count(source: Source, side: Side) -> SourceCounts:
         counts = SourceCounts()
-        for file in _matched(source, side):
-            counts.add(file, side, options)
+        for file in listed(source, side):
+            progress.TALLY.add(names=1)
+            if is_left_out(file.path, source, side, options):
+                counts.left_out += 1
+                continue
+            try:
+                found.check_list(source, side)
+                counts.add(file, source, side, options)
+            except UsageError as error:
+                found.add(file.path, source, side, error)
+                continue
             for key, entry in file_entries(source, file, options, side):
                 rank = rank_of(key, options.seed)
                 names.add(key, rank, entry)
@@ -149,35 +181,39 @@ def count_names(options: Options) -> NameCounts:
         counts.record_files.sort()
         return counts
 
-    label_maps = {source: count(source, "label_maps") for source in options.label_maps}
-    images = {source: count(source, "images") for source in options.images}
-    images |= {source: count(source, "images_only") for source in options.images_only}
-    return NameCounts(label_maps, images, named_rows, listed_images, names)
+    counted: dict[Side, dict[Source, SourceCounts]] = {}
+    for source, side in sources_of(options):
+        if side != "split_list":
+            counted.setdefault(side, {})[source] = count(source, side)
+    for side, of_side in counted.items():
+        found.check(side, sum(counts.count for counts in of_side.values()))
+        _check_left_out(side, of_side)
+    label_maps = counted.get("label_maps", {})
+    images = {**counted.get("images", {}), **counted.get("images_only", {})}
+    left_out = sum(c.left_out for many in (label_maps, images) for c in many.values())
+    return NameCounts(label_maps, images, named_rows, listed_images, names, left_out)
+
+
+def _check_left_out(side: Side, counted: Mapping[Source, SourceCounts]) -> None:
+    """Refuses a split of which nothing is left.
+
+    Files may be named one by one, so of a single source there may well be nothing.
+    """
+    left = {source.split for source, counts in counted.items() if counts.count}
+    for source, counts in counted.items():
+        if counts.left_out and source.split not in left:
+            raise UsageError(
+                f"--{side} {source.pattern}: --exclude leaves out all files of split "
+                f"{source.split!r}; a glob that ends in that of --exclude keeps them, "
+                "if it is quoted, so that no shell opens it"
+            )
 
 
 def _members(options: Options) -> dict[str, set[str]]:
     """The keys that each split's lists name; splits without a list are left out."""
     members: dict[str, set[str]] = {}
     for source in options.split_list:
-        found = _matched(source, "split_list")
+        found = listed(source, "split_list")
         keys = (key for key, _ in entries(source, found, options, "split_list"))
         members.setdefault(source.split, set()).update(keys)
     return members
-
-
-def _matched(source: Source, side: Side) -> Iterator[files.File]:
-    """The files of a source; there must be at least one."""
-    empty = True
-    try:
-        for file in files.matches(source.pattern):
-            empty = False
-            yield file
-    except (OSError, ValueError) as error:  # ValueError: a scheme Beam lacks
-        raise UsageError(
-            f"--{side} {source.pattern} cannot be listed: {error}"
-        ) from error
-    if empty:
-        raise UsageError(
-            f"--{side} {source.pattern} matches no file (split {source.split!r}): "
-            "check the path, and quote the glob so that the shell leaves it alone"
-        )

@@ -1,14 +1,15 @@
 """Sources to entries: what each file says about which key."""
 
 import os
+import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
-from maskbeam.pipeline import elements
+from maskbeam.pipeline import elements, values
 from maskbeam.pipeline.elements import Entry, Role
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import arrays, lists, panoptic_json, record_files
-from maskbeam.pipeline.keys import key_of, split_of
+from maskbeam.pipeline.keys import below, key_of, split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
@@ -27,13 +28,24 @@ _FILE_KINDS: dict[str, FileKind] = {  # by extension
 }
 
 
-def kind_of(path: str) -> FileKind:
+def kind_of(path: str, pattern: str = "") -> FileKind:
     """How a file is read, by its name.
 
+    Args:
+        path: the file's path.
+        pattern: the glob that matched it; by default it was named by itself.
+
     Raises:
-        UsageError: the name does not say.
+        UsageError: the name does not say, or says that it is a list of pairs, among
+            other files: there it is a note on them.
     """
     kind = _FILE_KINDS.get(os.path.splitext(path.lower())[1])
+    last = pattern.rpartition("/")[2].lower()
+    if kind == "list" and values.is_glob(last) and not last.endswith(".txt"):
+        raise UsageError(
+            f"{path} is among other files: a .txt is a list of pairs where it is named "
+            "by itself, or by *.txt"
+        )
     if kind is not None:
         return kind
     if record_files.format_of(path) is not None:
@@ -41,9 +53,37 @@ def kind_of(path: str) -> FileKind:
     many = ", ".join(found.name for found in record_files.FORMATS)
     raise UsageError(
         f"{path} is of no format that is read here, by its name: label maps are "
-        f".png, .npy, .npz, .txt lists, or {many}; images .png, .jpg or .jpeg; narrow "
-        "the glob"
+        f".png, .npy, .npz, .txt lists, or {many}; images .png, .jpg or .jpeg"
     )
+
+
+def is_left_out(path: str, source: Source, side: Side, options: Options) -> bool:
+    """Whether `--exclude` leaves a file of a source out.
+
+    A source whose own glob ends as one of `--exclude` keeps those files: so masks may
+    be `d/*_mask.png` and images `d/*.png` without `*_mask.png`.
+    """
+    if side == "split_list" or not options.exclude:
+        return False
+    globs = [
+        one for one in options.exclude if not f"/{source.pattern}".endswith(f"/{one}")
+    ]
+    here = pathlib.PurePosixPath(path)
+    # The file, and the directories that it lies in below the fixed one.
+    depth = below(path, source).count("/") + 1
+    return any(at.match(one) for at in (here, *here.parents)[:depth] for one in globs)
+
+
+def matched(source: Source, side: Side, options: Options) -> Iterator[files.File]:
+    """The files of a source, without those that are left out.
+
+    Raises:
+        OSError: the filesystem cannot list the files.
+        ValueError: Beam has no filesystem of that scheme.
+    """
+    for file in files.matches(source.pattern):
+        if not is_left_out(file.path, source, side, options):
+            yield file
 
 
 def entries(
@@ -53,7 +93,7 @@ def entries(
 
     Args:
         source: that the files are of.
-        found: what its glob matched.
+        found: its files.
         options: suffixes and splits.
         side: which option named the source.
     """
@@ -78,7 +118,7 @@ def file_entries(
         for key in lists.keys(file.path, suffix):
             yield entry(key, "listed", file.path)
         return
-    kind = kind_of(file.path)
+    kind = kind_of(file.path, source.pattern)
     if kind == "list":
         for key, image, label in lists.pairs(file.path):
             yield entry(key, "label", label)
@@ -88,7 +128,7 @@ def file_entries(
         role: Role = "label" if side == "label_maps" else "image"
         for place in _places(file.path) if kind == "array" else [None]:
             at = place.suffix if place else ""
-            key = key_of(file.path, source.pattern, suffix, at)
+            key = key_of(file.path, source, suffix, at)
             yield entry(key, role, file.path, place=place)
 
 
@@ -100,9 +140,7 @@ def segment_entries(
     for directory in sorted(directories):
         path = panoptic_json.json_of(f"{directory}/")
         for name, known in panoptic_json.annotations(path):
-            key = key_of(
-                f"{directory}/{name}", source.pattern, options.strip_label_suffix
-            )
+            key = key_of(f"{directory}/{name}", source, options.strip_label_suffix)
             split = split_of(key, options) if options.split_by else source.split
             yield key, Entry("segments", split, path, segments=known)
 
@@ -130,6 +168,6 @@ def listed(
 ) -> Iterator[tuple[str, Entry]]:
     """All entries of a source, by key."""
     source, side = element
-    yield from entries(source, files.matches(source.pattern), options, side)
+    yield from entries(source, matched(source, side, options), options, side)
     if options.with_segments and side == "label_maps":
-        yield from segment_entries(source, files.matches(source.pattern), options)
+        yield from segment_entries(source, matched(source, side, options), options)

@@ -73,17 +73,29 @@ class Plan:
             no images.
         splits: by name, sorted.
         apart: label maps and images that do not meet; None if all do.
+        notes: what the user should know of the names, a line each.
     """
 
     config: features.Config
     record_keys: RecordKeys
     splits: dict[str, SplitPlan]
     apart: Apart | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
         """Rows of all splits."""
         return sum(split.rows for split in self.splits.values())
+
+    @property
+    def rows_are_estimated(self) -> bool:
+        """Whether the rows of record files are not counted yet."""
+        return any(split.record_files for split in self.splits.values())
+
+    @property
+    def records_are_estimated(self) -> bool:
+        """Whether rows are, or their tiles."""
+        return self.rows_are_estimated or self.config.resize == "tile"
 
     @property
     def records(self) -> int:

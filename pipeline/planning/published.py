@@ -18,6 +18,7 @@ A layout is the `dataset` section of a preset, or of a YAML file of the user's:
 """
 
 import dataclasses
+import glob
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -249,7 +250,9 @@ def _find_split(
 
 
 def _patterns(globs: list[str], base: str) -> list[str]:
-    return [files.join(base, *glob.split("/")) for glob in globs]
+    # The directory is there by this very name, whatever is in it.
+    base = glob.escape(base)
+    return [files.join(base, *pattern.split("/")) for pattern in globs]
 
 
 def _first(candidates: str | list[str], base: str, tried: list[str]) -> str:

@@ -50,7 +50,8 @@ def survey(options: Options) -> Plan:
     splits = {
         split: _survey_split(split, options, config, counts) for split in options.splits
     }
-    return Plan(config, options.record_keys, splits, _find_apart(options, counts))
+    apart = _find_apart(options, counts)
+    return Plan(config, options.record_keys, splits, apart, counts.notes)
 
 
 def _find_apart(options: Options, counts: NameCounts) -> Apart | None:

@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import reprlib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -38,7 +39,8 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     # Engines of others have flags of their own.
     if unknown and (given.runner in IN_PROCESS or not unknown[0].startswith("--")):
         raise UsageError(
-            f"unknown argument {unknown[0]}: neither maskbeam's nor Beam's"
+            f"unknown argument {reprlib.repr(unknown[0])}: neither maskbeam's nor "
+            "Beam's"
         )
     if getattr(given, "dry_run", False) and given.runner != "DataflowRunner":
         raise UsageError(
@@ -46,6 +48,22 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
             "maskbeam plan says what a run would do"
         )
     return given
+
+
+def names() -> list[str]:
+    """Returns all of Beam's flags, as they are written."""
+    return [name for flag in _table()["flags"] for name in flag["names"]]
+
+
+def is_in_process(arguments: Sequence[str]) -> bool:
+    """Checks whether arguments, which may have others' flags, name no other engine.
+
+    Raises:
+        UsageError: a value of Beam's is not possible.
+    """
+    table = _table()
+    given, _ = _parser(table).parse_known_args(arguments)
+    return _runner(table, getattr(given, "runner", DEFAULT_RUNNER)) in IN_PROCESS
 
 
 def defaults(given: argparse.Namespace) -> dict[str, Any]:

@@ -74,6 +74,11 @@ def match(pattern: str) -> list[File]:
     return sorted(matches(pattern))
 
 
+def match_in(directory: str, pattern: str) -> list[File]:
+    """Finds files in a directory, whose own name is no pattern; sorted by path."""
+    return match(join(glob.escape(directory), pattern))
+
+
 def matches(pattern: str) -> Iterator[File]:
     """Finds the files that a glob matches, one by one in any order; maybe millions.
 

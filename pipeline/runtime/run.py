@@ -12,8 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
 from maskbeam.pipeline.errors import RunnerError
-from maskbeam.pipeline.runtime import files, runners
-from maskbeam.pipeline.runtime.progress import NAMESPACE, ProgressLine
+from maskbeam.pipeline.runtime import files, progress, runners
 
 
 def run(
@@ -22,6 +21,8 @@ def run(
     *,
     records: int,
     show: bool,
+    is_estimate: bool = False,
+    phase: str = progress.READING,
 ) -> PipelineResult:
     """Builds and runs a pipeline, and waits for it.
 
@@ -30,6 +31,8 @@ def run(
         define: builds it.
         records: how many there will be, as far as is known.
         show: whether to print the progress, and warnings that are logged.
+        is_estimate: whether there may be more records, or fewer.
+        phase: what the pipeline is at, until the tally says otherwise.
 
     Raises:
         RunnerError: the runner failed; the cause is what it raised.
@@ -38,12 +41,14 @@ def run(
         logging.basicConfig(
             level=logging.WARNING, format="maskbeam: %(message)s", force=True
         )
-    progress: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-    if show and runners.counts_here(beam_options):
-        progress = ProgressLine(records)
+    known = records if runners.counts_here(beam_options) else None
+    shown = progress.ProgressLine(phase, known, is_estimate=is_estimate)
     try:
         runner = runners.runner_of(beam_options)
-        with progress, beam.Pipeline(runner, beam_options) as root:
+        with (
+            shown if show else contextlib.nullcontext(),
+            beam.Pipeline(runner, beam_options) as root,
+        ):
             define(root)
     except Exception as error:
         message = " ".join(str(error).split())
@@ -53,7 +58,7 @@ def run(
 
 def counters(result: PipelineResult) -> dict[str, int]:
     """Returns a run's counters of maskbeam's, by name."""
-    found = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
+    found = result.metrics().query(MetricsFilter().with_namespace(progress.NAMESPACE))
     return {c.key.metric.name: c.result for c in found["counters"]}
 
 

@@ -37,18 +37,21 @@ def _options(**changes):
         ("/d/x/pre_a.png", "/d/x/pre_*.png", "", "pre_a"),
         ("/d/x/a.png", "/d/x/a.png", "", "a"),
         ("/d/c1/a_labelIds.png", "/d/c?/*_labelIds.png", "_labelIds", "c1/a"),
-        ("/d/[x]/a.png", "/d/[[]x]/*.png", "", "[x]/a"),
+        ("/d/[x]/a.png", "/d/[[]x]/*.png", "", "a"),
+        ("/d/[x]/y/a.png", "/d/[[]x]/*/*.png", "", "y/a"),
+        ("/d/x/a.png", "/d/[xy]/*.png", "", "x/a"),
         ("gs://b/l/c/a.png", "gs://b/l/*/*.png", "", "c/a"),
         ("/d/a.png", "/d/*.png", "_no", "a"),
     ],
 )
 def test_keys_are_below_the_fixed_directory(path, pattern, suffix, key):
-    assert keys.key_of(path, pattern, suffix) == key
+    assert keys.key_of(path, Source("train", pattern), suffix) == key
 
 
 def test_a_place_in_a_file_adds_to_the_key():
-    assert keys.key_of("/d/a.npz", "/d/*.npz", "", "#label#3") == "a#label#3"
-    assert keys.key_of("/d/a.npz", "/d/*.npz", "#label", "#label") == "a"
+    source = Source("train", "/d/*.npz")
+    assert keys.key_of("/d/a.npz", source, "", "#label#3") == "a#label#3"
+    assert keys.key_of("/d/a.npz", source, "#label", "#label") == "a"
 
 
 @pytest.mark.parametrize(

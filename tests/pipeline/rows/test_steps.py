@@ -1,10 +1,8 @@
 """Steps of the pipeline by themselves."""
 
-import io
 import json
 import pickle
 import struct
-import threading
 
 import apache_beam as beam
 import numpy as np
@@ -18,7 +16,6 @@ from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.rows import check, encode
 from maskbeam.pipeline.rows.batches import Batch
-from maskbeam.pipeline.runtime import progress
 from maskbeam.pipeline.runtime.coders import SizedCoder
 from maskbeam.pipeline.values import Source
 from maskbeam.transforms import class_files, classes, features, summaries
@@ -260,37 +257,6 @@ def test_features_are_what_tfds_writes(encoding, size):
     # TFDS says the same of its own accord.
     again = tfds.features.FeaturesDict.from_json(found.to_json())
     assert again.get_serialized_info() == found.get_serialized_info()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3723, "1:02:03")]
-)
-def test_durations(seconds, text):
-    assert progress.duration(seconds) == text
-
-
-def test_progress_says_how_far_and_how_long():
-    line = progress.describe(records=240, rejected=10, rows=1000, seconds=50)
-    assert line == (
-        "250 of 1,000 rows (25 %), 5 rows/s, 10 rejected, 0:50 elapsed, 2:30 to go"
-    )
-    assert "? to go" in progress.describe(0, 0, 1000, 3)
-
-
-def test_progress_is_written_over_on_a_terminal(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    stream = Terminal()
-    monkeypatch.setattr(progress, "TALLY", progress.Tally())
-    with progress.ProgressLine(10, stream) as _:
-        progress.TALLY.add(records=4, rejected=1)
-        waited = threading.Event()
-        waited.wait(1.3)
-    assert "5 of 10 rows (50 %)" in stream.getvalue()
-    assert "\n" not in stream.getvalue()
-    assert stream.getvalue().endswith("\r\033[K")
 
 
 @pytest.mark.parametrize(
