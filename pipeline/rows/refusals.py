@@ -172,7 +172,7 @@ def other_size(
     if label == image[::-1] and turn > 4:
         reason += (
             f"; the image's EXIF orientation, {turn}, turns it on its side, and the "
-            "label map was drawn as if it did not: turn the label map, or take the tag "
-            "out of the image"
+            "label map was drawn as if it did not: if all were drawn so, add --exif "
+            "ignore; else turn the label map, or take the tag out of the image"
         )
     return reason
