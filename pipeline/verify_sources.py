@@ -76,7 +76,7 @@ def _named_rows(options: Options) -> Iterator[tuple[str, RawRow]]:
             if isinstance(paired, Rejection):
                 continue
             split, row = paired
-            raw = read.read_row(row, split)
+            raw = read.read_row(row, split, options.max_pixels)
             if isinstance(raw, RawRow):
                 yield split, raw
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from maskbeam.pipeline.formats.pixels import too_many_pixels as too_many_pixels
 from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.png_kinds import Encoding, Kind
 
@@ -24,14 +25,6 @@ _WAYS_OUT: Mapping[Encoding, str] = {
     "panoptic": "a palette file holds class ids, and is of `encoding: index`",
     "instance": "a palette file holds class ids, and is of `encoding: index`",
 }
-
-
-def too_many_pixels(height: int, width: int, max_pixels: int) -> str:
-    """A header promises more pixels than are decoded."""
-    return (
-        f"its header promises {height} x {width} = {height * width} pixels, and "
-        f"--max_pixels is {max_pixels}"
-    )
 
 
 def record_too_large(encoding: str, shape: tuple[int, ...], size: int) -> str:

@@ -15,7 +15,7 @@ import stat
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -123,6 +123,18 @@ def open_raw(path: str) -> IO[bytes]:
         OSError: the file is not there, or may not be read.
     """
     return open(path, "rb") if is_local(path) else _remote().open_raw(path)
+
+
+def stamp(path: str) -> Hashable:
+    """What changes when a file does; None where a store cannot say.
+
+    Raises:
+        OSError: the file is not there.
+    """
+    if not is_local(path):
+        return _remote().stamp(path)
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def read(path: str) -> bytes:

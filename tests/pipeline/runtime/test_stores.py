@@ -166,7 +166,7 @@ def test_a_driver_that_is_missing(monkeypatch):
 def test_rows_of_a_store_are_fetched_ahead_and_come_in_order(monkeypatch):
     under_way, most, lock = [], [], threading.Lock()
 
-    def read_row(row, split):
+    def read_row(row, split, max_pixels):
         with lock:
             under_way.append(row)
             most.append(len(under_way))
@@ -180,7 +180,7 @@ def test_rows_of_a_store_are_fetched_ahead_and_come_in_order(monkeypatch):
         Row(str(n), n, Entry("label", "train", f"gs://b/{n}.png"), None)
         for n in range(40)
     ]
-    found: list[object] = list(read.read_rows(rows, "train"))
+    found: list[object] = list(read.read_rows(rows, "train", 100))
     assert found == rows
     assert 1 < max(most) <= 8
 
