@@ -67,7 +67,6 @@ def rows(options: Options) -> Iterator[tuple[str, RawRow]]:
 
 def _named_rows(options: Options) -> Iterator[tuple[str, RawRow]]:
     pairing = pairing_of(options, with_images=bool(options.images))
-    most = limits.picture_bytes(options.max_pixels)
     found: dict[str, list[Entry]] = collections.defaultdict(list)
     for element in listing.sources_of(options):
         for key, entry in listing.listed(element, options):
@@ -77,7 +76,7 @@ def _named_rows(options: Options) -> Iterator[tuple[str, RawRow]]:
             if isinstance(paired, Rejection):
                 continue
             split, row = paired
-            raw = read.read_row(row, split, most)
+            raw = read.read_row(row, split, options.max_pixels)
             if isinstance(raw, RawRow):
                 yield split, raw
 

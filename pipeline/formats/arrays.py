@@ -1,65 +1,97 @@
-"""NumPy files of label maps: what is in them, by their headers, and one map at a time.
+"""NumPy files of label maps: what is in them, and one map at a time.
 
-A `.npy` file is a label map [H W] or a stack of them [N H W]; a `.npz` file holds any
-number of such arrays.
+A `.npy` file is one array, a `.npz` file any number of them; `stacks` says what label
+maps an array holds. What a header promises is compared with what is there before
+anything is allocated, or counted.
 """
 
 import contextlib
-import dataclasses
-import zipfile
-import zlib
+import os
 from collections.abc import Iterator
-from typing import IO, Any
+from contextlib import AbstractContextManager
 
 import numpy as np
 import numpy.typing as npt
 
 from maskbeam.pipeline.elements import Place
+from maskbeam.pipeline.formats import npz, stacks
+from maskbeam.pipeline.formats.npz import Part
+from maskbeam.pipeline.formats.stacks import Layout
 from maskbeam.pipeline.runtime import files
 
 _ENDING = ".npy"
 
 
-@dataclasses.dataclass(frozen=True)
-class _Header:
-    shape: tuple[int, ...]
-    fortran_order: bool
-    dtype: np.dtype[np.generic]
+def places(path: str, max_pixels: int) -> Iterator[Place]:
+    """The label maps of a file, by its headers, and the first values of stacks.
 
+    An array that holds none, or is damaged, has one place: reading it says why.
 
-def places(path: str) -> list[Place]:
-    """The label maps of a file, from its headers alone.
+    Args:
+        path: of the file.
+        max_pixels: the largest map that is read.
 
     Raises:
-        ValueError: the file is no NumPy file, or holds no array.
+        ValueError: a `.npz` file is no archive, or holds no array.
         OSError: it cannot be read.
     """
-    found = []
-    with files.open_raw(path) as file, _damage_as_value_error():
-        for member, array in _members(path, file):
-            header = _read_header(array)
-            if len(header.shape) == 3:
-                found += [Place(member, i) for i in range(header.shape[0])]
-            else:
-                found.append(Place(member))
-    if not found:
+    if _is_single(path):
+        return _expanded([("", _count(_single(path), max_pixels))])
+    with npz.opened(path) as archive:
+        counts = [
+            (name, _count(archive.array(name), max_pixels)) for name in archive.names
+        ]
+    if not counts:
         raise ValueError("the file holds no array")
-    return found
+    return _expanded(counts)
 
 
-def shape_of(path: str, place: Place) -> tuple[int, int]:
+def _expanded(counts: list[tuple[str, int | None]]) -> Iterator[Place]:
+    """Gives places one by one: they may be many."""
+    for member, count in counts:
+        if count is None:
+            yield Place(member)
+        else:
+            yield from (Place(member, number) for number in range(count))
+
+
+def _count(array: AbstractContextManager[Part], max_pixels: int) -> int | None:
+    """How many maps a stack has; None if it is one map, or none that can be read."""
+    try:
+        with array as part:
+            layout = _layout_of(part, max_pixels)
+            if layout.count is not None:
+                stacks.check_values(part.header, layout, part.read)
+    except Exception:  # of any kind: the other arrays of the file may be sound
+        return None
+    return layout.count
+
+
+def shape_of(path: str, place: Place, max_pixels: int) -> tuple[int, int]:
     """The height and width of one label map in pixels, from its header alone.
+
+    Args:
+        path: of the file.
+        place: of the map.
+        max_pixels: the largest map that is read.
 
     Raises:
         ValueError: the header is damaged, or the array is no label map.
         OSError: the file cannot be read.
     """
-    with _open_array(path, place) as array:
-        return _map_shape(_read_header(array), place.index)
+    with _opened(path, place) as part:
+        layout = _layout_of(part, max_pixels)
+        _check_place(place, layout)
+        return layout.height, layout.width
 
 
-def read(path: str, place: Place) -> npt.NDArray[np.generic]:
+def read(path: str, place: Place, max_pixels: int) -> npt.NDArray[np.generic]:
     """Reads one label map.
+
+    Args:
+        path: of the file.
+        place: of the map.
+        max_pixels: the largest map that is read.
 
     Returns:
         [H W], of the file's own dtype.
@@ -68,84 +100,67 @@ def read(path: str, place: Place) -> npt.NDArray[np.generic]:
         ValueError: the file is damaged, or the array is no label map.
         OSError: it cannot be read.
     """
-    with _open_array(path, place) as array:
-        return _read_map(array, place.index)
-
-
-@contextlib.contextmanager
-def _open_array(path: str, place: Place) -> Iterator[IO[bytes]]:
-    """The array that a place is in, open at its header."""
-    with files.open_raw(path) as file, _damage_as_value_error():
-        for member, array in _members(path, file):
-            if member == place.member:
-                yield array
-                return
-        raise ValueError(f"the file has no array {place.member!r}")
-
-
-def _members(path: str, file: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
-    """The arrays of a file, by name, each open at its header."""
-    if path.lower().endswith(_ENDING):
-        yield "", file
-        return
-    with zipfile.ZipFile(file) as archive:
-        for name in sorted(archive.namelist()):
-            with archive.open(name) as array:
-                yield name.removesuffix(_ENDING), array
-
-
-@contextlib.contextmanager
-def _damage_as_value_error() -> Iterator[None]:
-    """Turns what a damaged archive makes Python's zipfile raise into a ValueError."""
-    try:
-        yield
-    # RuntimeError: damage that looks like encryption, or like another compression.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise ValueError(f"the .npz file is damaged: {error}") from error
-
-
-def _read_header(array: IO[bytes]) -> _Header:
-    numpy_format: Any = np.lib.format  # which older NumPys have no types for
-    version = numpy_format.read_magic(array)
-    read_header = {
-        (1, 0): numpy_format.read_array_header_1_0,
-        (2, 0): numpy_format.read_array_header_2_0,
-    }.get(version)
-    if read_header is None:
-        raise ValueError(f"version {version} of the .npy format is not known")
-    return _Header(*read_header(array))
-
-
-def _map_shape(header: _Header, index: int) -> tuple[int, int]:
-    """The height and width of a label map; refuses arrays that are no label map."""
-    if header.dtype.kind not in "biu":
-        raise ValueError(
-            f"the array is of {header.dtype}; label maps are of whole numbers"
-        )
-    height_width = header.shape if index < 0 else header.shape[1:]
-    if len(height_width) != 2:
-        raise ValueError(
-            f"the array has the shape {list(header.shape)}; a label map is [H W], a "
-            "stack of them [N H W]"
-        )
-    if index >= 0 and header.fortran_order:
-        raise ValueError(
-            "the stack is in Fortran order, in which no single map can be read: save "
-            "it by numpy.ascontiguousarray"
-        )
-    height, width = height_width
-    return height, width
-
-
-def _read_map(array: IO[bytes], index: int) -> npt.NDArray[np.generic]:
-    header = _read_header(array)
-    height, width = _map_shape(header, index)
-    size = header.dtype.itemsize * height * width
-    array.seek(size * max(index, 0), 1)
-    data = array.read(size)
-    if len(data) != size:
-        raise ValueError(f"the array ends early: {len(data)} of {size} bytes are there")
+    with _opened(path, place) as part:
+        layout = _layout_of(part, max_pixels)
+        header = part.header
+        if layout.count is not None and place.index < 0:
+            stacks.check_values(header, layout, part.read)
+        _check_place(place, layout)
+        size = header.dtype.itemsize * layout.height * layout.width
+        data = part.read(size * max(place.index, 0), size)
     values = np.frombuffer(data, header.dtype)
     if header.fortran_order:
-        return values.reshape(width, height).T
-    return values.reshape(height, width)
+        return values.reshape(layout.width, layout.height).T
+    return values.reshape(layout.height, layout.width)
+
+
+def _is_single(path: str) -> bool:
+    return path.lower().endswith(_ENDING)
+
+
+@contextlib.contextmanager
+def _single(path: str) -> Iterator[Part]:
+    """The array of a `.npy` file."""
+    with files.open_raw(path) as file:
+        yield Part(file, 0, file.seek(0, os.SEEK_END))
+
+
+@contextlib.contextmanager
+def _opened(path: str, place: Place) -> Iterator[Part]:
+    """The array that a place is in."""
+    if _is_single(path):
+        with _single(path) as part:
+            yield part
+        return
+    with npz.opened(path) as archive:
+        array = archive.array if place.index < 0 else archive.sound_array
+        with array(place.member) as part:
+            yield part
+
+
+def _layout_of(part: Part, max_pixels: int) -> Layout:
+    """What the header says that the array holds, if there is as much of it.
+
+    Raises:
+        ValueError: there is less, or more, or the array is none of label maps.
+    """
+    header = part.header
+    layout = stacks.layout_of(header, max_pixels)
+    there = part.size - header.size
+    if there < header.data_bytes:
+        raise ValueError(
+            f"the array ends early: {there} of {header.data_bytes} bytes are there"
+        )
+    if there > header.data_bytes:
+        raise ValueError(
+            f"{there - header.data_bytes} bytes follow the array: were several saved "
+            "into one file? Save each on its own, or all by numpy.savez"
+        )
+    return layout
+
+
+def _check_place(place: Place, layout: Layout) -> None:
+    """Refuses a file that has changed since its places were listed."""
+    known = range(-1, 0) if layout.count is None else range(layout.count)
+    if place.index not in known:
+        raise ValueError("the array has other maps than when the file was listed")

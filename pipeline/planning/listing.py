@@ -126,7 +126,7 @@ def file_entries(
                 yield entry(key, "image", image)
     elif kind != "records":
         role: Role = "label" if side == "label_maps" else "image"
-        for place in _places(file.path) if kind == "array" else [None]:
+        for place in _places(file.path, options) if kind == "array" else [None]:
             at = place.suffix if place else ""
             key = key_of(file.path, source, suffix, at)
             yield entry(key, role, file.path, place=place)
@@ -139,17 +139,25 @@ def segment_entries(
     directories = {file.path.rpartition("/")[0] for file in found}
     for directory in sorted(directories):
         path = panoptic_json.json_of(f"{directory}/")
-        for name, known in panoptic_json.annotations(path):
+        for name, known in _annotations(path):
             key = key_of(f"{directory}/{name}", source, options.strip_label_suffix)
             split = split_of(key, options) if options.split_by else source.split
             yield key, Entry("segments", split, path, segments=known)
 
 
-def _places(path: str) -> list[elements.Place]:
+def _annotations(path: str) -> Iterator[tuple[str, tuple[elements.Segment, ...]]]:
+    """The pictures of a JSON before its damage; those behind will lack segments."""
     try:
-        return arrays.places(path)
-    except (ValueError, OSError):
-        return [elements.Place()]  # reading it will fail, and be reported
+        yield from panoptic_json.annotations(path)
+    except Exception:  # of any kind
+        return
+
+
+def _places(path: str, options: Options) -> Iterable[elements.Place]:
+    try:
+        return arrays.places(path, options.max_pixels)
+    except Exception:  # of any kind: reading it will fail too, and be reported
+        return [elements.Place()]
 
 
 def sources_of(options: Options) -> list[tuple[Source, Side]]:

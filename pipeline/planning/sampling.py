@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 
-from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, Place, RawRow
+from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, RawRow
 from maskbeam.pipeline.errors import StoreError
 from maskbeam.pipeline.formats import arrays, picture_header, record_files
 from maskbeam.pipeline.planning import sizes
@@ -20,16 +20,19 @@ from maskbeam.pipeline.values import RecordKeys
 _ROW_OVERHEAD_BYTES = 200  # what a record file adds to a row, about
 
 
-def size_of_named(entry: Entry, image_bytes: int) -> RowSize | None:
+def size_of_named(entry: Entry, image_bytes: int, max_pixels: int) -> RowSize | None:
     """The size of a row that has a name; None if its file will be rejected.
 
     Args:
         entry: of the label map, or of an image without one.
         image_bytes: what the row's image takes, about.
+        max_pixels: the largest label map that is read.
     """
     try:
         if entry.place is not None:
-            return _size_of_array(entry.path, entry.place, image_bytes)
+            height, width = arrays.shape_of(entry.path, entry.place, max_pixels)
+            label_bytes = sizes.PNG_BYTES_PER_PIXEL * height * width
+            return RowSize(height, width, label_bytes, image_bytes)
         with files.open_raw(entry.path) as file:
             found = picture_header.read_header(file.read(picture_header.ENOUGH_BYTES))
             label_bytes = file.seek(0, os.SEEK_END)
@@ -40,13 +43,6 @@ def size_of_named(entry: Entry, image_bytes: int) -> RowSize | None:
     if entry.role == "image":  # a mask that is all ignored deflates to nothing
         label_bytes = 0
     return RowSize(found.height, found.width, label_bytes, image_bytes)
-
-
-def _size_of_array(path: str, place: Place, image_bytes: int) -> RowSize | None:
-    height, width = arrays.shape_of(path, place)
-    pixels = height * width
-    label_bytes = sizes.PNG_BYTES_PER_PIXEL * pixels
-    return RowSize(height, width, label_bytes, image_bytes) if pixels else None
 
 
 def sizes_in_records(

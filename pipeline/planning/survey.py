@@ -194,7 +194,7 @@ def _named_rows(split: str, options: Options, counts: NameCounts) -> _Rows:
     found = counts.named_rows[split]
     image_bytes = _mean_image_bytes(split, options, counts)
     looked_at = (
-        sampling.size_of_named(entry, image_bytes)
+        sampling.size_of_named(entry, image_bytes, options.max_pixels)
         for _, entry in found.lowest()[:SAMPLE_ROWS]
     )
     sampled = [

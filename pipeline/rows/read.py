@@ -22,6 +22,7 @@ from maskbeam.pipeline.elements import (
     DamagedError,
     Entry,
     Origins,
+    Place,
     RawRow,
     RejectedError,
     Rejection,
@@ -80,12 +81,7 @@ class ReadUnit(beam.DoFn):
 
     def process(self, unit: Unit) -> Iterator[Any]:
         """Reads one unit."""
-        most = limits.picture_bytes(self._options.max_pixels)
-        rows = (
-            self._record_rows(unit)
-            if unit.record_file
-            else ((unit.split, row) for row in read_rows(unit.rows, unit.split, most))
-        )
+        rows = self._record_rows(unit) if unit.record_file else self._named_rows(unit)
         parts = itertools.count()
         sent: dict[str, Origins] = collections.defaultdict(Origins)
         waiting: dict[str, _Waiting] = {}
@@ -110,6 +106,11 @@ class ReadUnit(beam.DoFn):
         for split, rows_of in sent.items():
             counted = (split, Counted(sent=rows_of))
             yield beam.pvalue.TaggedOutput(COUNTED, counted)
+
+    def _named_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
+        """The rows of files, each with its split."""
+        for row in read_rows(unit.rows, unit.split, self._options.max_pixels):
+            yield unit.split, row
 
     def _record_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
         """The rows of a record file, each with its split."""
@@ -174,9 +175,39 @@ def _fetchers() -> futures.ThreadPoolExecutor:
 
 
 def read_rows(
-    rows: Sequence[Row], split: str, most: int
+    rows: Sequence[Row], split: str, max_pixels: int
 ) -> Iterator[RawRow | Rejection]:
-    """Reads the files of rows, in order; `most` as for `read_row`.
+    """Reads the files of rows; gives the rows in order.
+
+    Those in archives are read in the order in which they stand there: what is deflated
+    in one piece is read forward, once. It takes what a unit's rows take encoded.
+
+    Args:
+        rows: of one unit.
+        split: of all of them.
+        max_pixels: the largest label map that is read.
+    """
+    numbers = range(len(rows))
+    in_file = sorted(numbers, key=lambda number: _place_in_file(rows[number]))
+    if in_file == list(numbers):
+        yield from _read_in_order(rows, split, max_pixels)
+        return
+    in_order = _read_in_order([rows[number] for number in in_file], split, max_pixels)
+    found = dict(zip(in_file, in_order, strict=True))
+    yield from (found[number] for number in numbers)
+
+
+def _place_in_file(row: Row) -> tuple[str, Place]:
+    """Sorts the rows that are in archives; others stay as they are."""
+    if row.label is None or row.label.place is None or not row.label.place.member:
+        return "", Place()
+    return row.label.path, row.label.place
+
+
+def _read_in_order(
+    rows: Sequence[Row], split: str, max_pixels: int
+) -> Iterator[RawRow | Rejection]:
+    """Reads rows one after the other.
 
     Some files of an object store are fetched ahead: each takes a few round trips, and
     meanwhile a worker would do nothing.
@@ -186,11 +217,11 @@ def read_rows(
         for row in rows:
             # A large one has its turn until what comes after this step is done.
             with turns.READ.take(_bytes_of_files(row)):
-                yield read_row(row, split, most)
+                yield read_row(row, split, max_pixels)
         return
     ahead: collections.deque[futures.Future[RawRow | Rejection]] = collections.deque()
     for row in rows:
-        ahead.append(_fetchers().submit(read_row, row, split, most))
+        ahead.append(_fetchers().submit(read_row, row, split, max_pixels))
         if len(ahead) >= _FETCHED_AT_ONCE:
             yield ahead.popleft().result()
     yield from (row.result() for row in ahead)
@@ -205,13 +236,13 @@ def _bytes_of_files(row: Row) -> int:
     return size
 
 
-def read_row(row: Row, split: str, most: int) -> RawRow | Rejection:
+def read_row(row: Row, split: str, max_pixels: int) -> RawRow | Rejection:
     """Reads the files of one row; whatever is wrong with them costs this row.
 
     Args:
         row: the row.
         split: its split.
-        most: the largest encoded picture that is read, in bytes.
+        max_pixels: the largest picture that is read.
 
     Raises:
         StoreError: the store does not answer.
@@ -220,12 +251,13 @@ def read_row(row: Row, split: str, most: int) -> RawRow | Rejection:
     def rejection(stage: str, reason: str) -> Rejection:
         return Rejection(row.key, split, row.source, stage, reason, rank=row.rank)
 
+    most = limits.picture_bytes(max_pixels)
     try:
         return RawRow(
             row.key,
             row.source,
             row.image.source if row.image else "",
-            _read_label(row.label, row.segments, most) if row.label else None,
+            _read_label(row.label, row.segments, max_pixels) if row.label else None,
             _read_file(row.image, most) if row.image else None,
         )
     except StoreError:
@@ -251,21 +283,23 @@ def _read_file(entry: Entry, most: int) -> bytes:
     return data
 
 
-def _read_label(entry: Entry, segments: tuple[Segment, ...] | None, most: int) -> bytes:
+def _read_label(
+    entry: Entry, segments: tuple[Segment, ...] | None, max_pixels: int
+) -> bytes:
     """The encoded label map, as the graph reads it.
 
     Arrays and panoptic segments become grey PNGs of label values.
     """
     if entry.place is not None:
         try:
-            return encode_ids(arrays.read(entry.path, entry.place))
+            return encode_ids(arrays.read(entry.path, entry.place, max_pixels))
         except (ValueError, OSError) as error:
             raise RejectedError("read", str(error)) from error
-    data = _read_file(entry, most)
+    data = _read_file(entry, limits.picture_bytes(max_pixels))
     if segments is None:
         return data
     try:
-        return panoptic_png.category_map(data, segments)
+        return panoptic_png.category_map(data, segments, max_pixels)
     except ValueError as error:
         raise RejectedError("panoptic", str(error)) from error
 
@@ -274,13 +308,11 @@ def encode_ids(array: npt.NDArray[np.generic]) -> bytes:
     """Encodes an array of ids as a grey PNG: 8 bits deep if they fit, else 16.
 
     Args:
-        array: whole numbers [H W].
+        array: whole numbers [H W], one or more.
 
     Raises:
-        ValueError: it is empty, or a value does not fit.
+        ValueError: a value does not fit.
     """
-    if array.size == 0:
-        raise ValueError(f"the array has no pixels: its shape is {list(array.shape)}")
     low, high = int(array.min()), int(array.max())
     if low < 0 or high > 65535:
         value = low if low < 0 else high

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskbeam.pipeline.formats.limits import RECORD_BYTES
+from maskbeam.pipeline.formats.pixels import too_many_pixels as too_many_pixels
 from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.png_kinds import Encoding, Kind
 
@@ -27,14 +28,6 @@ _WAYS_OUT: Mapping[Encoding, str] = {
     "panoptic": "a palette file holds class ids, and is of `encoding: index`",
     "instance": "a palette file holds class ids, and is of `encoding: index`",
 }
-
-
-def too_many_pixels(height: int, width: int, max_pixels: int) -> str:
-    """A header promises more pixels than are decoded."""
-    return (
-        f"its header promises {height} x {width} = {height * width} pixels, and "
-        f"--max_pixels is {max_pixels}"
-    )
 
 
 def mask_too_large(encoding: str, shape: tuple[int, ...], size: int) -> str:

@@ -16,7 +16,7 @@ import stat
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -155,6 +155,18 @@ def size_of(path: str) -> int:
         return os.stat(path).st_size
     size: int = _remote().size_of(path)
     return size
+
+
+def stamp(path: str) -> Hashable:
+    """What changes when a file does; None where a store cannot say.
+
+    Raises:
+        OSError: the file is not there.
+    """
+    if not is_local(path):
+        return _remote().stamp(path)
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def read(path: str) -> bytes:

@@ -5,7 +5,6 @@ import gzip
 import io
 import itertools
 import pathlib
-import re
 import struct
 import tempfile
 
@@ -17,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from maskbeam.pipeline.elements import DamagedError, Place
-from maskbeam.pipeline.formats import arrays, picture_header, tf_examples, tfrecords
+from maskbeam.pipeline.elements import DamagedError
+from maskbeam.pipeline.formats import picture_header, tf_examples, tfrecords
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import png
 from maskbeam.transforms.stored_masks import Floats
@@ -97,79 +96,6 @@ def test_no_beginning_of_a_picture_crashes(kind):
         with contextlib.suppress(ValueError):
             found = picture_header.read_header(encoded[:length])
             assert (found.height, found.width) == (21, 34)
-
-
-# ----------------------------------------------------------------------------- arrays
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint16, np.int64, bool])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_arrays_are_numpys(tmp_path, dtype, order):
-    rng = np.random.default_rng(0)
-    single = np.asarray(rng.integers(0, 2, (5, 7)).astype(dtype), order=order)
-    stack = rng.integers(0, 2, (3, 5, 7)).astype(dtype)
-    np.save(tmp_path / "single.npy", single)
-    np.savez(tmp_path / "stored.npz", one=single, many=stack)
-    np.savez_compressed(tmp_path / "deflated.npz", one=single, many=stack)
-    path = str(tmp_path / "single.npy")
-    assert arrays.places(path) == [Place()]
-    np.testing.assert_array_equal(arrays.read(path, Place()), single)
-    for name in ("stored", "deflated"):
-        path = str(tmp_path / f"{name}.npz")
-        assert arrays.places(path) == [
-            *(Place("many", i) for i in range(3)),
-            Place("one"),
-        ]
-        np.testing.assert_array_equal(arrays.read(path, Place("one")), single)
-        for number in (2, 0, 1):
-            found = arrays.read(path, Place("many", number))
-            np.testing.assert_array_equal(found, stack[number])
-        for place in arrays.places(path):
-            assert arrays.shape_of(path, place) == (5, 7)
-
-
-@pytest.mark.parametrize(
-    ("array", "place", "words"),
-    [
-        (np.zeros((2, 2), np.float32), Place(), "float32"),
-        (np.zeros(4, np.uint8), Place(), "[4]"),
-        (np.zeros((1, 2, 3, 4), np.uint8), Place(), "[1, 2, 3, 4]"),
-        (np.asfortranarray(np.zeros((2, 3, 4), np.uint8)), Place("", 0), "Fortran"),
-    ],
-)
-def test_arrays_that_are_no_label_maps(tmp_path, array, place, words):
-    np.save(tmp_path / "x.npy", array)
-    for look in (arrays.read, arrays.shape_of):
-        with pytest.raises(ValueError, match=re.escape(words)):
-            look(str(tmp_path / "x.npy"), place)
-
-
-def test_damaged_arrays(tmp_path):
-    np.save(tmp_path / "x.npy", np.zeros((9, 9), np.uint8))
-    content = (tmp_path / "x.npy").read_bytes()
-    (tmp_path / "x.npy").write_bytes(content[:-1])
-    with pytest.raises(ValueError, match="ends early: 80 of 81"):
-        arrays.read(str(tmp_path / "x.npy"), Place())
-    assert arrays.shape_of(str(tmp_path / "x.npy"), Place()) == (9, 9)  # by the header
-    for name, words in {"y.npy": "magic", "y.npz": "not a zip file"}.items():
-        (tmp_path / name).write_bytes(b"text" * 30)
-        with pytest.raises(ValueError, match=words):
-            arrays.places(str(tmp_path / name))
-
-
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_any_flipped_byte_of_an_archive_is_damage_or_harmless(save, tmp_path):
-    array = np.random.default_rng(0).integers(0, 9, (4, 5)).astype(np.uint8)
-    save(tmp_path / "whole.npz", a=array)
-    content = (tmp_path / "whole.npz").read_bytes()
-    path = str(tmp_path / "x.npz")
-    for at, flipped in itertools.product(range(len(content)), (0x01, 0x10)):
-        damaged = bytearray(content)
-        damaged[at] ^= flipped
-        (tmp_path / "x.npz").write_bytes(damaged)
-        with contextlib.suppress(ValueError, OSError):
-            arrays.places(path)
-            np.testing.assert_array_equal(arrays.read(path, Place("a")), array)
 
 
 # --------------------------------------------------------------------------- TFRecord

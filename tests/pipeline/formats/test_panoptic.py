@@ -11,6 +11,7 @@ from maskbeam.pipeline.formats import panoptic_json, panoptic_png
 from tests import data_generation as data
 
 # (segment, category): ids of one, two and three bytes
+MAX_PIXELS = 1000
 SEGMENTS = {7: 1, 300: 200, 70_000: 184, 16_777_215: 1}
 
 
@@ -30,7 +31,7 @@ def _opened(encoded):
 def test_segments_become_categories():
     ids, encoded, known = _picture(np.random.default_rng(0))
     expected = np.vectorize({0: 0, **SEGMENTS}.get)(ids)
-    found = _opened(panoptic_png.category_map(encoded, known))
+    found = _opened(panoptic_png.category_map(encoded, known, MAX_PIXELS))
     np.testing.assert_array_equal(found, expected)
     assert found.dtype == np.uint8
 
@@ -38,7 +39,7 @@ def test_segments_become_categories():
 def test_categories_above_255_are_whole():
     known = (Segment(5, 40_000, 4),)
     encoded = data.png(np.full((2, 2, 3), (5, 0, 0), np.uint8))
-    found = _opened(panoptic_png.category_map(encoded, known))
+    found = _opened(panoptic_png.category_map(encoded, known, MAX_PIXELS))
     np.testing.assert_array_equal(found, np.full((2, 2), 40_000))
 
 
@@ -57,7 +58,7 @@ def test_categories_above_255_are_whole():
 def test_a_png_and_a_json_that_differ_are_told(change, words):
     _, encoded, known = _picture(np.random.default_rng(0))
     with pytest.raises(ValueError, match=words):
-        panoptic_png.category_map(encoded, change(known))
+        panoptic_png.category_map(encoded, change(known), MAX_PIXELS)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,7 @@ def test_a_png_and_a_json_that_differ_are_told(change, words):
 )
 def test_no_panoptic_png_is_told(encoded, words):
     with pytest.raises(ValueError, match=words):
-        panoptic_png.category_map(encoded, ())
+        panoptic_png.category_map(encoded, (), MAX_PIXELS)
 
 
 def test_the_json_is_read_picture_by_picture(tmp_path):
