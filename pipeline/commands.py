@@ -14,7 +14,7 @@ from maskbeam.pipeline import conversion
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
 from maskbeam.pipeline.runtime import beam_flags
 from maskbeam.pipeline.runtime.loading import loading
-from maskbeam.pipeline.values import DEFAULT_SPLIT
+from maskbeam.pipeline.values import DEFAULT_SPLIT, shown
 from maskbeam.transforms import class_files, manifest
 
 
@@ -201,4 +201,4 @@ def _errors_of_dataset() -> Iterator[None]:
 def _refuse(arguments: list[str]) -> None:
     """Refuses flags for Beam, in a command that runs no pipeline."""
     if arguments:
-        raise UsageError(f"unknown argument {arguments[0]}")
+        raise UsageError(f"unknown argument {shown(arguments[0])}")

@@ -151,7 +151,7 @@ def test_without_a_command_it_helps(capfd):
     [
         (["inspect", "--splt", "val"], "did you mean --split?"),
         (["verify", "x", "--row", "y"], "did you mean --raw?"),
-        (["presets", "--no_such"], "unknown argument --no_such"),
+        (["presets", "--no_such"], "unknown argument '--no_such'"),
         (["convrt"], "'convert'"),
     ],
 )

@@ -69,8 +69,8 @@ def test_a_runner_by_a_short_name_gets_its_defaults():
 
 
 WRONG = {
-    "unknown": (["--no_such"], "unknown argument --no_such"),
-    "a word": (["--runner=FlinkRunner", "word"], "unknown argument word"),
+    "unknown": (["--no_such"], "unknown argument '--no_such'"),
+    "a word": (["--runner=FlinkRunner", "word"], "unknown argument 'word'"),
     "a number": (["--direct_num_workers=x"], "invalid int value: 'x'"),
     "a choice": (["--direct_running_mode=z"], "in_memory"),
     "JSON": (["--transform_name_mapping={"], "invalid"),
