@@ -50,14 +50,13 @@ def test_text_may_hold_what_would_pass_the_bounds_outside(tmp_path):
         SOUND.replace('"id": 1,', '"id": -1,'),
         SOUND.replace('"id": 1,', ""),
         SOUND.replace('"a.png"', "5"),
-        SOUND.replace('"a.png"', '"\\ud800"'),
         SOUND.replace('"segments_info": [', '"segments_info": 5, "x": [', 1),
         '{"annotations": ' + "[" * 100_000,
         '{"annotations": [{"file_name": "' + "x" * (3 << 20) + '"}]}',
         '{"annotations": [5]}',
         SOUND.encode("utf-16"),
     ],
-    ids=range(19),
+    ids=range(18),
 )
 def test_what_is_no_panoptic_json_is_an_error(text, tmp_path):
     with pytest.raises(ValueError, match="is no JSON of COCO's panoptic format") as got:
