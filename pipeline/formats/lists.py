@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.formats import texts
 from maskbeam.pipeline.keys import normal
 from maskbeam.pipeline.runtime import files
 
@@ -20,6 +21,9 @@ def keys(path: str, suffix: str) -> Iterator[str]:
     Args:
         path: of the list.
         suffix: stripped off the end of the keys that end with it.
+
+    Raises:
+        UsageError: the list cannot be read, or is no text.
     """
     for line in _lines(path):
         stem, extension = os.path.splitext(line)
@@ -42,7 +46,7 @@ def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
         is the label map's path as listed, without extension.
 
     Raises:
-        UsageError: a line is no pair.
+        UsageError: a line is no pair; or the list cannot be read, or is no text.
     """
     base: str | None = None
     left_out = 0
@@ -62,8 +66,7 @@ def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
 
 
 def _lines(path: str) -> Iterator[str]:
-    text = files.read(path).decode("utf-8-sig")
-    return (line.strip() for line in text.splitlines() if line.strip())
+    return (line.strip() for line in texts.read(path).splitlines() if line.strip())
 
 
 def _place(path: str, listed: str) -> tuple[str, int]:

@@ -52,3 +52,22 @@ def test_a_line_of_three_paths_is_named(tmp_path):
     (tmp_path / "train.txt").write_text("a.png b.png\nmy photos/a.png b.png c.png\n")
     with pytest.raises(UsageError, match=r"train\.txt: entry 2 has 4 paths"):
         list(lists.pairs(str(tmp_path / "train.txt")))
+
+
+@pytest.mark.parametrize("read", [lambda path: lists.keys(path, ""), lists.pairs])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a.png\n\xe9t\xe9.png\n", r"train\.txt is not UTF-8 in line 2"),
+        (b"a.png\nb\0.png\n", r"train\.txt has a NUL character in line 2"),
+    ],
+)
+def test_a_list_that_is_no_text_is_named(read, content, message, tmp_path):
+    (tmp_path / "train.txt").write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        list(read(str(tmp_path / "train.txt")))
+
+
+def test_a_list_may_be_marked_utf_16(tmp_path):
+    (tmp_path / "train.txt").write_text("é/a.png\n", encoding="utf-16")
+    assert list(lists.keys(str(tmp_path / "train.txt"), "")) == ["é/a"]
