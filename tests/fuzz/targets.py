@@ -1,0 +1,521 @@
+"""What each of our readers does with any input: its law, and the inputs to try."""
+
+import contextlib
+import functools
+import io
+import itertools
+import os
+import pathlib
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import yaml
+from hypothesis import strategies as st
+from PIL import Image
+
+from maskbeam.pipeline import arguments
+from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.elements import (
+    BadRow,
+    DamagedError,
+    Entry,
+    Place,
+    RawRow,
+    RejectedError,
+    Rejection,
+    Row,
+    Segment,
+)
+from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.formats import (
+    lists,
+    panoptic_json,
+    panoptic_png,
+    picture_header,
+    record_files,
+    tfrecords,
+)
+from maskbeam.pipeline.rows import images, label_maps, read
+from maskbeam.pipeline.values import RecordKeys
+from maskbeam.transforms import class_files, classes, load, orientation
+from maskbeam.transforms.classes import ClassMap
+from maskbeam.transforms.png_kinds import PALETTE
+from tests import data_generation as data
+from tests.fuzz import hostile, sound
+from tests.fuzz.hostile import Hostile
+
+_MAX_PIXELS = 1 << 20
+_MAX_SECONDS = 2.0
+_MAX_GROWTH = 200 << 20  # in bytes, of the process's memory
+
+
+class Target(NamedTuple):
+    """One thing that reads.
+
+    Attributes:
+        law: takes an input; raises if what should hold does not.
+        inputs: of the kind that it takes.
+    """
+
+    law: Callable[[Any], None]
+    inputs: st.SearchStrategy[Any]
+
+
+@functools.cache
+def _directory() -> pathlib.Path:
+    """This process's own directory; it goes when the process does."""
+    made = tempfile.TemporaryDirectory(prefix="maskbeam-fuzz-")
+    _KEPT.append(made)
+    return pathlib.Path(made.name)
+
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _written(file: Hostile) -> str:
+    path = _directory() / file.name
+    path.write_bytes(file.data)
+    return str(path)
+
+
+@contextlib.contextmanager
+def _within_bounds() -> Iterator[None]:
+    """Demands that what is done takes neither long nor much memory."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    start = time.process_time()
+    yield
+    assert time.process_time() - start < _MAX_SECONDS
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before
+    assert grown < _MAX_GROWTH, f"{grown} bytes more"
+
+
+def _by_pillow(encoded: bytes) -> Image.Image | None:
+    """A picture as Pillow decodes it; None if it does not."""
+    try:
+        picture = Image.open(io.BytesIO(encoded))
+        if picture.width * picture.height > _MAX_PIXELS:
+            return None
+        picture.load()
+    except Exception:  # Pillow raises of everything
+        return None
+    return picture
+
+
+def _header(encoded: bytes) -> picture_header.Header | None:
+    """The header of a picture that a run would decode."""
+    try:
+        found = picture_header.read_header(encoded)
+    except ValueError as error:
+        assert len(str(error)) < 500
+        return None
+    return found if found.pixels <= _MAX_PIXELS else None
+
+
+def header(file: Hostile) -> None:
+    """A header is read, or what is wrong with it is said in a few words."""
+    found = _header(file.data)
+    if file.is_sound:
+        picture = _by_pillow(file.data)
+        assert found is not None
+        # Pillow reads no colours of 16 bits with alpha in grey.
+        if picture is not None:
+            assert (found.width, found.height) == picture.size
+
+
+def image(file: Hostile) -> None:
+    """An image is of the size that its header promises, or is rejected."""
+    found = _header(file.data)
+    if found is None:
+        assert not file.is_sound
+        return
+    try:
+        levels = images.read(file.data, found, 1, "png", "image").levels
+    except RejectedError:
+        assert not file.is_sound
+        return
+    assert levels.shape == (found.height, found.width, 3)
+    assert levels.dtype == np.uint8
+
+
+_COLORS = (
+    "{name: m, encoding: color, others: ignore, classes: [{name: a, color: [0, 0, 0]}, "
+    "{name: b, color: [128, 0, 0]}, {name: c, color: [0, 128, 0]}]}"
+)
+
+
+@functools.cache
+def _label_maps(encoding: str) -> label_maps.LabelMaps:
+    found: ClassMap = classes.numbered(300)
+    if encoding == "color":
+        found = class_files.parse_class_map(_COLORS, "colours")
+    return label_maps.LabelMaps(found)
+
+
+def label_map(file: Hostile) -> None:
+    """A label map is of the size that its header promises, or is rejected.
+
+    What Pillow reads too has the same indices.
+    """
+    found = _header(file.data)
+    if found is None:
+        return
+    for encoding in ("index", "color"):
+        try:
+            reader = _label_maps(encoding)
+            reader.check_kind(found)
+            runs = reader.read(file.data, found)
+        except RejectedError:
+            continue
+        indices = runs.repeat(runs.values)
+        assert indices.size == found.pixels
+        assert found.kind is not None
+        # Of grey pixels Pillow spreads those of less than 8 bits.
+        if encoding == "index" and (
+            found.kind.depth == 8 or found.kind.color_type == PALETTE
+        ):
+            picture = _by_pillow(file.data)
+            if picture is not None and picture.mode in ("L", "P"):
+                np.testing.assert_array_equal(indices, np.asarray(picture).ravel())
+
+
+def panoptic_map(file: Hostile) -> None:
+    """Segments become a grey PNG of the size that the header promises, or none."""
+    found = _header(file.data)
+    if found is None:
+        return
+    try:
+        encoded = panoptic_png.category_map(file.data, (Segment(1, 2, 3),))
+    except ValueError as error:
+        assert len(str(error)) < 500
+        return
+    made = picture_header.read_header(encoded)
+    assert (made.height, made.width) == (found.height, found.width)
+
+
+@functools.cache
+def _orientation_in_graph() -> Callable[[tf.Tensor], tf.Tensor]:
+    spec = tf.TensorSpec([], tf.string)
+    made: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+        lambda encoded: orientation.orientation(encoded), [spec], autograph=False
+    )
+    return made
+
+
+def turn(file: Hostile) -> None:
+    """An orientation is 0 to 8, the same in a graph; a sound one is Pillow's."""
+    encoded = tf.constant(file.data)
+    found = int(orientation.orientation(encoded))
+    assert 0 <= found <= 8
+    assert int(_orientation_in_graph()(encoded)) == found
+    if file.is_sound:
+        exif = Image.open(io.BytesIO(file.data)).getexif()
+        assert found == exif.get(0x0112, 1)
+
+
+_KEYS = RecordKeys("label", "", "key")
+_TAR_KEYS = RecordKeys("label", "", "")
+
+
+def rows(file: Hostile) -> None:
+    """A file of rows gives rows, then ends or is damaged; those before are intact."""
+    path = _written(file)
+    keys = _TAR_KEYS if ".tar" in file.name else _KEYS
+    found = []
+    with _within_bounds():
+        with contextlib.suppress(ValueError):
+            record_files.resolve(path, RecordKeys())
+        assert record_files.spans(path)
+        try:
+            for row in record_files.rows(path, keys):
+                assert isinstance(row, RawRow | BadRow)
+                found.append(row)
+        except DamagedError as error:
+            assert error.row in (0, len(found))
+            assert not file.is_sound
+    if file.name == "x.tfrecord" and file.sound:
+        ends = itertools.accumulate(map(len, sound.frames()))
+        whole = sum(end <= file.untouched for end in ends)
+        expected = _sound_rows()[:whole]
+        assert [row[0] for row in found[:whole]] == [key for key, _ in expected]
+        assert [getattr(row, "label_bytes", None) for row in found[:whole]] == [
+            label for _, label in expected
+        ]
+
+
+@functools.cache
+def _sound_rows() -> list[tuple[str, bytes]]:
+    """The keys and label maps of the TFRecord files, by TensorFlow."""
+    found = []
+    for frame in sound.frames():
+        record = frame[tfrecords.HEAD_BYTES : -tfrecords.TAIL_BYTES]
+        example = tf.train.Example.FromString(record).features.feature
+        (key,), (label,) = (example[n].bytes_list.value for n in ("key", "label"))
+        found.append((key.decode(), label))
+    return found
+
+
+_PLACES = (Place(), Place("", 0), Place("", 2), Place("a"), Place("b", 1))
+
+
+def array(file: Hostile) -> None:
+    """An array becomes a row, or is rejected."""
+    path = _written(file)
+    for place in _PLACES:
+        entry = Entry("label", "train", path, place)
+        with _within_bounds():
+            found = read.read_row(Row("key", 0, entry, None), "train", _MAX_PIXELS)
+        if isinstance(found, RawRow):
+            assert found.label_bytes is not None
+            picture_header.read_header(found.label_bytes)
+        else:
+            assert isinstance(found, Rejection)
+            assert len(found.reason) < 1000
+
+
+def name_list(file: Hostile) -> None:
+    """A list gives keys or rows, or the command is wrong."""
+    if b":" in file.data:  # it may name a store
+        return
+    path = _written(file)
+    with _within_bounds():
+        for found in (lists.keys(path, "_label"), lists.pairs(path)):
+            with contextlib.suppress(UsageError):
+                for _ in found:
+                    pass
+
+
+def annotations(file: Hostile) -> None:
+    """A JSON gives pictures' segments, or is none of the format."""
+    path = _written(file)
+    with _within_bounds(), contextlib.suppress(ValueError):
+        for name, segments in panoptic_json.annotations(path):
+            assert isinstance(name, str)
+            assert all(isinstance(n, int) for segment in segments for n in segment)
+
+
+def class_map(text: str) -> None:
+    """A class map is read, and again as it is written; or one line says what is wrong.
+
+    The line may quote the text, which `errors.one_line` escapes.
+    """
+    try:
+        found = class_files.parse_class_map(text, "map.yaml")
+    except ValueError as error:
+        assert len(str(error)) < 1000
+        assert "\n" not in str(error)
+        return
+    assert class_files.parse_class_map(class_files.to_yaml(found), "again") == found
+
+
+def _tree(directory: pathlib.Path) -> dict[str, bytes]:
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path): path.read_bytes() for path in files}
+
+
+@functools.cache
+def _work() -> pathlib.Path:
+    """A directory with a few label maps, and a dataset's place that is taken."""
+    work = _directory() / "work"
+    data.label_tree(work, 3, [0, 1], images=True)
+    data.write_tree(work, {"out/mine.txt": b"mine"})
+    return work
+
+
+def command(argv: list[str]) -> None:
+    """A command ends by an exit code; a wrong one leaves the output as it was."""
+    work, before = _work(), pathlib.Path.cwd()
+    files = _tree(work)
+    # What a value names is below a directory of our own.
+    os.chdir(work)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()) as said,
+        ):
+            code = _exit_code(argv)
+    finally:
+        os.chdir(before)
+    assert code in (0, 1, 2, 3)
+    if code:
+        assert "maskbeam: " in said.getvalue()
+        assert "Traceback" not in said.getvalue()
+    assert _tree(work) == files  # no such command here writes
+
+
+def _exit_code(argv: list[str]) -> int:
+    try:
+        return main(argv)
+    except SystemExit as done:
+        assert done.code in (0, None)
+        assert {"--help", "-h", "--version"} & set(argv)
+        return 0
+
+
+@functools.cache
+def _dataset() -> tuple[pathlib.Path, bytes, Any, dict[str, Any]]:
+    """A shard, what it holds, what reads it, and the rows that are right."""
+    root = _directory() / "load"
+    data.label_tree(root, 6, [0, 1, 2], images=True)
+    sources = [f"--{n}={root}/{n}/*" for n in ("images",)]
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = main(
+            ["convert", f"--label_maps={root}/labels/*.png", *sources]
+            + ["--num_classes=3", f"--output={root}/out"]
+        )
+    assert code == 0
+    (shard,) = (root / "out").glob("*train*")
+    options = tf.data.Options()
+    options.autotune.enabled = False  # it takes longer than these few rows
+    options.experimental_optimization.apply_default_optimizations = False
+    rows = load(str(root / "out"), "train").with_options(options)
+    right = {row["key"]: row for row in rows.as_numpy_iterator()}
+    return shard, shard.read_bytes(), rows, right
+
+
+_IS_SAID = (
+    tf.errors.DataLossError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.OutOfRangeError,
+    tf.errors.NotFoundError,
+    ValueError,
+    FileNotFoundError,
+)
+
+
+def loading(edits: list[Any]) -> None:
+    """A damaged shard is an error; rows that come all the same are right.
+
+    What is done to a manifest is not tried.
+    """
+    shard, content, rows, right = _dataset()
+    damaged = functools.reduce(hostile.edited, edits, content)
+    shard.write_bytes(damaged)
+    keys = []
+    try:
+        for row in rows.as_numpy_iterator():
+            keys.append(row["key"])
+            for name, values in right[row["key"]].items():
+                np.testing.assert_array_equal(row[name], values)
+    except _IS_SAID as error:
+        assert len(str(error)) < 3000
+        assert damaged != content
+        return
+    finally:
+        shard.write_bytes(content)
+    assert keys == list(right)
+
+
+def _texts() -> st.SearchStrategy[str]:
+    """Class maps that were sound, and trees of their fields."""
+    names = ("camvid11", "cityscapes", "binary")
+    presets = {name: class_files.preset_yaml(name).encode() for name in names}
+    derived = b"{name: d, base: camvid11, merge: {a: [road, sky]}, drop: [car]}"
+    texts = {**presets, "derived": derived, "colors": _COLORS.encode()}
+    fields = ["name", "encoding", "divisor", "ignore", "others", "classes", "dataset"]
+    fields += ["base", "merge", "drop", "order", "ids", "color"]
+    leaves = (
+        st.none()
+        | st.booleans()
+        | st.integers(-2, 70000)
+        | st.floats()
+        | st.text(max_size=9)
+        | st.sampled_from(["index", "color", "ignore", "camvid11", "road", 2**70])
+    )
+    trees = st.recursive(
+        leaves,
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.sampled_from(fields), inner, max_size=5)
+        ),
+        max_leaves=12,
+    )
+    label_class = st.fixed_dictionaries(
+        {}, optional={"name": leaves, "ids": trees, "color": trees, "more": leaves}
+    )
+    maps = st.fixed_dictionaries(
+        {"name": leaves, "classes": st.lists(label_class | leaves, max_size=4)},
+        optional={"encoding": leaves, "ignore": trees, "others": leaves},
+    )
+    changed = hostile.files(texts).map(lambda file: file.data.decode(errors="replace"))
+    return changed | (trees | maps).map(yaml.safe_dump) | st.text(max_size=40)
+
+
+_VALUES = ["", " ", "0", "-1", "1e999", "nan", "\0", "a" * 9999, "=", "train=", "=x"]
+_VALUES += ["train=a=b", "[", "{a,b", "**", "\udc80", "9" * 30, "512x512", "0x0", "2"]
+_VALUES += ["9" * 5000, "a\nb", "\x1b[2J", "labels/*.png", "labels", ".", "..", "~x"]
+_VALUES += [
+    "train=labels/*.png",
+    "images/*",
+    "auto",
+    "camvid11",
+    "tile",
+    "label,x",
+    "-",
+]
+
+
+def _argvs() -> st.SearchStrategy[list[str]]:
+    """Commands that write nothing: their output is taken, or their input is nowhere."""
+    flags = sorted(arguments.declared())
+    values = st.sampled_from(_VALUES) | st.text(max_size=9).filter(
+        lambda t: "/" not in t
+    )
+
+    def mistyped(name: str, at: int) -> str:
+        at %= len(name)
+        return name[:at] + name[at + 1 :]
+
+    names = st.sampled_from(flags) | st.builds(
+        mistyped, st.sampled_from(flags), st.integers(0, 20)
+    )
+    flag = st.builds(lambda n, v: [f"--{n}", *v], names, st.lists(values, max_size=2))
+    joined = st.builds(lambda n, v: [f"--{n}={v}"], names, values)
+    more = st.lists(flag | joined, max_size=4).map(lambda parts: sum(parts, []))
+    sources = st.sampled_from(
+        [[], ["--label_maps", "labels/*.png"], ["--label_maps", "nowhere/*.png"]]
+    )
+    meanings = st.sampled_from([[], ["--num_classes", "2"], ["--classes", "camvid11"]])
+    plans = st.builds(lambda *parts: ["plan", *sum(parts, [])], sources, meanings, more)
+    converts = st.builds(
+        # At the end, so that they win.
+        lambda found, more: ["convert", *found, *more, "--output", "out"],
+        meanings,
+        more,
+    ).map(lambda argv: [a for a in argv if not a.startswith("--over")])
+    others = st.lists(
+        st.sampled_from(["inspect", "verify", "export", "presets", "--help", "-h"])
+        | st.sampled_from(["--version", "convert", "out", "--to", "nowhere", "x"])
+        | values,
+        max_size=5,
+    )
+    return plans | plans | converts | others
+
+
+_PNGS, _JPEGS = sound.pngs(), sound.jpegs()
+_PNG_FILES = hostile.files(_PNGS, hostile.with_png_checksums)
+_PICTURES = _PNG_FILES | hostile.files(_JPEGS)
+
+TARGETS: dict[str, Target] = {
+    "header": Target(header, _PICTURES),
+    "image": Target(image, _PICTURES),
+    "label_map": Target(label_map, _PICTURES),
+    "panoptic_map": Target(panoptic_map, _PICTURES),
+    "turn": Target(turn, hostile.files(_JPEGS)),
+    "rows": Target(
+        rows, hostile.files(sound.record_files(), hostile.with_tar_checksums)
+    ),
+    "array": Target(array, hostile.files(sound.arrays())),
+    "name_list": Target(name_list, hostile.files(sound.lists())),
+    "annotations": Target(annotations, hostile.files(sound.panoptic_jsons())),
+    "class_map": Target(class_map, _texts()),
+    "command": Target(command, _argvs()),
+    "loading": Target(loading, hostile.EDITS),
+}

@@ -1,0 +1,26 @@
+"""A few inputs for each target, the same every day; `python -m tests.fuzz` tries more."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.fuzz.targets import TARGETS
+
+_EXAMPLES = 200
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_hostile_input_breaks_no_law(name):
+    target = TARGETS[name]
+
+    @settings(
+        max_examples=_EXAMPLES,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(target.inputs)
+    def holds(hostile):
+        target.law(hostile)
+
+    holds()
