@@ -191,7 +191,7 @@ def panoptic_map(file: Hostile) -> None:
     if found is None:
         return
     try:
-        encoded = panoptic_png.category_map(file.data, (Segment(1, 2, 3),))
+        encoded = panoptic_png.category_map(file.data, (Segment(1, 2, 3),), _MAX_PIXELS)
     except ValueError as error:
         assert len(str(error)) < 500
         return

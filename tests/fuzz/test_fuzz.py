@@ -1,4 +1,4 @@
-"""A few inputs for each target, the same every day; `python -m tests.fuzz` tries more."""
+"""A few inputs for each target, the same each day; `python -m tests.fuzz` has more."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
