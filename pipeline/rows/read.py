@@ -260,7 +260,8 @@ def _read_label(entry: Entry, segments: tuple[Segment, ...] | None, most: int) -
         try:
             return encode_ids(arrays.read(entry.path, entry.place))
         except (ValueError, OSError) as error:
-            raise RejectedError("read", str(error)) from error
+            # The names in a damaged archive may be long.
+            raise RejectedError("read", in_words(error)) from error
     data = _read_file(entry, most)
     if segments is None:
         return data
