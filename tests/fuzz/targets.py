@@ -43,8 +43,15 @@ from maskbeam.pipeline.formats import (
 )
 from maskbeam.pipeline.rows import images, label_maps, read
 from maskbeam.pipeline.values import RecordKeys
-from maskbeam.transforms import class_files, classes, load, orientation
+from maskbeam.transforms import (
+    class_files,
+    classes,
+    load,
+    orientation,
+    record_columns,
+)
 from maskbeam.transforms.classes import ClassMap
+from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 from maskbeam.transforms.png_kinds import PALETTE
 from tests import data_generation as data
 from tests.fuzz import hostile, sound
@@ -429,6 +436,35 @@ def loading(edits: list[Any]) -> None:
     assert keys == list(right)
 
 
+@functools.cache
+def _decode_record() -> tuple[list[bytes], Callable[[tf.Tensor], Any]]:
+    """The records of a shard, and how `load` decodes one."""
+    shard = _dataset()[0]
+    directory = str(shard.parent)
+    config = read_config(read_manifest(directory))
+    constants = record_columns.constants_of(read_stats(directory), config)
+    parse = record_columns.record_parser(config)
+    decode = tf.function(
+        lambda one: record_columns.decode_columns(parse(one), config, constants),
+        [tf.TensorSpec([], tf.string)],
+        autograph=False,
+    )
+    records = tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()
+    return list(records), decode
+
+
+def record(edits: list[Any]) -> None:
+    """A record of others, whose checksum holds, has one size in all that it becomes."""
+    records, decode = _decode_record()
+    damaged = functools.reduce(hostile.edited, edits, records[len(edits)])
+    try:
+        row = decode(tf.constant(damaged))
+    except _IS_SAID as error:
+        _check_message(error, 5000)
+        return
+    assert row["image"].shape[:2] == row["label"].shape
+
+
 def _texts() -> st.SearchStrategy[str]:
     """Class maps that were sound, and trees of their fields."""
     names = ("camvid11", "cityscapes", "binary")
@@ -533,5 +569,6 @@ TARGETS: dict[str, Target] = {
     "annotations": Target(annotations, hostile.files(sound.panoptic_jsons())),
     "class_map": Target(class_map, _texts()),
     "command": Target(command, _argvs()),
+    "record": Target(record, hostile.EDITS),
     "loading": Target(loading, hostile.EDITS),
 }
