@@ -294,7 +294,8 @@ def _read_label(
         try:
             return encode_ids(arrays.read(entry.path, entry.place, max_pixels))
         except (ValueError, OSError) as error:
-            raise RejectedError("read", str(error)) from error
+            # The names in a damaged archive may be long.
+            raise RejectedError("read", in_words(error)) from error
     data = _read_file(entry, limits.picture_bytes(max_pixels))
     if segments is None:
         return data

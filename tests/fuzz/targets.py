@@ -43,8 +43,15 @@ from maskbeam.pipeline.formats import (
 )
 from maskbeam.pipeline.rows import images, label_maps, read
 from maskbeam.pipeline.values import RecordKeys
-from maskbeam.transforms import class_files, classes, load, orientation
+from maskbeam.transforms import (
+    class_files,
+    classes,
+    load,
+    orientation,
+    record_columns,
+)
 from maskbeam.transforms.classes import ClassMap
+from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 from maskbeam.transforms.png_kinds import PALETTE
 from tests import data_generation as data
 from tests.fuzz import hostile, sound
@@ -108,12 +115,26 @@ def _by_pillow(encoded: bytes) -> Image.Image | None:
     return picture
 
 
+def _check_message(error: Exception, longest: int) -> None:
+    assert len(str(error)) < longest
+
+
+def _check_is_line(error: Exception) -> None:
+    assert "\n" not in str(error)
+
+
+def _check_damage(error: DamagedError, rows_before: int, file: Hostile) -> None:
+    """A file that is no such file at all is damaged at row 0."""
+    assert error.row in (0, rows_before)
+    assert not file.is_sound
+
+
 def _header(encoded: bytes) -> picture_header.Header | None:
     """The header of a picture that a run would decode."""
     try:
         found = picture_header.read_header(encoded)
     except ValueError as error:
-        assert len(str(error)) < 500
+        _check_message(error, 500)
         return None
     return found if found.pixels <= _MAX_PIXELS else None
 
@@ -193,7 +214,7 @@ def panoptic_map(file: Hostile) -> None:
     try:
         encoded = panoptic_png.category_map(file.data, (Segment(1, 2, 3),), _MAX_PIXELS)
     except ValueError as error:
-        assert len(str(error)) < 500
+        _check_message(error, 500)
         return
     made = picture_header.read_header(encoded)
     assert (made.height, made.width) == (found.height, found.width)
@@ -237,8 +258,7 @@ def rows(file: Hostile) -> None:
                 assert isinstance(row, RawRow | BadRow)
                 found.append(row)
         except DamagedError as error:
-            assert error.row in (0, len(found))
-            assert not file.is_sound
+            _check_damage(error, len(found), file)
     if file.name == "x.tfrecord" and file.sound:
         ends = itertools.accumulate(map(len, sound.frames()))
         whole = sum(end <= file.untouched for end in ends)
@@ -308,8 +328,8 @@ def class_map(text: str) -> None:
     try:
         found = class_files.parse_class_map(text, "map.yaml")
     except ValueError as error:
-        assert len(str(error)) < 1000
-        assert "\n" not in str(error)
+        _check_message(error, 1000)
+        _check_is_line(error)
         return
     assert class_files.parse_class_map(class_files.to_yaml(found), "again") == found
 
@@ -353,9 +373,12 @@ def _exit_code(argv: list[str]) -> int:
     try:
         return main(argv)
     except SystemExit as done:
-        assert done.code in (0, None)
-        assert {"--help", "-h", "--version"} & set(argv)
-        return 0
+        return _code_of_exit(done, argv)
+
+
+def _code_of_exit(done: SystemExit, argv: list[str]) -> int:
+    assert {"--help", "-h", "--version"} & set(argv)
+    return int(done.code or 0)
 
 
 @functools.cache
@@ -371,10 +394,8 @@ def _dataset() -> tuple[pathlib.Path, bytes, Any, dict[str, Any]]:
         )
     assert code == 0
     (shard,) = (root / "out").glob("*train*")
-    options = tf.data.Options()
-    options.autotune.enabled = False  # it takes longer than these few rows
-    options.experimental_optimization.apply_default_optimizations = False
-    rows = load(str(root / "out"), "train").with_options(options)
+    # Starting to decode takes TensorFlow longer than all of these rows.
+    rows = load(str(root / "out"), "train", raw=True)
     right = {row["key"]: row for row in rows.as_numpy_iterator()}
     return shard, shard.read_bytes(), rows, right
 
@@ -391,9 +412,10 @@ _IS_SAID = (
 
 
 def loading(edits: list[Any]) -> None:
-    """A damaged shard is an error; rows that come all the same are right.
+    """A damaged shard is an error; records that come all the same are right.
 
-    What is done to a manifest is not tried.
+    A record that is right has the right pixels. What is done to a manifest is not
+    tried here.
     """
     shard, content, rows, right = _dataset()
     damaged = functools.reduce(hostile.edited, edits, content)
@@ -405,12 +427,42 @@ def loading(edits: list[Any]) -> None:
             for name, values in right[row["key"]].items():
                 np.testing.assert_array_equal(row[name], values)
     except _IS_SAID as error:
-        assert len(str(error)) < 3000
-        assert damaged != content
+        _check_message(error, 3000)
+        is_sound = damaged == content
+        assert not is_sound
         return
     finally:
         shard.write_bytes(content)
     assert keys == list(right)
+
+
+@functools.cache
+def _decode_record() -> tuple[list[bytes], Callable[[tf.Tensor], Any]]:
+    """The records of a shard, and how `load` decodes one."""
+    shard = _dataset()[0]
+    directory = str(shard.parent)
+    config = read_config(read_manifest(directory))
+    constants = record_columns.constants_of(read_stats(directory), config)
+    parse = record_columns.record_parser(config)
+    decode = tf.function(
+        lambda one: record_columns.decode_columns(parse(one), config, constants),
+        [tf.TensorSpec([], tf.string)],
+        autograph=False,
+    )
+    records = tf.data.TFRecordDataset(str(shard)).as_numpy_iterator()
+    return list(records), decode
+
+
+def record(edits: list[Any]) -> None:
+    """A record of others, whose checksum holds, has one size in all that it becomes."""
+    records, decode = _decode_record()
+    damaged = functools.reduce(hostile.edited, edits, records[len(edits)])
+    try:
+        row = decode(tf.constant(damaged))
+    except _IS_SAID as error:
+        _check_message(error, 5000)
+        return
+    assert row["image"].shape[:2] == row["label"].shape
 
 
 def _texts() -> st.SearchStrategy[str]:
@@ -517,5 +569,6 @@ TARGETS: dict[str, Target] = {
     "annotations": Target(annotations, hostile.files(sound.panoptic_jsons())),
     "class_map": Target(class_map, _texts()),
     "command": Target(command, _argvs()),
+    "record": Target(record, hostile.EDITS),
     "loading": Target(loading, hostile.EDITS),
 }
