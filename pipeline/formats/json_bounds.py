@@ -37,14 +37,17 @@ class BoundedJson:
     def read(self, size: int = -1) -> bytes:
         """Reads on, and looks at what it gives."""
         chunk = self._file.read(size)
-        self._check(self._escaped + chunk)
+        waiting, self._escaped = self._escaped, b""
+        self._check(waiting + chunk)
         return chunk
 
     def _check(self, chunk: bytes) -> None:
-        # Pairs from the left, as a parser sees them; the last backslash may wait.
-        plain = chunk.replace(b"\\\\", b"")
-        self._escaped = b"\\" if plain.endswith(b"\\") else b""
-        parts = plain.replace(b'\\"', b"").split(b'"')
+        if b"\\" in chunk:
+            # Pairs from the left, as a parser sees them; the last one may wait.
+            chunk = chunk.replace(b"\\\\", b"")
+            self._escaped = b"\\" if chunk.endswith(b"\\") else b""
+            chunk = chunk.replace(b'\\"', b"")
+        parts = chunk.split(b'"')
         self._check_texts(parts)
         outside = b"".join(parts[self._in_text :: 2])
         self._in_text ^= len(parts) % 2 == 0
@@ -55,11 +58,10 @@ class BoundedJson:
         self._tail = outside[-_NUMBER_CHARACTERS:]
 
     def _check_texts(self, parts: list[bytes]) -> None:
-        longest = max(self._unquoted + len(parts[0]), *map(len, parts))
-        if longest > _TEXT_BYTES:
+        if self._unquoted + len(parts[0]) > _TEXT_BYTES:
             raise ValueError(f"a text or a gap is of more than {_TEXT_BYTES} bytes")
-        many = len(parts) > 1
-        self._unquoted = len(parts[-1]) + (0 if many else self._unquoted)
+        whole = len(parts) == 1
+        self._unquoted = len(parts[-1]) + (self._unquoted if whole else 0)
 
     def _check_depth(self, outside: bytes) -> None:
         brackets = outside.translate(_STEPS, _NO_BRACKETS)

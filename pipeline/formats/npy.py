@@ -4,6 +4,7 @@ Source: NumPy's NEP 1, "A simple file format for NumPy arrays".
 """
 
 import dataclasses
+import functools
 import io
 import math
 from typing import IO, Any
@@ -70,6 +71,7 @@ def read_header(file: IO[bytes]) -> Header:
     return Header(shape, fortran_order, dtype, len(whole))
 
 
+@functools.lru_cache(256)  # files of one data set have the same few
 def _parsed(
     whole: bytes, version: tuple[int, int]
 ) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:

@@ -8,6 +8,7 @@ before a part of it is used.
 Source: PKWARE's APPNOTE.TXT, 4.3.7 (local headers).
 """
 
+import atexit
 import contextlib
 import functools
 import struct
@@ -225,24 +226,36 @@ def opened(path: str) -> Iterator[Archive]:
 
 
 def _take(key: _Key) -> Archive | None:
+    """Takes an open archive; those of the same file before it changed are closed."""
     with _lock:
-        for at in reversed(range(len(_idle))):
-            if _idle[at][0] == key:
-                return _idle.pop(at)[1]
-    return None
+        old = [one for one in _idle if one[0][0] == key[0] and one[0] != key]
+        for one in old:
+            _idle.remove(one)
+        same = [one for one in _idle if one[0] == key]
+        if same:
+            _idle.remove(same[-1])
+    _close(old)
+    return same[-1][1] if same else None
 
 
 def _give_back(key: _Key, archive: Archive) -> None:
     """Keeps an archive open, and closes others that are too many."""
-    closed = []
+    if key[1] is None:  # nobody would know whether the file is still the same
+        archive.close()
+        return
+    surplus = []
     with _lock:
-        if key[1] is None:  # nobody would know whether the file is still the same
-            closed.append(archive)
-        else:
-            _idle.append((key, archive))
+        _idle.append((key, archive))
         members = sum(len(idle.names) for _, idle in _idle)
         while len(_idle) > _IDLE_FILES or members > _IDLE_MEMBERS:
-            members -= len(_idle[0][1].names)
-            closed.append(_idle.pop(0)[1])
-    for one in closed:
-        one.close()
+            surplus.append(_idle.pop(0))
+            members -= len(surplus[-1][1].names)
+    _close(surplus)
+
+
+def _close(archives: list[tuple[_Key, Archive]]) -> None:
+    for _, archive in archives:
+        archive.close()
+
+
+atexit.register(_close, _idle)
