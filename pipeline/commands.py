@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from maskbeam.pipeline import arguments as flags
-from maskbeam.pipeline import conversion
+from maskbeam.pipeline import conversion, values
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
 from maskbeam.pipeline.runtime import beam_flags
 from maskbeam.pipeline.runtime.loading import loading
-from maskbeam.pipeline.values import DEFAULT_SPLIT, shown
 from maskbeam.transforms import class_files, manifest
 
 
@@ -120,8 +119,8 @@ def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     found = _check_dataset(arguments.directory)
     if flags.names_no_split(arguments.raw) and not found["options"].get("split_by"):
         print(
-            f"note: --raw without SPLIT= is taken for split {DEFAULT_SPLIT!r}; others "
-            "are named as val=GLOB"
+            "note: --raw without SPLIT= is taken for split "
+            f"{values.DEFAULT_SPLIT!r}; others are named as val=GLOB"
         )
     with loading():
         from maskbeam.pipeline import verify, verify_sources
@@ -201,4 +200,4 @@ def _errors_of_dataset() -> Iterator[None]:
 def _refuse(arguments: list[str]) -> None:
     """Refuses flags for Beam, in a command that runs no pipeline."""
     if arguments:
-        raise UsageError(f"unknown argument {shown(arguments[0])}")
+        raise UsageError(f"unknown argument {values.shown(arguments[0])}")
