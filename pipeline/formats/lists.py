@@ -8,10 +8,13 @@ import os
 from collections.abc import Iterator
 
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.formats.texts import read
 from maskbeam.pipeline.keys import normal
 from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import texts
 
 _PICTURES = (".png", ".jpg", ".jpeg")
+_ADDRESSES = ("http://", "https://", "ftp://")
 
 
 def keys(path: str, suffix: str) -> Iterator[str]:
@@ -47,13 +50,7 @@ def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
     base: str | None = None
     left_out = 0
     for number, line in enumerate(_lines(path), 1):
-        fields = line.split()
-        if len(fields) > 2:
-            raise UsageError(
-                f"{path}: entry {number} has {len(fields)} paths, and a list of pairs "
-                "has `IMAGE LABEL_MAP`; paths with spaces cannot be listed"
-            )
-        *image, label = fields
+        *image, label = _fields(line, f"{path}: entry {number}")
         if base is None:
             base, left_out = _place(path, label)
         found = [_join(base, field, left_out) for field in (*image, label)]
@@ -61,9 +58,39 @@ def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
         yield key, found[0] if image else None, found[-1]
 
 
+def _fields(line: str, what: str) -> list[str]:
+    """The one or two paths of a line; a tab between two lets them have spaces.
+
+    Raises:
+        UsageError: they are no paths, or more.
+    """
+    fields = line.split("\t") if line.count("\t") == 1 else line.split()
+    fields = [field.strip() for field in fields]
+    if len(fields) > 2:
+        raise UsageError(
+            f"{what} has {len(fields)} paths, and a list of pairs has `IMAGE "
+            "LABEL_MAP`; put a tab between two paths that have spaces"
+        )
+    if any(field.startswith(_ADDRESSES) for field in fields):
+        raise UsageError(
+            f"{what} is an address, {texts.quoted(line)}: files are not downloaded; "
+            "list where they lie"
+        )
+    if len(fields) == 1 and "," in line:
+        raise UsageError(
+            f"{what} has a comma, {texts.quoted(line)}: put a space or a tab between "
+            "an image and its label map"
+        )
+    if "\\" in line:
+        raise UsageError(
+            f"{what}, {texts.quoted(line)}: write paths with / between names"
+        )
+    return fields
+
+
 def _lines(path: str) -> Iterator[str]:
-    text = files.read(path).decode("utf-8-sig")
-    return (line.strip() for line in text.splitlines() if line.strip())
+    lines = read(path).splitlines()
+    return (line.strip() for line in lines if line.strip())
 
 
 def _place(path: str, listed: str) -> tuple[str, int]:

@@ -7,13 +7,18 @@ the peak of its resident memory, and how it ended. None may need more than 3 GiB
 """
 
 import argparse
+import io
 import pathlib
+import struct
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 
+import google_crc32c
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -124,6 +129,57 @@ def thousand(work: pathlib.Path) -> Commands:
     yield ["verify", f"{work}/out"]
 
 
+def hostile(work: pathlib.Path) -> Commands:
+    """Small files that promise much: each costs itself, or is a wrong command."""
+    good = np.zeros((20, 30), np.uint8)
+    for name, content in _hostile_files().items():
+        folder = work / name.partition(".")[0]
+        folder.mkdir()
+        (folder / name).write_bytes(content)
+        if name.endswith(("npy", "npz")):
+            np.save(folder / "good.npy", good)
+        maps = ["--label_maps", f"{folder}/*"]
+        yield ["convert", *maps, *_ACCEPT_ALL, "--output", f"{work}/out-{folder.name}"]
+    for name, text in _HOSTILE_MAPS.items():
+        (work / name).write_text(text, encoding="utf-8")
+        yield ["plan", "--label_maps", f"{work}/npy/*", "--classes", f"{work}/{name}"]
+
+
+def _hostile_files() -> dict[str, bytes]:
+    """By name; each promises far more than it has."""
+    header, array, bomb = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    shape = {"shape": (10**12, 10**12), "fortran_order": False, "descr": "|u1"}
+    np.lib.format.write_array_header_1_0(header, shape)
+    np.save(array, np.zeros((20, 30), np.uint8))
+    with (
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("bomb.npy", "w", force_zip64=True) as entry,
+    ):
+        entry.write(array.getvalue())
+        for _ in range(1000):
+            entry.write(bytes(1 << 20))
+    member = tarfile.TarInfo("0.png")
+    member.size = 10**20
+    length = struct.pack("<Q", 2**40)
+    checksum = google_crc32c.value(length)
+    masked = ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    return {
+        "npy.npy": header.getvalue(),
+        "npz.npz": bomb.getvalue(),
+        "tar.tar": member.tobuf(tarfile.GNU_FORMAT),
+        "record.tfrecord": length + struct.pack("<I", masked) + bytes(99),
+    }
+
+
+_ACCEPT_ALL = ("--num_classes", "2", "--max_rejected", "1")
+_DOUBLED = "".join(f"a{i + 1}: &a{i + 1} [*a{i}, *a{i}]\n" for i in range(30))
+_HOSTILE_MAPS = {
+    "aliases.yaml": f"a0: &a0 [x, x]\n{_DOUBLED}name: *a30\n",
+    "deep.yaml": "[" * 100_000,
+    "number.yaml": f"name: m\nignore: [{'9' * 5000}]\nclasses: []\n",
+}
+
+
 CASES: dict[str, Callable[[pathlib.Path], Commands]] = {
     case.__name__: case
     for case in (
@@ -135,6 +191,7 @@ CASES: dict[str, Callable[[pathlib.Path], Commands]] = {
         floats,
         many_classes,
         thousand,
+        hostile,
     )
 }
 
@@ -163,13 +220,14 @@ def _run(name: str, command: list[str]) -> None:
     )
     seconds = time.monotonic() - start
     kib, code = done.stdout.rpartition("peak")[2].split() or ("0", "killed")
-    shown = " ".join(word for word in command if "/" not in word)
+    words = (word.rpartition("/")[2] for word in command)
+    shown = " ".join(word for word in words if word not in ("", "out"))
     peak = int(kib) / 1024
     mark = " (!)" if peak > CEILING_MIB else ""
     print(
         f"| {name} | {shown} | {peak:,.0f}{mark} | {code} | {seconds:.0f} |", flush=True
     )
-    if code not in "01":
+    if code not in "012":
         print(done.stderr[-2000:], file=sys.stderr)
 
 

@@ -52,3 +52,38 @@ def test_a_line_of_three_paths_is_named(tmp_path):
     (tmp_path / "train.txt").write_text("a.png b.png\nmy photos/a.png b.png c.png\n")
     with pytest.raises(UsageError, match=r"train\.txt: entry 2 has 4 paths"):
         list(lists.pairs(str(tmp_path / "train.txt")))
+
+
+def test_a_tab_lets_paths_have_spaces(tmp_path):
+    (tmp_path / "train.txt").write_text("my photos/a 1.jpg\tmy maps/a 1.png\n")
+    ((key, image, label),) = lists.pairs(str(tmp_path / "train.txt"))
+    assert key == "my maps/a 1"
+    assert image == f"{tmp_path}/my photos/a 1.jpg"
+    assert label == f"{tmp_path}/my maps/a 1.png"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("https://x.org/a.jpg https://x.org/a.png", "files are not downloaded"),
+        ("i/a.jpg,l/a.png", "put a space or a tab"),
+        ("i\\a.jpg l\\a.png", "write paths with /"),
+    ],
+)
+def test_a_line_that_is_no_pair_is_told_the_way_out(line, words, tmp_path):
+    (tmp_path / "train.txt").write_text(f"i/z.jpg l/z.png\n{line}\n")
+    with pytest.raises(UsageError, match=f"entry 2.*{words}"):
+        list(lists.pairs(str(tmp_path / "train.txt")))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lists_are_utf_8_or_utf_16_by_its_mark(encoding, tmp_path):
+    (tmp_path / "x.txt").write_bytes("tür\r\nb\n".encode(encoding))
+    assert list(lists.keys(str(tmp_path / "x.txt"), "")) == ["tür", "b"]
+
+
+@pytest.mark.parametrize("content", [b"a\nt\xfcr\n", b"a\nb\0c\n"])
+def test_other_text_is_refused_by_its_line(content, tmp_path):
+    (tmp_path / "x.txt").write_bytes(content)
+    with pytest.raises(UsageError, match="line 2"):
+        list(lists.keys(str(tmp_path / "x.txt"), ""))

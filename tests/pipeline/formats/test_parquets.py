@@ -228,3 +228,34 @@ def test_wrong_columns_are_named(path, named, words):
     assert "photo (struct<bytes: binary, path: string>), label (int64)" in str(
         raised.value
     )
+
+
+# ---------------------------------------------------------------------------- hostile
+
+
+def test_two_columns_of_one_name_are_told(path):
+    column = pa.array([b"x"], pa.binary())
+    pq.write_table(pa.table([column, column], names=["label", "label"]), path)
+    with pytest.raises(ValueError, match="there are 2 columns 'label'"):
+        parquets.resolve(str(path), RecordKeys())
+    found, error = _read(path, RecordKeys("label", "", ""))
+    assert not found
+    assert error is not None
+    assert (error.reason, error.lost) == ("there are 2 columns 'label'", 1)
+
+
+def test_a_picture_beyond_the_most_costs_its_row(path):
+    _write(path, {"label": (pa.binary(), [b"a" * 10, b"b" * 11])})
+    good, bad = parquets.rows(str(path), RecordKeys("label", "", ""), most=10)
+    assert isinstance(good, RawRow)
+    assert isinstance(bad, BadRow)
+    assert "holds 11 bytes here" in bad.reason
+
+
+def test_what_is_lost_is_known_by_the_footer(path):
+    values, content = _many(path, write_page_checksum=True)
+    content[content.index(values[40])] ^= 1
+    path.write_bytes(content)
+    found, error = _read(path, RecordKeys("label", "", ""))
+    assert len(found) == 32
+    assert (error.lost, error.is_estimate) == (32, False)

@@ -294,3 +294,75 @@ def test_nothing_to_name_extensions_by(path, content):
     with pytest.raises(ValueError, match=re.escape(f"{path} has no sample")):
         tars.resolve(str(path), RecordKeys())
     assert tars.resolve(str(path), KEYS) == KEYS
+
+
+# ---------------------------------------------------------------------------- hostile
+
+
+def _promising(size: int, count: int = 3) -> bytes:
+    """A sound archive, and a member whose header promises more than there is."""
+    sound = _tar(_members(count)).rstrip(b"\0")
+    sound += bytes(-len(sound) % 512)
+    member = tarfile.TarInfo("z.jpg")
+    member.size = size
+    return sound + member.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("size", [10**6, 10**20])
+def test_a_member_that_promises_more_than_there_is_ends_soon(path, packed, size):
+    """Python's tarfile would read on at the end for as long as the size says."""
+    content = _promising(size)
+    path.write_bytes(gzip.compress(content) if packed else content)
+    found, error = _read(path)
+    assert len(found) == 3
+    assert error is not None
+    assert "ends within a member" in error.reason or "unexpected end" in error.reason
+
+
+def test_a_name_or_header_that_is_too_long_is_damage(path):
+    long = tarfile.TarInfo("././@LongLink")
+    long.type, long.size = tarfile.GNUTYPE_LONGNAME, 10**12
+    path.write_bytes(long.tobuf(tarfile.GNU_FORMAT))
+    found, error = _read(path)
+    assert not found
+    assert error is not None
+    assert "has 1000000000000 bytes" in error.reason
+
+
+def test_a_member_beyond_the_most_costs_its_sample(path):
+    path.write_bytes(_tar(_members(3)))
+    rows = list(tars.rows(str(path), KEYS, most=600))
+    assert all(isinstance(row, RawRow) for row in rows)
+    path.write_bytes(_tar([*_members(1), ("9.jpg", bytes(700)), ("9.seg.png", b"")]))
+    good, bad = tars.rows(str(path), KEYS, most=600)
+    assert isinstance(good, RawRow)
+    assert isinstance(bad, BadRow)
+    assert "'9.jpg' has 700 bytes, and no picture of --max_pixels has" in bad.reason
+
+
+def test_a_member_with_holes_costs_its_sample(path):
+    """Its map may promise any size, and may lead a reader in circles."""
+    member = tarfile.TarInfo("0.jpg")
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[483:495] = b"%011o\0" % 10**9  # its real size
+    header[148:156] = b"        "
+    header[148:156] = b"%06o\0 " % sum(header)
+    rest = _tar([("0.seg.png", b"seg"), *_members(2)[3:]])
+    path.write_bytes(bytes(header) + rest)
+    bad, good = tars.rows(str(path), KEYS)
+    assert isinstance(bad, BadRow)
+    assert "stored with holes" in bad.reason
+    assert isinstance(good, RawRow)
+
+
+def test_what_is_lost_is_estimated_by_the_samples_before(path):
+    content = bytearray(_tar(_members(20)))
+    content[len(content) // 2 // 512 * 512 + 148] ^= 0xFF
+    path.write_bytes(content)
+    found, error = _read(path)
+    if error is None:  # the byte was of a member's content
+        assert len(found) == 20
+    else:
+        assert error.lost == pytest.approx(20 - len(found), abs=6)
