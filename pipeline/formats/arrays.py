@@ -20,6 +20,8 @@ from maskbeam.pipeline.formats.stacks import Layout
 from maskbeam.pipeline.runtime import files
 
 _ENDING = ".npy"
+_MOST = 65535
+_STRIP_VALUES = 1 << 20
 
 
 def places(path: str, max_pixels: int) -> Iterator[Place]:
@@ -85,7 +87,7 @@ def shape_of(path: str, place: Place, max_pixels: int) -> tuple[int, int]:
         return layout.height, layout.width
 
 
-def read(path: str, place: Place, max_pixels: int) -> npt.NDArray[np.generic]:
+def read(path: str, place: Place, max_pixels: int) -> npt.NDArray[np.unsignedinteger]:
     """Reads one label map.
 
     Args:
@@ -94,10 +96,11 @@ def read(path: str, place: Place, max_pixels: int) -> npt.NDArray[np.generic]:
         max_pixels: the largest map that is read.
 
     Returns:
-        [H W], of the file's own dtype.
+        u8[H W] if the file's values have 8 bits, else u16[H W].
 
     Raises:
-        ValueError: the file is damaged, or the array is no label map.
+        ValueError: the file is damaged, or the array is no label map, or a value is
+            none that a label map can hold.
         OSError: it cannot be read.
     """
     with _opened(path, place) as part:
@@ -106,12 +109,41 @@ def read(path: str, place: Place, max_pixels: int) -> npt.NDArray[np.generic]:
         if layout.count is not None and place.index < 0:
             stacks.check_values(header, layout, part.read)
         _check_place(place, layout)
-        size = header.dtype.itemsize * layout.height * layout.width
-        data = part.read(size * max(place.index, 0), size)
-    values = np.frombuffer(data, header.dtype)
+        ids = _ids(part, layout.height * layout.width, max(place.index, 0))
     if header.fortran_order:
-        return values.reshape(layout.width, layout.height).T
-    return values.reshape(layout.height, layout.width)
+        return ids.reshape(layout.width, layout.height).T
+    return ids.reshape(layout.height, layout.width)
+
+
+def _ids(part: Part, pixels: int, number: int) -> npt.NDArray[np.unsignedinteger]:
+    """Reads one map's values: u8[pixels], or u16[pixels] of wider ones.
+
+    It goes strip by strip: ids of 64 bits would take a gigabyte at once.
+    """
+    dtype = part.header.dtype
+    start = number * pixels * dtype.itemsize
+
+    def strips() -> Iterator[npt.NDArray[np.generic]]:
+        for at in range(0, pixels, _STRIP_VALUES):
+            count = min(_STRIP_VALUES, pixels - at)
+            data = part.read(start + at * dtype.itemsize, count * dtype.itemsize)
+            yield np.frombuffer(data, dtype)
+
+    ids = np.empty(pixels, np.uint8 if dtype.itemsize == 1 else np.uint16)
+    low = high = at = 0
+    for strip in strips():
+        low, high = min(low, int(strip.min())), max(high, int(strip.max()))
+        ids[at : at + len(strip)] = strip
+        at += len(strip)
+    if low < 0 or high > _MOST:
+        value = low if low < 0 else high
+        count = sum(np.count_nonzero(strip == value) for strip in strips())
+        raise ValueError(
+            f"label value {value} at {count} pixels is outside 0..{_MOST}, which is "
+            "what a label map can hold; give ignored pixels a value within it, such "
+            "as 255"
+        )
+    return ids
 
 
 def _is_single(path: str) -> bool:

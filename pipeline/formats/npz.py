@@ -29,7 +29,7 @@ _DAMAGES = (  # RuntimeError: encryption, or what zipfile does not implement
     *(zipfile.BadZipFile, zlib.error, EOFError, RuntimeError),
     *(struct.error, UnicodeDecodeError, OverflowError),
 )
-_SHOWN = 100  # characters of a name
+_SHOWN = 100  # characters of a name, and of what zipfile says
 _IDLE_FILES = 128
 _IDLE_MEMBERS = 1 << 17  # in all of them; each takes some 600 bytes
 
@@ -158,6 +158,11 @@ class Archive:
                 f"the file has {len(found)} arrays named {name[:_SHOWN]!r}"
             )
         info = found[0]
+        if info.header_offset < 0:
+            raise ValueError(
+                f"{name[:_SHOWN]!r} in the .npz file is damaged: it begins before the "
+                "file does"
+            )
         if info.compress_type not in _METHODS:
             raise ValueError(
                 f"{name[:_SHOWN]!r} in the .npz file is compressed by method "
@@ -192,7 +197,8 @@ def _damage(what: str) -> Iterator[None]:
     try:
         yield
     except _DAMAGES as error:
-        raise ValueError(f"{what} cannot be read: {error}") from error
+        words = " ".join(str(error).split())[:_SHOWN]
+        raise ValueError(f"{what} cannot be read: {words}") from error
 
 
 _Key = tuple[str, Hashable]

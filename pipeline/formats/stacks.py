@@ -140,6 +140,8 @@ def check_values(header: Header, layout: Layout, read: Read) -> None:
                 rows, layout.width
             )
             offset += strip.nbytes
+            if not strip.any():  # nothing can be told of it
+                continue
             suspicions = [s for s in suspicions if s.add(number, top, strip)]
             if not suspicions:
                 return

@@ -48,7 +48,8 @@ def _labels(*shape):
     "dtype", [np.uint8, np.int32, ">u2", "<i2", ">i4", np.int64, bool]
 )
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_arrays_are_numpys(tmp_path, dtype, order):
+def test_arrays_are_numpys(tmp_path, dtype, order, monkeypatch):
+    monkeypatch.setattr(arrays, "_STRIP_VALUES", 8)
     single = np.asarray(_labels(5, 7).astype(dtype), order=order)
     stack = _labels(6, 5, 7).astype(dtype)
     np.save(tmp_path / "single.npy", single)
@@ -70,6 +71,23 @@ def test_arrays_are_numpys(tmp_path, dtype, order):
             np.testing.assert_array_equal(found, stack[number])
         for place in arrays.places(path, MAX_PIXELS):
             assert arrays.shape_of(path, place, MAX_PIXELS) == (5, 7)
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (6, 1), (1, 1)])
+def test_maps_of_one_row_or_column_are_maps(tmp_path, shape):
+    ((place, found),) = _saved(tmp_path / "x.npy", _labels(*shape)).items()
+    assert place == Place()
+    np.testing.assert_array_equal(found, _labels(*shape))
+
+
+@pytest.mark.parametrize("value", [-1, 65536, 2**40, -(2**63)])
+def test_values_that_no_label_map_holds_are_counted(tmp_path, value, monkeypatch):
+    monkeypatch.setattr(arrays, "_STRIP_VALUES", 8)
+    array = _labels(6, 7).astype(np.int64)
+    array[0, 3] = array[5, 5] = array[5, 6] = value
+    array[2, 2] = value + 1 if value < 0 else 7
+    (reason,) = _saved(tmp_path / "x.npy", array).values()
+    assert f"label value {value} at 3 pixels is outside 0..65535" in reason
 
 
 @pytest.mark.parametrize("shape", [(6, 7), (6, 7, 1), (1, 6, 7), (1, 6, 7, 1)])
@@ -449,4 +467,5 @@ def test_what_is_read_of_any_file_is_numpys(tmp_path_factory, draw):
         whole = theirs[place.member]
         part = whole if place.index < 0 else whole[place.index]
         np.testing.assert_array_equal(one, part.reshape(one.shape))
+        assert one.dtype in (np.uint8, np.uint16)
         assert one.size == part.size
