@@ -6,6 +6,7 @@ the option's name: "--size '20' must be HEIGHTxWIDTH".
 
 import contextlib
 import dataclasses
+import functools
 import glob
 import math
 import operator
@@ -304,6 +305,7 @@ def is_glob(pattern: str) -> bool:
     return fixed_part(pattern) != unescaped(pattern)
 
 
+@functools.lru_cache  # it is asked for each file that a pattern matches
 def fixed_part(pattern: str) -> str:
     """What stands before the first wildcard, as files are named: `[[]` is `[`."""
     found = _FIXED.match(pattern)
