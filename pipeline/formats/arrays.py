@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskbeam.pipeline.elements import Place
+from maskbeam.pipeline.errors import StoreError
 from maskbeam.pipeline.formats import npz, stacks
 from maskbeam.pipeline.formats.npz import Part
 from maskbeam.pipeline.formats.stacks import Layout
@@ -36,6 +37,7 @@ def places(path: str, max_pixels: int) -> Iterator[Place]:
     Raises:
         ValueError: a `.npz` file is no archive, or holds no array.
         OSError: it cannot be read.
+        StoreError: the store does not answer.
     """
     if _is_single(path):
         return _expanded([("", _count(_single(path), max_pixels))])
@@ -64,6 +66,8 @@ def _count(array: AbstractContextManager[Part], max_pixels: int) -> int | None:
             layout = _layout_of(part, max_pixels)
             if layout.count is not None:
                 stacks.check_values(part.header, layout, part.read)
+    except StoreError:
+        raise
     except Exception:  # of any kind: the other arrays of the file may be sound
         return None
     return layout.count

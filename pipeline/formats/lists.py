@@ -52,7 +52,10 @@ def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
     for number, line in enumerate(_lines(path), 1):
         *image, label = _fields(line, f"{path}: entry {number}")
         if base is None:
-            base, left_out = _place(path, label)
+            try:
+                base, left_out = _place(path, label)
+            except ValueError as error:  # a scheme Beam lacks
+                raise UsageError(f"{path}: entry {number}: {error}") from error
         found = [_join(base, field, left_out) for field in (*image, label)]
         key = normal(os.path.splitext(label.lstrip("/"))[0])
         yield key, found[0] if image else None, found[-1]
@@ -76,7 +79,8 @@ def _fields(line: str, what: str) -> list[str]:
             f"{what} is an address, {texts.quoted(line)}: files are not downloaded; "
             "list where they lie"
         )
-    if len(fields) == 1 and "," in line:
+    parts = line.split(",")
+    if len(fields) == 1 and len(parts) > 1 and all(map(_has_extension, parts)):
         raise UsageError(
             f"{what} has a comma, {texts.quoted(line)}: put a space or a tab between "
             "an image and its label map"
@@ -86,6 +90,10 @@ def _fields(line: str, what: str) -> list[str]:
             f"{what}, {texts.quoted(line)}: write paths with / between names"
         )
     return fields
+
+
+def _has_extension(path: str) -> bool:
+    return bool(os.path.splitext(path)[1])
 
 
 def _lines(path: str) -> Iterator[str]:

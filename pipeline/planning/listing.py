@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from maskbeam.pipeline import elements, values
 from maskbeam.pipeline.elements import Entry, Role
-from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.errors import StoreError, UsageError
 from maskbeam.pipeline.formats import arrays, lists, panoptic_json, record_files
 from maskbeam.pipeline.keys import below, key_of, split_of
 from maskbeam.pipeline.options import Options
@@ -149,6 +149,8 @@ def _annotations(path: str) -> Iterator[tuple[str, tuple[elements.Segment, ...]]
     """The pictures of a JSON before its damage; those behind will lack segments."""
     try:
         yield from panoptic_json.annotations(path)
+    except StoreError:
+        raise
     except Exception:  # of any kind
         return
 
@@ -156,6 +158,8 @@ def _annotations(path: str) -> Iterator[tuple[str, tuple[elements.Segment, ...]]
 def _places(path: str, options: Options) -> Iterable[elements.Place]:
     try:
         return arrays.places(path, options.max_pixels)
+    except StoreError:
+        raise
     except Exception:  # of any kind: reading it will fail too, and be reported
         return [elements.Place()]
 

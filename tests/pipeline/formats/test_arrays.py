@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from maskbeam.pipeline.elements import Entry, Place, RawRow, Row
+from maskbeam.pipeline.errors import StoreError
 from maskbeam.pipeline.formats import arrays, npz
 from maskbeam.pipeline.rows import read
 from maskbeam.pipeline.runtime import files
@@ -351,6 +352,17 @@ def test_an_archive_that_is_none(tmp_path):
     np.savez(tmp_path / "empty.npz")
     with pytest.raises(ValueError, match="holds no array"):
         arrays.places(str(tmp_path / "empty.npz"), MAX_PIXELS)
+
+
+def test_a_store_that_does_not_answer_is_no_damage(tmp_path, monkeypatch):
+    np.savez(tmp_path / "x.npz", a=_labels(4, 5, 6))
+
+    def silent(part):
+        raise StoreError("no answer")
+
+    monkeypatch.setattr(npz.Part, "header", property(silent))
+    with pytest.raises(StoreError):
+        arrays.places(str(tmp_path / "x.npz"), MAX_PIXELS)
 
 
 def test_an_archive_that_was_replaced_is_read_anew(tmp_path):

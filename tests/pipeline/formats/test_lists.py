@@ -76,6 +76,18 @@ def test_a_line_that_is_no_pair_is_told_the_way_out(line, words, tmp_path):
         list(lists.pairs(str(tmp_path / "train.txt")))
 
 
+def test_a_name_may_have_a_comma(tmp_path):
+    (tmp_path / "train.txt").write_text("l/a,b.png\n")
+    ((key, image, label),) = lists.pairs(str(tmp_path / "train.txt"))
+    assert (key, image, label) == ("l/a,b", None, f"{tmp_path}/l/a,b.png")
+
+
+def test_a_scheme_that_nobody_knows_is_named(tmp_path):
+    (tmp_path / "train.txt").write_text("sea://b/a.png\n")
+    with pytest.raises(UsageError, match=r"train\.txt: entry 1: .*sea://b"):
+        list(lists.pairs(str(tmp_path / "train.txt")))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_lists_are_utf_8_or_utf_16_by_its_mark(encoding, tmp_path):
     (tmp_path / "x.txt").write_bytes("tür\r\nb\n".encode(encoding))
