@@ -12,6 +12,7 @@ from maskbeam.transforms import features, tiles
 
 SKEW_ROWS = 16  # that the serving model is held against
 SKEW_PIXELS = 32 << 20  # of all of them together
+SKEW_BYTES = 256 << 20  # of one, encoded: it is held several times
 
 _SKEW_CANDIDATES = 2 * SKEW_ROWS  # on the average, so hardly ever fewer than those
 

@@ -101,7 +101,11 @@ class CheckBatch(beam.DoFn):
 
     def _first(self, row: CheckedRow, raw: RawRow, rank: int) -> CheckedRow:
         """A row, or the first of its tiles, with what is known of its source."""
-        sampled = rank <= self._sample_rank and _pixels(raw) <= plan.SKEW_PIXELS
+        sampled = (
+            rank <= self._sample_rank
+            and _pixels(raw) <= plan.SKEW_PIXELS
+            and row.size <= plan.SKEW_BYTES
+        )
         return dataclasses.replace(
             row,
             origins=Origins(1, rank, int(row.is_turned)),

@@ -12,7 +12,7 @@ from maskbeam.pipeline import elements, printing
 from maskbeam.pipeline.dataset import rejections, shards, tfds_files
 from maskbeam.pipeline.elements import Origins, RawRow, RejectedError, Rejection
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import sizes
+from maskbeam.pipeline.planning import plan, sizes
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.rows import check, encode
 from maskbeam.pipeline.rows.batches import Batch
@@ -264,3 +264,19 @@ def test_features_are_what_tfds_writes(encoding, size):
 )
 def test_bytes_for_people(count, text):
     assert printing.human_bytes(count) == text
+
+
+@pytest.mark.parametrize("limit", ["SKEW_PIXELS", "SKEW_BYTES"])
+def test_a_large_row_is_not_held_for_the_skew_check(limit, monkeypatch):
+    """Its raw bytes, record and tensors would be in memory together."""
+    batch = Batch("train", 0, (0,), [_raw("a", np.zeros((10, 10), np.uint8))])
+
+    def found():
+        step = check.CheckBatch(OPTIONS, CONFIG, 2**64)
+        step.setup()
+        ((row,),) = (checked.rows for checked in step.process(batch))
+        return row.raw
+
+    assert found() == batch.rows[0]
+    monkeypatch.setattr(plan, limit, 99)
+    assert found() is None
