@@ -164,17 +164,33 @@ def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
 def serialize(columns: Mapping[str, Value]) -> Content:
     """Serializes a tf.Example: the same columns give the same bytes.
 
-    They are those of protobuf's deterministic serialization, which would hold them
-    several times.
+    They are those of protobuf's deterministic serialization, which is faster, but would
+    hold floats several times.
 
     Args:
         columns: each is text, bytes, an integer, i64[n] or `Floats`.
     """
+    if not any(isinstance(value, Floats) for value in columns.values()):
+        return of_bytes(_by_protobuf(columns))
     features_ = (
         field(1, joined([_text(name), field(2, _feature(value))]))
         for name, value in sorted(columns.items())
     )
     return field(1, joined(features_))
+
+
+def _by_protobuf(columns: Mapping[str, Any]) -> bytes:
+    example = Example()
+    feature = example.features.feature
+    for name, value in columns.items():
+        if isinstance(value, (str, bytes)):
+            data = value.encode() if isinstance(value, str) else value
+            feature[name].bytes_list.value.append(data)
+        else:
+            numbers = [value] if isinstance(value, int) else value.tolist()
+            feature[name].int64_list.value.extend(numbers)
+    serialized: bytes = example.SerializeToString(deterministic=True)
+    return serialized
 
 
 def _text(text: str) -> Content:

@@ -176,9 +176,18 @@ def read(path: str) -> bytes:
 
 
 def read_some(path: str, most: int) -> bytes:
-    """Reads a file's bytes, up to a number of them."""
+    """Reads a file's bytes, up to a number of them.
+
+    To ask Python for many bytes allocates them, whatever the file has.
+    """
     with open_raw(path) as file:
-        return file.read(most)
+        if is_local(path):
+            return file.read(min(most, os.fstat(file.fileno()).st_size))
+        parts = []
+        while part := file.read(min(most, _CHUNK_BYTES)):
+            parts.append(part)
+            most -= len(part)
+        return b"".join(parts)
 
 
 def read_part(path: str, offset: int, length: int) -> bytes:

@@ -286,6 +286,10 @@ def test_serialized_rows_are_examples():
     assert record == data.serialized(dict(reversed(columns.items())))
     example = tf.train.Example.FromString(record)
     assert record == example.SerializeToString(deterministic=True)
+    del example.features.feature["floats"]
+    without = {name: value for name, value in columns.items() if name != "floats"}
+    assert data.serialized(without) == example.SerializeToString(deterministic=True)
+    example = tf.train.Example.FromString(record)
     framed = b"".join(tfrecords.framed(tf_examples.serialize(columns)))
     assert framed == tfrecords.frame(record)
     found = example.features.feature
