@@ -298,9 +298,8 @@ def image_levels(encoded: tf.Tensor, exif: Exif = "upright") -> tf.Tensor:
     if exif == "ignore":
         return unturned_levels(encoded)
     turn = orientation.orientation(encoded)
-    message = "the JPEG is damaged: it does not begin with a row of segments"
     return orientation.upright(
-        unturned_levels(encoded), require(turn > 0, message, turn)
+        unturned_levels(encoded), require(turn > 0, orientation.DAMAGED, turn)
     )
 
 

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 # In bytes. EXIF data is one segment of at most 64 KiB, before the picture's own.
 LOOKED_AT = 1 << 17
+# What is said where the orientation is 0.
+DAMAGED = "the JPEG is damaged: it does not begin with a row of segments"
 _MAX_SEGMENTS = 32
 _JPEG_START = b"\xff\xd8\xff"
 _APP1, _START_OF_SCAN = 0xE1, 0xDA

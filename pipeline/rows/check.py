@@ -6,6 +6,7 @@ decoded takes no other row with it.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,8 +57,14 @@ class CheckBatch(beam.DoFn):
 
     def process(self, batch: Batch) -> Iterator[Any]:
         """Checks one batch, and cuts it if it turns out larger than a unit."""
-        slices, size = 0, 0
+        numbers = itertools.count()
+        size = 0
         rows: list[CheckedRow] = []
+
+        def part_of() -> CheckedBatch:
+            part = (*batch.part, next(numbers))
+            return CheckedBatch(batch.split, batch.shard, part, rows)
+
         for raw in batch.rows:
             # What comes after this step is done before it goes on, so a large row has
             # its turn until it is written.
@@ -67,17 +74,15 @@ class CheckBatch(beam.DoFn):
                         yield beam.pvalue.TaggedOutput(REJECTED, row)
                         continue
                     if rows and size + row.size > sizes.UNIT_BYTES:
-                        part = (*batch.part, slices)
-                        yield CheckedBatch(batch.split, batch.shard, part, rows)
-                        slices, size, rows = slices + 1, 0, []
+                        yield part_of()
+                        size, rows = 0, []
                     rows.append(row)
                     size += row.size
                 if size > sizes.UNIT_BYTES:  # and others need not wait with it
-                    part = (*batch.part, slices)
-                    yield CheckedBatch(batch.split, batch.shard, part, rows)
-                    slices, size, rows = slices + 1, 0, []
+                    yield part_of()
+                    size, rows = 0, []
         if rows:
-            yield CheckedBatch(batch.split, batch.shard, (*batch.part, slices), rows)
+            yield part_of()
 
     def _checked(self, raw: RawRow, split: str) -> Iterator[CheckedRow | Rejection]:
         """A row, or its tiles; or why it is rejected."""

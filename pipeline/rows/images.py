@@ -14,8 +14,8 @@ from maskbeam.pipeline.rows import refusals
 from maskbeam.pipeline.runtime import progress
 from maskbeam.transforms import decode, features, geometry, orientation, png, tiles
 
-# Of libjpeg's warnings those that are of the pixels (jerror.h, JWRN_*).
 _PRINT = ("CMYK", "YCCK")
+# Of libjpeg's warnings those that are of the pixels (jerror.h, JWRN_*).
 _SIGNS_OF_DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file")
 
 # With the rows that were read it tells whether any was decoded twice.
@@ -67,8 +67,7 @@ def turn_of(
         return 1
     turn = int(orientation.orientation(data))
     if not turn:
-        reason = "the JPEG is damaged: it does not begin with a row of segments"
-        raise RejectedError("header", f"{what}: {reason}")
+        raise RejectedError("header", f"{what}: {orientation.DAMAGED}")
     return turn
 
 
