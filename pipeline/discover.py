@@ -22,7 +22,7 @@ from maskbeam.pipeline.planning.first_class_map import (
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.planning.units import PlanUnits
-from maskbeam.pipeline.rows import read
+from maskbeam.pipeline.rows import read, refusals
 from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.rows.label_maps import LOOKED_UP
 from maskbeam.pipeline.rows.run_lengths import runs_of
@@ -63,8 +63,8 @@ def with_found_classes(
         found = read_found(scratch)
     if not (found.ids or found.colors or found.alpha_only or found.inexact):
         raise BadDataError(
-            "--classes auto: no label map could be read, so there are no classes; "
-            "maskbeam validate --num_classes 1 says why"
+            "--classes auto: no label map could be read, so there are no classes: "
+            f"{found.unread}"
         )
     try:
         made = first_class_map(found, options.class_map.name)
@@ -89,9 +89,15 @@ def define_pipeline(
     read_rows = units | "Read" >> beam.ParDo(read.ReadUnit(options, plan)).with_outputs(
         read.REJECTED, read.PLACES, read.COUNTED, main="batches"
     )
+    counted = read_rows.batches | "CountValues" >> beam.FlatMap(
+        count_values, options.max_pixels
+    )
+    unread = read_rows[read.REJECTED] | "NoteRejected" >> beam.Map(
+        lambda rejection: _unread(rejection.source, rejection.reason)
+    )
     _ = (
-        read_rows.batches
-        | "CountValues" >> beam.FlatMap(count_values, options.max_pixels)
+        (counted, unread)
+        | beam.Flatten()
         | "AddUp" >> beam.CombineGlobally(_add)
         | "Write" >> beam.Map(_write, scratch)
     )
@@ -102,15 +108,37 @@ def count_values(batch: Batch, max_pixels: int) -> Iterator[Found]:
     for row in batch.rows:
         progress.TALLY.add(records=1)
         try:
-            found = picture_header.read_header(row.label_bytes or b"")
-            if found.kind not in KINDS["color"] or found.pixels > max_pixels:
-                continue
-            yield _found(row.label_bytes, found.kind)
-        except (ValueError, tf.errors.InvalidArgumentError):
-            continue
+            yield _found(row.label_bytes or b"", max_pixels)
+        except ValueError as error:
+            yield _unread(row.source, str(error))
 
 
-def _found(encoded: bytes | None, kind: Kind) -> Found:
+def _unread(source: str, reason: str) -> Found:
+    return Found(Counts(), Counts(), unread=f"{source}: {reason}")
+
+
+def _found(encoded: bytes, max_pixels: int) -> Found:
+    """Counts the values of a label map.
+
+    Raises:
+        ValueError: it cannot be read; the message can be shown as it is.
+    """
+    header = picture_header.read_header(encoded)
+    if header.kind is None:
+        raise ValueError(refusals.JPEG)
+    if header.kind not in KINDS["color"]:
+        raise ValueError(f"damaged: a PNG is never {header.kind}")
+    if header.pixels > max_pixels:
+        raise ValueError(
+            refusals.too_many_pixels(header.height, header.width, max_pixels)
+        )
+    try:
+        return _found_in(encoded, header.kind)
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(refusals.damaged(str(error.message))) from error
+
+
+def _found_in(encoded: bytes, kind: Kind) -> Found:
     if _is_in_alpha(encoded, kind):
         return Found(Counts(), Counts(), alpha_only=1)
     if kind.color_type not in (RGB, RGBA):
@@ -133,7 +161,7 @@ def _found(encoded: bytes | None, kind: Kind) -> Found:
     return Found(Counts(), colors)
 
 
-def _is_in_alpha(encoded: bytes | None, kind: Kind) -> bool:
+def _is_in_alpha(encoded: bytes, kind: Kind) -> bool:
     """Checks whether one colour has several values of alpha: the label map is there."""
     if kind.color_type not in (RGBA, GREY_ALPHA):
         return False
@@ -148,7 +176,7 @@ def _counts(values: npt.NDArray[Any], pixels: npt.NDArray[Any]) -> Counts:
 
 def _add(many: Iterable[Found]) -> Found:
     ids, colors = Counts(), Counts()
-    is_deep, alpha_only, inexact = False, 0, 0
+    is_deep, alpha_only, inexact, unread = False, 0, 0, ""
     for found in many:
         for total, counts in ((ids, found.ids), (colors, found.colors)):
             if len(total) <= MAX_VALUES:  # with more they are no label maps
@@ -156,7 +184,8 @@ def _add(many: Iterable[Found]) -> Found:
         is_deep |= found.is_deep
         alpha_only += found.alpha_only
         inexact += found.inexact
-    return Found(ids, colors, is_deep, alpha_only, inexact)
+        unread = min(filter(None, (unread, found.unread)), default="")
+    return Found(ids, colors, is_deep, alpha_only, inexact, unread)
 
 
 def _write(found: Found, scratch: str) -> None:

@@ -94,15 +94,12 @@ class Case:
         arguments: of `maskbeam convert`, without `--output`; paths are relative to the
             folder.
         expected: what must come of it.
-        wrong_today: what comes of it instead, until somebody mends it; empty if it is
-            right.
         whole: whether a dataset is written; else it is as `direct` does it.
     """
 
     name: str
     arguments: str
     expected: Equal | Refused
-    wrong_today: str = ""
     whole: bool = False
 
     @property

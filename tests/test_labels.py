@@ -300,7 +300,13 @@ def test_a_first_map_of_colors_is_of_colors(convert, tmp_path):
 @pytest.mark.parametrize(
     ("contents", "code", "words"),
     [
-        ({"a.png": b"text"}, 1, "no label map could be read"),
+        ({"a.png": b"text"}, 1, "a.png: neither PNG nor JPEG"),
+        (
+            {"a.png": data.jpeg(data.filled((4, 5), (1, 2, 3)))},
+            1,
+            "a.png: JPEG changes label values",
+        ),
+        ({"a.png": data.png(data.filled((4, 5), 1))[:-25]}, 1, "damaged or cut off"),
         (
             {"a.png": data.png(np.array([[0, 7, 255]], np.uint8))},
             2,
@@ -324,7 +330,7 @@ def test_a_first_map_of_colors_is_of_colors(convert, tmp_path):
             "more than 4096 values",
         ),
     ],
-    ids=["unreadable", "undecided", "mixed", "photo"],
+    ids=["unreadable", "jpeg", "cut", "undecided", "mixed", "photo"],
 )
 def test_no_first_map_is_made_of(contents, code, words, tmp_path, capsys):
     from maskbeam.pipeline.__main__ import main

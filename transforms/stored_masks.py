@@ -19,6 +19,7 @@ dataset needs no isal: so each is imported where it is used.
 """
 
 import abc
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ class StoredMask(abc.ABC):
         """The shape of one encoded pixel: () for a number, (n,) for a vector of n."""
         return ()
 
-    @property
+    @functools.cached_property
     def bytes_per_pixel(self) -> int:
         """The bytes that an encoded pixel takes in memory."""
         return self.dtype.itemsize * math.prod(self.depth)

@@ -34,6 +34,7 @@ class Found(NamedTuple):
         is_deep: whether an id's file has 16 bits.
         alpha_only: how many files have one colour, and several values of alpha.
         inexact: how many files have 16-bit colours without equal ones of 8 bits.
+        unread: the first file by name that cannot be read, and why; "" for none.
     """
 
     ids: Counts
@@ -41,6 +42,7 @@ class Found(NamedTuple):
     is_deep: bool = False
     alpha_only: int = 0
     inexact: int = 0
+    unread: str = ""
 
 
 class FirstMap(NamedTuple):

@@ -1,6 +1,5 @@
 """What moves within the row stage: raw, checked and encoded rows, in batches."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -34,8 +33,7 @@ class Batch(NamedTuple):
         return sum(row.nbytes for row in self.rows)
 
 
-@dataclasses.dataclass(frozen=True)
-class CheckedRow:
+class CheckedRow(NamedTuple):
     """A row that can be encoded.
 
     Attributes:

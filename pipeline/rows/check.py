@@ -5,7 +5,7 @@ by one, by the functions that the graph maps over a batch, so a row that cannot 
 decoded takes no other row with it.
 """
 
-import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -111,8 +111,7 @@ class CheckBatch(beam.DoFn):
             and _pixels(raw) <= plan.SKEW_PIXELS
             and row.size <= plan.SKEW_BYTES
         )
-        return dataclasses.replace(
-            row,
+        return row._replace(
             origins=Origins(1, rank, int(row.is_turned)),
             raw=raw if sampled else None,
         )
@@ -143,6 +142,10 @@ class RowCheck:
         self._config = config
         self._stored = stored_masks.of(config)
         self._max_pixels = max_pixels
+        # Most rows are of a few sizes.
+        self._unit_bytes = functools.lru_cache(
+            functools.partial(sizes.unit_bytes, config)
+        )
 
     def __call__(self, raw: RawRow) -> Iterator[CheckedRow]:
         """Decodes, judges and summarises one row; yields it, or its tiles.
@@ -156,16 +159,17 @@ class RowCheck:
             height, width = image.levels.shape[:2]
             self._check_mask_size(height, width)
             runs = self._label_maps.all_ignored(height, width)
+            counts = runs.counts()
         else:
             header = self._header(raw.label_bytes, "label map")
             self._label_maps.check_kind(header)
             height, width = header.height, header.width
             self._check_mask_size(height, width)
-            runs = self._label_maps.read(raw.label_bytes, header)
+            runs, counts = self._label_maps.read(raw.label_bytes, header)
             image = self._image(raw, header)
         size = self._config.size
         if size is None:
-            yield self._row(raw.key, (height, width), runs, image)
+            yield self._row(raw.key, (height, width), runs, counts, image)
             return
         index = runs.repeat(runs.values).reshape(height, width)
         if self._config.resize == "tile":
@@ -175,7 +179,8 @@ class RowCheck:
             index, size, self._config.resize, self._label_maps.ignored
         ).numpy()
         fitted = None if image is None else image.fit(self._config)
-        yield self._row(raw.key, size, runs_of(index), fitted)
+        runs = runs_of(index)
+        yield self._row(raw.key, size, runs, runs.counts(), fitted)
 
     def _check_mask_size(self, height: int, width: int) -> None:
         height, width = self._config.size or (height, width)
@@ -224,14 +229,19 @@ class RowCheck:
             part = tiles.cut(index, offset, tile, self._label_maps.ignored)
             image_part = None if image is None else image.cut(offset, tile)
             tile_key = tiles.tile_key(key, offset, (height, width))
-            yield self._row(tile_key, tile, runs_of(part), image_part)
+            runs = runs_of(part)
+            yield self._row(tile_key, tile, runs, runs.counts(), image_part)
 
     def _row(
-        self, key: str, shape: tuple[int, int], runs: Runs, image: Image | None
+        self,
+        key: str,
+        shape: tuple[int, int],
+        runs: Runs,
+        counts: npt.NDArray[np.int64],
+        image: Image | None,
     ) -> CheckedRow:
         """A row as it will be stored."""
         encoded, image_format = (None, "") if image is None else image.stored()
-        counts = runs.counts()
         return CheckedRow(
             key,
             *shape,
@@ -243,6 +253,6 @@ class RowCheck:
             ),
             encoded,
             image_format,
-            sizes.unit_bytes(self._config, *shape),
+            self._unit_bytes(*shape),
             image is not None and image.is_turned,
         )

@@ -8,7 +8,7 @@ import tensorflow as tf
 from maskbeam.pipeline.elements import RejectedError
 from maskbeam.pipeline.formats import picture_header, png_palette
 from maskbeam.pipeline.rows import refusals
-from maskbeam.pipeline.rows.run_lengths import Runs, runs_of
+from maskbeam.pipeline.rows.run_lengths import Runs, counts_of, runs_of
 from maskbeam.pipeline.runtime import progress
 from maskbeam.transforms import decode, masks
 from maskbeam.transforms.classes import UNKNOWN, ClassMap
@@ -55,15 +55,18 @@ class LabelMaps:
             reason = refusals.other_kind(header.kind, self._class_map)
             raise RejectedError("header", f"label map: {reason}")
 
-    def read(self, data: bytes, header: picture_header.Header) -> Runs:
-        """The class indices of a label map.
+    def read(
+        self, data: bytes, header: picture_header.Header
+    ) -> tuple[Runs, npt.NDArray[np.int64]]:
+        """The class indices of a label map, and how often each occurs.
 
         Args:
             data: the encoded label map.
             header: of it, which `check_kind` let pass.
 
         Returns:
-            Runs of indices, `masks.index_dtype`.
+            Runs of indices, `masks.index_dtype`; and what `counts` of them returns,
+            which the counts of the values say sooner.
 
         Raises:
             RejectedError: it is damaged, or holds a value that the class map does not
@@ -78,13 +81,18 @@ class LabelMaps:
             raise RejectedError("decode", f"label map: {reason}")
         runs = runs_of(ids)
         forward, table = self._tables[8 * ids.itemsize]
-        unknown = np.flatnonzero((forward == UNKNOWN) & (runs.counts() > 0))
+        counts = runs.counts()
+        present = np.flatnonzero(counts)
+        unknown = present[forward[present] == UNKNOWN]
         if unknown.size:
             values = self._values(data, header.kind, ids)[np.isin(ids, unknown)]
             found, pixels = np.unique(values, return_counts=True)
             reason = refusals.unknown_values(found, pixels, self._class_map)
             raise RejectedError("classes", reason)
-        return runs._replace(values=table[runs.values])
+        return (
+            runs._replace(values=table[runs.values]),
+            counts_of(table[present], counts[present]),
+        )
 
     def all_ignored(self, height: int, width: int) -> Runs:
         """The class indices of an image that has no label map."""

@@ -19,7 +19,7 @@ _USUAL_IGNORE_LABELS = (255, 65535)
 # What `decode.require` fails with comes after this.
 _OWN = "could not correctly convert string: "
 
-_JPEG = "JPEG changes label values: save label maps as PNG"
+JPEG = "JPEG changes label values: save label maps as PNG"
 _WAYS_OUT: Mapping[Encoding, str] = {
     "index": "colours are no class ids: give a class map that says how they hold them, "
     "by `encoding: color` or another",
@@ -53,7 +53,7 @@ def other_kind(kind: Kind | None, class_map: ClassMap) -> str:
         class_map: of the encoding.
     """
     encoding = class_map.encoding
-    way_out = _JPEG if kind is None else _WAYS_OUT.get(encoding, "")
+    way_out = JPEG if kind is None else _WAYS_OUT.get(encoding, "")
     return (
         f"{'JPEG' if kind is None else kind}, which encoding {encoding} of class map "
         f"{class_map.name} does not read"

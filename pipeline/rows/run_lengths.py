@@ -28,14 +28,14 @@ class Runs(NamedTuple):
 
     def counts(self) -> npt.NDArray[np.int64]:
         """How many pixels have each value: i64[256] or i64[65536]."""
-        length = 2 ** (8 * self.values.itemsize)
-        total = np.zeros(length, np.int64)
+        if self.values.size <= _COUNTED:
+            return counts_of(self.values, self.lengths)
+        total = np.zeros(2 ** (8 * self.values.itemsize), np.int64)
         # In parts, for NumPy makes 64 bits of each value.
         for start in range(0, self.values.size, _COUNTED):
             part = slice(start, start + _COUNTED)
             lengths = None if self.lengths is None else self.lengths[part]
-            # Floats hold these counts exactly.
-            total += np.bincount(self.values[part], lengths, length).astype(np.int64)
+            total += counts_of(self.values[part], lengths)
         return total
 
     def parts(self, size: int) -> Iterator["Runs"]:
@@ -59,11 +59,32 @@ class Runs(NamedTuple):
         return np.repeat(values, self.lengths, axis=0)
 
 
+def counts_of(
+    values: npt.NDArray[Any], numbers: npt.NDArray[np.int64] | None
+) -> npt.NDArray[np.int64]:
+    """Adds up numbers by value.
+
+    Args:
+        values: u8[n] or u16[n].
+        numbers: i64[n], below 2**53 in all; by default each is 1.
+
+    Returns:
+        i64[256] or i64[65536].
+    """
+    # Floats hold these numbers exactly.
+    return np.bincount(values, numbers, 2 ** (8 * values.itemsize)).astype(np.int64)
+
+
 def runs_of(pixels: npt.NDArray[Any]) -> Runs:
     """The runs of a label map: u8[H W] or u16[H W], at least one pixel."""
     flat = pixels.ravel()
-    changes = flat[1:] != flat[:-1]
-    if np.count_nonzero(changes) * _WORTH > flat.size:
+    is_end = np.empty(flat.size, np.bool_)
+    np.not_equal(flat[1:], flat[:-1], out=is_end[:-1])
+    is_end[-1] = True
+    if np.count_nonzero(is_end) * _WORTH > flat.size:
         return Runs(flat, None)
-    ends = np.append(np.flatnonzero(changes), flat.size - 1)
-    return Runs(flat[ends], np.diff(ends, prepend=-1))
+    (ends,) = is_end.nonzero()
+    lengths = np.empty_like(ends)
+    lengths[0] = ends[0] + 1
+    np.subtract(ends[1:], ends[:-1], out=lengths[1:])
+    return Runs(flat[ends], lengths)

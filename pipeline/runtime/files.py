@@ -25,6 +25,7 @@ from maskbeam.pipeline.runtime.loading import loading
 
 _FLAT_LIST = re.compile(r"\[[^][{}\"]*\]")
 _CHUNK_BYTES = 1 << 20
+_WRITTEN_BYTES = 256 << 10  # at once: many records, which are small
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -261,7 +262,7 @@ def open_new(path: str) -> IO[bytes]:
     if not is_local(path):
         return _remote().open_new(path)
     make_directory(os.path.dirname(path))
-    return open(path, "wb")
+    return open(path, "wb", buffering=_WRITTEN_BYTES)
 
 
 @contextmanager

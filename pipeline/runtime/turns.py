@@ -8,6 +8,8 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+_NO_WAIT = contextlib.nullcontext()
+
 
 class Turns:
     """What rows share.
@@ -23,16 +25,16 @@ class Turns:
         self._taken = 0
         self._changed = threading.Condition()
 
-    @contextlib.contextmanager
-    def take(self, size: int) -> Iterator[None]:
+    def take(self, size: int) -> contextlib.AbstractContextManager[None]:
         """Waits for a turn, and has it until the block ends.
 
         Args:
             size: how many bytes will be needed, about.
         """
-        if size < self._small:
-            yield
-            return
+        return _NO_WAIT if size < self._small else self._take(size)
+
+    @contextlib.contextmanager
+    def _take(self, size: int) -> Iterator[None]:
         size = min(size, self._budget)
         with self._changed:
             self._changed.wait_for(lambda: self._taken + size <= self._budget)

@@ -191,11 +191,11 @@ def label_map(file: Hostile) -> None:
         try:
             reader = _label_maps(encoding)
             reader.check_kind(found)
-            runs = reader.read(file.data, found)
+            runs, counts = reader.read(file.data, found)
         except RejectedError:
             continue
         indices = runs.repeat(runs.values)
-        assert indices.size == found.pixels
+        assert indices.size == counts.sum() == found.pixels
         assert found.kind is not None
         # Of grey pixels Pillow spreads those of less than 8 bits.
         if encoding == "index" and (

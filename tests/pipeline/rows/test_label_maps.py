@@ -22,7 +22,9 @@ COLOR_MAP = class_files.parse_class_map(
 
 
 def _read(encoded, class_map):
-    runs = LabelMaps(class_map).read(encoded, picture_header.read_header(encoded))
+    header = picture_header.read_header(encoded)
+    runs, counts = LabelMaps(class_map).read(encoded, header)
+    np.testing.assert_array_equal(counts, runs.counts())
     return runs.repeat(runs.values)
 
 

@@ -30,11 +30,11 @@ def test_runs_are_the_pixels_and_count_as_numpy(pixels):
     )
 
 
-@pytest.mark.parametrize("length", [1, 6, 7, 100])
+@pytest.mark.parametrize("length", [1, 7, 8, 100])
 def test_what_runs_have_is_given_to_each_pixel(length):
     pixels = np.repeat(np.arange(6, dtype=np.uint8), length).reshape(3, -1)
     runs = runs_of(pixels)
-    assert len(runs.values) == (6 if length > 6 else pixels.size)
+    assert len(runs.values) == (6 if length >= 8 else pixels.size)
     words = np.stack([runs.values * 2, runs.values * 3], axis=1)
     expected = np.stack([pixels * 2, pixels * 3], axis=-1).reshape(-1, 2)
     np.testing.assert_array_equal(runs.repeat(words), expected)
