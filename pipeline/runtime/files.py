@@ -115,6 +115,11 @@ def exists(path: str) -> bool:
     return os.path.exists(path) if is_local(path) else _remote().exists(path)
 
 
+def is_link(path: str) -> bool:
+    """Checks whether a path is a link to another place; stores have none."""
+    return is_local(path) and os.path.islink(path)
+
+
 def is_empty(directory: str) -> bool:
     """Checks whether an existing directory is empty."""
     if is_local(directory):
