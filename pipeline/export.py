@@ -32,17 +32,12 @@ def export(directory: str, to: str, version: int) -> str:
     with loading():
         import tensorflow as tf
 
-        from maskbeam.transforms import serving
+        from maskbeam.transforms import saved_models, serving
     model = serving.find_model(directory)
     # Model servers pass over names that are not numbers.
     temporary = os.path.join(to, f".{version}-{uuid.uuid4().hex[:12]}")
     try:
-        for folder, _, names in tf.io.gfile.walk(model):
-            target = os.path.join(temporary, os.path.relpath(folder, model))
-            tf.io.gfile.makedirs(target)
-            for name in names:
-                source = os.path.join(folder, name)
-                tf.io.gfile.copy(source, os.path.join(target, name))
+        saved_models.copy(model, temporary)
         tf.io.gfile.rename(temporary, path)
     except BaseException:
         if tf.io.gfile.exists(temporary):

@@ -319,7 +319,7 @@ class Options:
         WRITE,
         "Output",
         "directory of the dataset, here or in a store that all workers reach",
-        values.OUTPUT,
+        values.DIRECTORY,
         required=True,
     )
     name: str = _option(

@@ -471,15 +471,6 @@ def _directory(given: Any) -> str:
     return absolute(path)
 
 
-def _output(given: Any) -> str:
-    path = _directory(given)
-    if path != glob.escape(path):
-        raise ValueError(
-            f"{shown(path)} has *, ? or [, and TensorFlow loads no graph from there"
-        )
-    return path
-
-
 _SPLIT_GLOB = rf"({_SPLIT_NAME}=)?{_GLOB}"
 SOURCES = Value(_sources, _SPLIT_GLOB, "[SPLIT=]GLOB")
 SOURCES_OF_A_SPLIT = Value(_sources, rf"{_SPLIT_NAME}={_GLOB}", "SPLIT=GLOB")
@@ -498,4 +489,3 @@ RECORD_KEYS = Value(
 REGEX = Value(_regex, ".+", "REGEX")
 SUFFIX = text("S", ".*")
 DIRECTORY = Value(_directory, rf"{_STORE}{_GLOB}", "DIR")
-OUTPUT = dataclasses.replace(DIRECTORY, read=_output)

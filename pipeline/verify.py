@@ -20,7 +20,13 @@ import tensorflow_transform as tft
 from maskbeam.pipeline.elements import DamagedError
 from maskbeam.pipeline.formats import tfrecords
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import dataset_files, features, record_columns, summaries
+from maskbeam.transforms import (
+    dataset_files,
+    features,
+    record_columns,
+    saved_models,
+    summaries,
+)
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 
 _PART_BYTES = 64 << 20
@@ -182,9 +188,11 @@ def _check_stats(
 
 def _check_graph(directory: str, constants: Mapping[str, Any]) -> Iterator[str]:
     """Checks the graph's constants against the training split's pixels."""
-    graph = tft.TFTransformOutput(files.join(directory, dataset_files.TRANSFORM_GRAPH))
-    no_bytes = {name: tf.constant([""]) for name in graph.raw_feature_spec()}
-    outputs = graph.transform_raw_features(no_bytes, drop_unused_features=True)
+    folder = files.join(directory, dataset_files.TRANSFORM_GRAPH)
+    with saved_models.loadable(folder) as path:
+        graph = tft.TFTransformOutput(path)
+        no_bytes = {name: tf.constant([""]) for name in graph.raw_feature_spec()}
+        outputs = graph.transform_raw_features(no_bytes, drop_unused_features=True)
     for name, value in constants.items():
         found = outputs[features.STATS_PREFIX + name].numpy()[0]
         wanted = np.asarray(value).astype(found.dtype)
