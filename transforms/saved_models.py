@@ -52,7 +52,7 @@ def loadable(path: str) -> Iterator[str]:
 
 
 def copy(source: str, target: str) -> None:
-    """Copies a directory and all in it, from one of TensorFlow's filesystems to another.
+    """Copies a directory and all in it, between any filesystems of TensorFlow's.
 
     Args:
         source: the directory.

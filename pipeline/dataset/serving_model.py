@@ -1,6 +1,5 @@
 """Writes the serving model, and compares it with the records of a sample of rows."""
 
-import pickle
 import tempfile
 from collections.abc import Iterable
 
@@ -59,7 +58,17 @@ def first_difference(check: skew.SkewCheck, samples: Iterable[SkewSample]) -> st
             break
         pixels += sample.pixels
         record = files.read_part(sample.path, sample.offset, sample.length)
-        label, image = pickle.loads(files.read(sample.raw_path))
-        for difference in check.differences(label, image, record):
+        for difference in check.differences(*_raw_bytes(sample), record):
             return f"row {sample.key!r} of split {sample.split}: {difference}"
     return ""
+
+
+def _raw_bytes(sample: SkewSample) -> tuple[bytes | None, bytes | None]:
+    """Reads a row's label map and its image."""
+    label, image = sample.raw_lengths
+    path, places = sample.raw_path, ((0, label), (label or 0, image))
+    label_bytes, image_bytes = (
+        None if length is None else files.read_part(path, start, length)
+        for start, length in places
+    )
+    return label_bytes, image_bytes
