@@ -11,7 +11,10 @@ from tests import house
 
 _PIPELINE, _TRANSFORMS = house.PACKAGES
 _ROOMS = ("planning", "formats", "rows", "dataset", "runtime")
-_CONTRACTS = ("elements", "errors", "options", "values", "keys")
+_CONTRACTS = (
+    *("elements", "errors", "options", "values", "keys"),
+    *("patterns", "terminal"),
+)
 
 # (who, whom): with all below them.
 NEVER = [
@@ -112,6 +115,17 @@ def test_what_comes_before_a_package_does_not_load_it(names, package, run_python
         package,
         *sorted(modules),
     )
+
+
+def test_one_place_prints():
+    """So that nothing that is quoted reaches a terminal unescaped."""
+    root = pathlib.Path(__file__).parent.parent / "pipeline"
+    found = [
+        str(path.relative_to(root))
+        for path in sorted(root.rglob("*.py"))
+        if re.search(r"\bprint \(", _names_and_signs(path.read_text(encoding="utf-8")))
+    ]
+    assert found == ["terminal.py"]
 
 
 # What these read, the runner itself has carried from one step to the next.
