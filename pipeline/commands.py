@@ -127,7 +127,9 @@ def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
         from maskbeam.pipeline import verify, verify_sources
 
     with _errors_of_dataset():
-        faults = verify.find_faults(arguments.directory)
+        faults, notes = verify.find_faults(arguments.directory)
+        for note in notes:
+            say(f"note: {note}")
         if sources and not faults:
             compared, faults = verify_sources.find_skew(arguments.directory, sources)
             if not compared:
@@ -191,9 +193,16 @@ def _check_dataset(directory: str, split: str | None = None) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _errors_of_dataset() -> Iterator[None]:
-    """Raises UsageError if there is no dataset, or not one that the command needs."""
+    """Says why a dataset cannot be used.
+
+    Raises:
+        BadDataError: it is damaged.
+        UsageError: there is none, or not one that the command needs.
+    """
     try:
         yield
+    except manifest.DamagedError as error:
+        raise BadDataError(str(error)) from error
     except (FileExistsError, FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from error
 

@@ -3,12 +3,15 @@
 import os
 import uuid
 
+from maskbeam.pipeline.dataset import inventory
 from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms.manifest import exists
 
 
 def export(directory: str, to: str, version: int) -> str:
     """Copies the serving model to `to`/`version`, where it appears whole.
+
+    In the dataset's own directory it becomes a part of the dataset.
 
     Args:
         directory: the dataset's directory.
@@ -43,4 +46,15 @@ def export(directory: str, to: str, version: int) -> str:
         if tf.io.gfile.exists(temporary):
             tf.io.gfile.rmtree(temporary)
         raise
+    if below := _below(directory, path):
+        inventory.add(directory, inventory.of_directory(path, below))
     return path
+
+
+def _below(directory: str, path: str) -> str:
+    """Returns what a path is called below a dataset's directory; "" if it is not."""
+    root, whole = (
+        one if "://" in one else os.path.realpath(one) for one in (directory, path)
+    )
+    root = root.rstrip("/") + "/"
+    return whole[len(root) :] if whole.startswith(root) else ""

@@ -68,6 +68,7 @@ def _predict(url, signature, instances):
 def _status_of_large(url, **headers):
     """What a request of 65 MiB is answered, or one that only says that it is."""
     place = urllib.parse.urlsplit(f"{url}:predict")
+    assert place.hostname is not None
     connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
     try:
         connection.putrequest("POST", place.path)

@@ -5,6 +5,7 @@ import re
 TRANSFORM_GRAPH = "transform_graph"
 SERVING = "serving"  # models by version, as model servers look for them
 SERVING_VERSION = 1
+SERVING_MODEL = f"{SERVING}/{SERVING_VERSION}"
 REJECTED = "rejected"
 CLASSES = "classes.yaml"
 STATS = "stats.json"
@@ -15,6 +16,7 @@ UNFINISHED = "unfinished.json"  # written first, removed last
 VERDICT = "verdict.json"  # in `rejected/`, if no dataset was made
 FORMAT = 1  # of the manifest
 
+_MODEL = re.compile(rf"{SERVING}/[1-9][0-9]*")
 _REJECTED = re.compile(rf"{REJECTED}/rejected-[A-Za-z0-9_-]+\.jsonl")
 _TEMPORARY = re.compile(r"\.unfinished-[0-9a-f]{12}")
 # No split has a name with a hyphen.
@@ -32,6 +34,12 @@ def is_shard(file: str) -> bool:
     return _SHARD.fullmatch(file) is not None
 
 
+def is_below(path: str) -> bool:
+    """Checks whether a path, with slashes, leads to what is below a directory."""
+    parts = path.split("/")
+    return not {"", ".", ".."} & set(parts) and not set(path) & {"\\", "\0"}
+
+
 def temporary(token: str) -> str:
     """Returns the name of a run's own directory, of 12 hexadecimal digits."""
     return f".unfinished-{token}"
@@ -45,6 +53,11 @@ def is_temporary(name: str) -> bool:
 def rejected_file(split: str) -> str:
     """Returns the file of a split's rejections; "" is for rows of no known split."""
     return f"{REJECTED}/rejected-{split or _NO_SPLIT}.jsonl"
+
+
+def is_model(name: str) -> bool:
+    """Checks whether a name may be a serving model's directory, of any version."""
+    return _MODEL.fullmatch(name) is not None
 
 
 def is_rejected_file(name: str) -> bool:

@@ -3,12 +3,19 @@
 import tempfile
 from collections.abc import Iterable
 
-from maskbeam.pipeline.dataset import skew
+from maskbeam.pipeline.dataset import inventory, skew
+from maskbeam.pipeline.dataset.inventory import Inventory
 from maskbeam.pipeline.elements import SkewSample
 from maskbeam.pipeline.planning.plan import SKEW_PIXELS
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import RecordKeys
-from maskbeam.transforms import features, record_columns, serving, signatures
+from maskbeam.transforms import (
+    dataset_files,
+    features,
+    record_columns,
+    serving,
+    signatures,
+)
 from maskbeam.transforms.classes import ClassMap
 
 
@@ -18,7 +25,7 @@ def write(
     class_map: ClassMap,
     constants: record_columns.Constants,
     keys: RecordKeys,
-) -> serving.Transform:
+) -> tuple[serving.Transform, Inventory]:
     """Writes a dataset's serving model, and loads it.
 
     Args:
@@ -28,13 +35,16 @@ def write(
         constants: the training split's constants.
         keys: the features of the tf.Examples that the converter reads: serving reads
             the same.
+
+    Returns:
+        The model, and what its files hold.
     """
     # TensorFlow knows fewer filesystems than Beam.
     with tempfile.TemporaryDirectory(prefix="maskbeam-") as scratch:
         signatures.save(scratch, config, class_map, constants, _example_keys(keys))
         transform = serving.Transform(scratch)
         files.copy_directory(scratch, serving.model_path(directory))
-    return transform
+        return transform, inventory.of_directory(scratch, dataset_files.SERVING_MODEL)
 
 
 def _example_keys(keys: RecordKeys) -> signatures.ExampleKeys:

@@ -20,7 +20,7 @@ NOTES = {
 }
 FOREIGN = [
     *("", ".", "..", "/", "../mine", "/etc", "./stats.json", "stats.json/", "mine"),
-    *("serving", "rejected", "serving/1/..", "serving/2", "transform_graph/../../mine"),
+    *("serving", "rejected", "serving/1/..", "serving/0", "transform_graph/../../mine"),
     *("../a-b.tfrecord-00000-of-00001", "a/b-c.tfrecord-00000-of-00001"),
     *(f"{SHARD}\n", f"{SHARD}/../..", "rejected/rejected-../../mine.jsonl"),
     *(".unfinished-", ".unfinished-0123456789ab/..", 7, None, ["a"], {"a": 1}),
@@ -79,3 +79,27 @@ def test_what_a_run_wrote_is_found(tmp_path):
     found = leftovers.find(str(tmp_path))
     assert found == leftovers.Leftovers(frozenset({SHARD, "serving/1"}), (TEMPORARY,))
     assert leftovers.find(str(tmp_path / "other")) == leftovers.Leftovers()
+
+
+def _dataset(directory):
+    files = ("transform_graph/a", "serving/1/b", "serving/2/c", "stats.json")
+    tree = {
+        "splits": {"train": {"shards": [{"file": SHARD}]}},
+        "files": dict.fromkeys(files, {}),
+    }
+    contents = {"manifest.json": json.dumps(tree).encode(), SHARD: b""}
+    return data.write_tree(directory, contents | dict.fromkeys(files, b""))
+
+
+def test_all_models_that_the_manifest_lists_are_found(tmp_path):
+    found = leftovers.find(str(_dataset(tmp_path))).names
+    assert {"transform_graph", "serving/1", "serving/2", SHARD, "stats.json"} <= found
+
+
+@pytest.mark.parametrize("name", ["transform_graph/x/y", "serving/1/.x", "serving/2/x"])
+def test_a_file_of_somebody_else_within_a_directory_of_ours_stays(name, tmp_path):
+    data.write_tree(_dataset(tmp_path), {name: b"mine"})
+    with pytest.raises(UsageError, match="move it elsewhere") as raised:
+        claim.check_claim(str(tmp_path), overwrite=True)
+    assert f"{tmp_path}/{name} is not maskbeam's" in str(raised.value)
+    assert (tmp_path / name).read_bytes() == b"mine"
