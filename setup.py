@@ -23,6 +23,7 @@ def beam(extra: str = "") -> list[str]:
 base_requires = [
     *beam(),
     "google-crc32c>=1.5,<2",
+    "google-re2>=1.1",
     "ijson>=3.3,<4",
     "isal>=1.6,<2",
     "numpy>=2.0,<3",

@@ -21,6 +21,7 @@ from maskbeam.pipeline.errors import (
     one_line,
 )
 from maskbeam.pipeline.runtime import loading
+from maskbeam.pipeline.terminal import say
 
 _BEAM = (
     "All other flags go to Apache Beam: --runner (default: FnApiRunner, in this "
@@ -56,15 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UsageError as error:
-        print(f"maskbeam: {one_line(error)}", file=sys.stderr)
+        say(f"maskbeam: {one_line(error)}", out=sys.stderr)
         return WRONG_COMMAND
     except BadDataError as error:
-        print(f"maskbeam: {one_line(error)}", file=sys.stderr)
+        say(f"maskbeam: {one_line(error)}", out=sys.stderr)
         return BAD_DATA
     except RunnerError as error:
         # A runner's error is not the user's mistake: its trace helps to find the cause.
         logging.error("the runner failed", exc_info=error.__cause__)
-        print(f"maskbeam: the runner failed: {one_line(error)}", file=sys.stderr)
+        say(f"maskbeam: the runner failed: {one_line(error)}", out=sys.stderr)
         return RUNNER_FAILED
     except BrokenPipeError:  # `maskbeam inspect ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -125,7 +126,7 @@ class _ShowVersion(argparse.Action):
         """Prints the version and exits."""
         from maskbeam import pipeline
 
-        print(f"maskbeam {pipeline.__version__}")
+        say(f"maskbeam {pipeline.__version__}")
         parser.exit()
 
 

@@ -14,6 +14,7 @@ from maskbeam.pipeline import conversion, values
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
 from maskbeam.pipeline.runtime import beam_flags
 from maskbeam.pipeline.runtime.loading import loading
+from maskbeam.pipeline.terminal import say, say_lines
 from maskbeam.transforms import class_files, manifest
 
 
@@ -47,7 +48,7 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
         with loading():
             from maskbeam.pipeline import discover
         options = discover.with_found_classes(options, beam_options, show=True)
-        print(class_files.to_yaml(options.class_map), end="")
+        say_lines(class_files.to_yaml(options.class_map))
     plan = survey(options)
     print_apart(plan)
     print_plan(options, plan)
@@ -65,16 +66,16 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
         )
         findings = validate.read_findings(scratch)
         for line in (line for p in findings.rejections for line in files.lines(p)):
-            print(line)
+            say(line)
         found = reasons.add_up(findings.rejections)
     if found.count:
         print_reasons(found)
-    print(f"{findings.accepted:,} rows accepted, {findings.rejected:,} rejected")
+    say(f"{findings.accepted:,} rows accepted, {findings.rejected:,} rejected")
     count, shown = findings.duplicates
     if count:
-        print(f"{count:,} keys are twice in a split: {'; '.join(shown)}")
+        say(f"{count:,} keys are twice in a split: {'; '.join(shown)}")
     if any(reason.example.stage == "classes" for reason in found.most):
-        print("--classes auto, in place of yours, prints a map of all values there are")
+        say("--classes auto, in place of yours, prints a map of all values there are")
     return BAD_DATA if findings.rejected or count else DONE
 
 
@@ -97,7 +98,7 @@ def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     found = survey(options)
     print_apart(found)
     print_plan(options, found)
-    print_plan_details(found, vars(given) | beam_flags.defaults(given))
+    print_plan_details(found, beam_flags.shown(given))
     return DONE
 
 
@@ -118,7 +119,7 @@ def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     sources = flags.sources(arguments.raw)
     found = _check_dataset(arguments.directory)
     if flags.names_no_split(arguments.raw) and not found["options"].get("split_by"):
-        print(
+        say(
             "note: --raw without SPLIT= is taken for split "
             f"{values.DEFAULT_SPLIT!r}; others are named as val=GLOB"
         )
@@ -126,7 +127,9 @@ def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
         from maskbeam.pipeline import verify, verify_sources
 
     with _errors_of_dataset():
-        faults = verify.find_faults(arguments.directory)
+        faults, notes = verify.find_faults(arguments.directory)
+        for note in notes:
+            say(f"note: {note}")
         if sources and not faults:
             compared, faults = verify_sources.find_skew(arguments.directory, sources)
             if not compared:
@@ -134,11 +137,11 @@ def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
                     "--raw: no row there is in the dataset; globs must give the keys "
                     "that the dataset was made with"
                 )
-            print(f"{compared:,} raw rows compared with their records")
+            say(f"{compared:,} raw rows compared with their records")
     for fault in faults:
-        print(f"maskbeam: {fault}", file=sys.stderr)
+        say(f"maskbeam: {fault}", out=sys.stderr)
     if not faults:
-        print(verify.ALL_WELL)
+        say(verify.ALL_WELL)
     return BAD_DATA if faults else DONE
 
 
@@ -152,7 +155,7 @@ def export(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
 
     with _errors_of_dataset():
         path = export.export(arguments.directory, arguments.to, arguments.version)
-    print(f"the serving model is at {path}")
+    say(f"the serving model is at {path}")
     return DONE
 
 
@@ -161,14 +164,14 @@ def presets(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     _refuse(beam_arguments)
     if arguments.name is None:
         for name in class_files.preset_names():
-            print(f"{name:20} {class_files.preset(name).num_classes:4} classes")
+            say(f"{name:20} {class_files.preset(name).num_classes:4} classes")
         return DONE
     if arguments.name not in class_files.preset_names():
         raise UsageError(
             f"no preset {arguments.name!r}; there are "
             f"{', '.join(class_files.preset_names())}"
         )
-    print(class_files.preset_yaml(arguments.name), end="")
+    say_lines(class_files.preset_yaml(arguments.name))
     return DONE
 
 
@@ -190,9 +193,16 @@ def _check_dataset(directory: str, split: str | None = None) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _errors_of_dataset() -> Iterator[None]:
-    """Raises UsageError if there is no dataset, or not one that the command needs."""
+    """Says why a dataset cannot be used.
+
+    Raises:
+        BadDataError: it is damaged.
+        UsageError: there is none, or not one that the command needs.
+    """
     try:
         yield
+    except manifest.DamagedError as error:
+        raise BadDataError(str(error)) from error
     except (FileExistsError, FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from error
 
@@ -200,4 +210,5 @@ def _errors_of_dataset() -> Iterator[None]:
 def _refuse(arguments: list[str]) -> None:
     """Refuses flags for Beam, in a command that runs no pipeline."""
     if arguments:
-        raise UsageError(f"unknown argument {values.shown(arguments[0])}")
+        name = arguments[0].partition("=")[0]
+        raise UsageError(f"unknown argument {values.shown(name)}")

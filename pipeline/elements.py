@@ -48,7 +48,8 @@ class SkewSample(NamedTuple):
         rank: the row's rank; rows of the smallest ranks are compared.
         split: the row's split.
         key: the record's key.
-        raw_path: the file that has the raw bytes, pickled as (label map, image).
+        raw_path: the file that has the raw bytes: the label map's, then the image's.
+        raw_lengths: how many bytes each of the two has; None if the row lacks it.
         path: the file that has the record.
         offset: where the record begins in that file, in bytes.
         length: the record's length, in bytes.
@@ -59,6 +60,7 @@ class SkewSample(NamedTuple):
     split: str
     key: str
     raw_path: str
+    raw_lengths: tuple[int | None, int | None]
     path: str
     offset: int
     length: int

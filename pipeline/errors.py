@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from maskbeam.pipeline.terminal import escaped
+
 DONE, BAD_DATA, WRONG_COMMAND, RUNNER_FAILED = range(4)
 
 _LINE_CHARACTERS = 1000
@@ -57,9 +59,6 @@ def one_line(error: Exception) -> str:
 
     It may quote names and values that are long, or have line ends or codes of control.
     """
-    text = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in str(error)
-    )
+    text = escaped(str(error))
     half = _LINE_CHARACTERS // 2
     return text if len(text) <= 2 * half else f"{text[:half]} ... {text[-half:]}"

@@ -3,12 +3,15 @@
 import os
 import uuid
 
+from maskbeam.pipeline.dataset import inventory
 from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms.manifest import exists
 
 
 def export(directory: str, to: str, version: int) -> str:
     """Copies the serving model to `to`/`version`, where it appears whole.
+
+    In the dataset's own directory it becomes a part of the dataset.
 
     Args:
         directory: the dataset's directory.
@@ -32,20 +35,26 @@ def export(directory: str, to: str, version: int) -> str:
     with loading():
         import tensorflow as tf
 
-        from maskbeam.transforms import serving
+        from maskbeam.transforms import saved_models, serving
     model = serving.find_model(directory)
     # Model servers pass over names that are not numbers.
     temporary = os.path.join(to, f".{version}-{uuid.uuid4().hex[:12]}")
     try:
-        for folder, _, names in tf.io.gfile.walk(model):
-            target = os.path.join(temporary, os.path.relpath(folder, model))
-            tf.io.gfile.makedirs(target)
-            for name in names:
-                source = os.path.join(folder, name)
-                tf.io.gfile.copy(source, os.path.join(target, name))
+        saved_models.copy(model, temporary)
         tf.io.gfile.rename(temporary, path)
     except BaseException:
         if tf.io.gfile.exists(temporary):
             tf.io.gfile.rmtree(temporary)
         raise
+    if below := _below(directory, path):
+        inventory.add(directory, inventory.of_directory(path, below))
     return path
+
+
+def _below(directory: str, path: str) -> str:
+    """Returns what a path is called below a dataset's directory; "" if it is not."""
+    root, whole = (
+        one if "://" in one else os.path.realpath(one) for one in (directory, path)
+    )
+    root = root.rstrip("/") + "/"
+    return whole[len(root) :] if whole.startswith(root) else ""

@@ -2,6 +2,7 @@
 
 from maskbeam.pipeline import values
 from maskbeam.pipeline.printing import print_classes
+from maskbeam.pipeline.terminal import say
 from maskbeam.transforms import record_columns, records
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 
@@ -18,23 +19,26 @@ def print_dataset(directory: str, split: str | None, limit: int) -> None:
     shown = [split] if split is not None else list(splits)
     tensors = records.load(directory, shown[0]).element_spec
     config = read_config(manifest)
-    print(f"{values.absolute(directory)}: {config.mask_encoding} masks")
+    say(f"{values.absolute(directory)}: {config.mask_encoding} masks")
     for name in shown:
         found = splits[name]
-        print(f"{name}: {found['records']:,} records in {len(found['shards'])} shards")
-    print("\nin the records:")
+        say(f"{name}: {found['records']:,} records in {len(found['shards'])} shards")
+    say()
+    say("in the records:")
     for column, spec in sorted(record_columns.feature_spec(config).items()):
-        print(f"  {column}: {spec.dtype.name}{list(spec.shape)}")
-    print("\nas load() gives them:")
+        say(f"  {column}: {spec.dtype.name}{list(spec.shape)}")
+    say()
+    say("as load() gives them:")
     for column, spec in tensors.items():
-        print(f"  {column}: {spec.dtype.name}{spec.shape.as_list()}")
-    print()
+        say(f"  {column}: {spec.dtype.name}{spec.shape.as_list()}")
+    say()
     stats = read_stats(directory)
     stats["splits"] = {name: stats["splits"][name] for name in shown}
     print_classes(stats)
     for name in shown:
-        print(f"\nfirst rows of {name}:")
+        say()
+        say(f"first rows of {name}:")
         rows = records.load(directory, name, raw=True).take(limit)
         for row in rows.as_numpy_iterator():
             size = f"{row['image/height']} x {row['image/width']}"
-            print(f"  {row['key'].decode()}: {size}")
+            say(f"  {row['key'].decode()}: {size}")

@@ -6,10 +6,9 @@ number of workers or on the rest of the data.
 
 import hashlib
 import os
-import re
 import unicodedata
 
-from maskbeam.pipeline import values
+from maskbeam.pipeline import patterns, values
 from maskbeam.pipeline.elements import printable
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.values import Source
@@ -38,8 +37,10 @@ def split_of(key: str, options: Options) -> str:
     It depends on the key, or on what `--group_by` matches in it, and on the seed.
     """
     group = key
-    if options.group_by is not None and (match := re.search(options.group_by, key)):
-        group = (match.group(1) if match.re.groups else match.group(0)) or key
+    if options.group_by is not None:
+        pattern = patterns.compiled(options.group_by)
+        if match := pattern.search(key):
+            group = match.group(1 if pattern.groups else 0) or key
     share = _hash(options.seed, b"split", group) / 2**64
     for split, width in options.split_by:
         if share < width:

@@ -185,7 +185,8 @@ class Options:
         READ,
         "Rows that stay together",
         "with --split_by: keep rows together whose keys give the same match (of the "
-        "expression's first group, or of all of it)",
+        "expression's first group, or of all of it); it is one of RE2's, which never "
+        "backtrack",
         values.REGEX,
     )
     # Any of 64 bits; the same one deals rows to the same splits in every run.
@@ -319,7 +320,7 @@ class Options:
         WRITE,
         "Output",
         "directory of the dataset, here or in a store that all workers reach",
-        values.OUTPUT,
+        values.DIRECTORY,
         required=True,
     )
     name: str = _option(

@@ -10,6 +10,7 @@ from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.planning.sizes import UNIT_BYTES
 from maskbeam.pipeline.reasons import Reasons
 from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.terminal import say
 from maskbeam.transforms import dataset_files
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def print_plan(options: Options, plan: Plan) -> None:
     if config.resize == "tile":
         size = f"tiles of {size}"
     images = f" with images ({config.image_storage})" if config.with_images else ""
-    print(
+    say(
         f"{_approximately(plan.rows_are_estimated)}{plan.rows:,} rows{images}, "
         f"{config.num_classes} classes, {size}, "
         f"{config.mask_encoding} masks: about {human_bytes(plan.stored_bytes)} to "
@@ -40,24 +41,24 @@ def print_plan(options: Options, plan: Plan) -> None:
             for split in options.splits
             if split in official
         )
-        print(f"rows of the published dataset: {', '.join(found)}")
+        say(f"rows of the published dataset: {', '.join(found)}")
     for note in (*options.notes, *plan.notes):
-        print(f"note: {note}")
+        say(f"note: {note}")
     sys.stdout.flush()
 
 
 def print_apart(plan: Plan) -> None:
     """Prints what names do not meet, if any."""
     if plan.apart is not None:
-        print(f"maskbeam: {plan.apart.message}", file=sys.stderr, flush=True)
+        say(f"maskbeam: {plan.apart.message}", out=sys.stderr, flush=True)
 
 
 def _approximately(is_estimate: bool) -> str:
     return "~" if is_estimate else ""
 
 
-def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
-    """Prints how the rows are cut, and Beam's options."""
+def print_plan_details(plan: Plan, beam_flags: Mapping[str, str]) -> None:
+    """Prints how the rows are cut, and Beam's flags."""
     table = [["split", "rows", "shards", "units", "rows/unit", "bytes"]]
     for split, found in plan.splits.items():
         table.append(
@@ -71,35 +72,35 @@ def print_plan_details(plan: Plan, beam_options: Mapping[str, Any]) -> None:
             ]
         )
     print_table(table)
-    print(
+    say(
         f"a unit is one batch of at most {human_bytes(UNIT_BYTES)} of encoded masks "
         "and decoded images, or one row"
     )
     uncut = [path for found in plan.splits.values() for path in found.uncut_files]
     if uncut:
-        print(
+        say(
             f"{len(uncut):,} large files are one unit each, for only plain TFRecord "
             f"files are cut: {uncut[0]}{', ...' if len(uncut) > 1 else ''}"
         )
-    print("stages: plan, read + check + encode + write fragments, assemble, publish;")
-    print("        only names and summaries cross between them")
-    for name, value in sorted(beam_options.items()):
-        print(f"--{name}={','.join(value) if isinstance(value, list) else value}")
+    say("stages: plan, read + check + encode + write fragments, assemble, publish;")
+    say("        only names and summaries cross between them")
+    for name, value in sorted(beam_flags.items()):
+        say(f"--{name}={value}")
 
 
 def print_outcome(outcome: "Outcome") -> None:
     """Prints what a conversion came to."""
     if outcome.status == "dry run":
-        print("nothing was started, and nothing written")
+        say("nothing was started, and nothing written")
     elif outcome.status == "handed over":
-        print(
+        say(
             f"the job is handed over; at its end {outcome.directory} has "
             f"{dataset_files.MANIFEST}"
         )
     else:
         _print_summary(outcome.directory, outcome.counters)
         for warning in outcome.warnings:
-            print(f"maskbeam: {warning['message']}", file=sys.stderr)
+            say(f"maskbeam: {warning['message']}", out=sys.stderr)
 
 
 def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
@@ -118,17 +119,15 @@ def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
             ]
         )
     print_table(table)
-    print()
+    say()
     print_classes(stats)
     read, labels, images = (
         counters.get(name, 0) for name in ("rows", "label_maps", "images")
     )
-    print()
+    say()
     if counters:  # not every runner brings them back
-        print(
-            f"{read:,} rows read; {labels:,} label maps and {images:,} images decoded"
-        )
-    print(f"{manifest['rejected']:,} rows rejected; written to {directory}")
+        say(f"{read:,} rows read; {labels:,} label maps and {images:,} images decoded")
+    say(f"{manifest['rejected']:,} rows rejected; written to {directory}")
     if manifest["rejected"]:
         found = reasons.add_up(reasons.files_in(directory))
         print_reasons(found, files.join(directory, dataset_files.REJECTED))
@@ -157,9 +156,9 @@ def print_reasons(
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for count, stage, example in table:
         line = f"{count.rjust(widths[0])}  {stage.ljust(widths[1])}  {example}"
-        print(line, file=out)
+        say(line, out=out)
     if directory:
-        print(f"each row is named in {directory}", file=out)
+        say(f"each row is named in {directory}", out=out)
 
 
 def print_classes(stats: Mapping[str, Any]) -> None:
@@ -198,7 +197,7 @@ def print_table(rows: list[list[str]]) -> None:
         cells += [
             cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)
         ]
-        print("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
 
 
 def human_bytes(count: float) -> str:

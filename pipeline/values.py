@@ -17,6 +17,8 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from maskbeam.pipeline import patterns
+
 DEFAULT_SPLIT = "train"
 MAX_NAME = 100  # characters; with a split's they make a shard's name, of 255 at most
 
@@ -284,6 +286,24 @@ def split_and_pattern(text: str) -> tuple[str, str]:
     return split, pattern
 
 
+def is_split(name: Any) -> bool:
+    """Checks whether a split may be called so."""
+    return isinstance(name, str) and re.fullmatch(_SPLIT_NAME, name) is not None
+
+
+def check_split(name: Any) -> None:
+    """Checks that a split may be called so: its name becomes a part of file names.
+
+    Raises:
+        ValueError: it may not.
+    """
+    if not is_split(name):
+        raise ValueError(
+            f"names the split {shown(name)}, and a split's name is {_MAX_SPLIT} "
+            "letters, digits and underscores at most"
+        )
+
+
 def _begins_a_path(text: str) -> bool:
     """Whether something here has the name that a relative path begins with."""
     first = text.partition("/")[0]
@@ -386,6 +406,7 @@ def _source(given: Any) -> Source:
             raise ValueError(f"{shown(given)} must be text, or a path") from None
     if isinstance(given, Source):
         split, pattern, base = map(_text_of, dataclasses.astuple(given))
+        check_split(split or DEFAULT_SPLIT)
     else:
         (split, pattern), base = split_and_pattern(_text_of(given)), ""
     return Source(split or DEFAULT_SPLIT, _literally(absolute(pattern)), base)
@@ -426,11 +447,7 @@ def _globs(given: Any) -> tuple[str, ...]:
 def _shares(given: Any) -> tuple[tuple[str, float], ...]:
     shares = {split: number(share) for split, share in assignments(given).items()}
     for split in shares:
-        if not (isinstance(split, str) and re.fullmatch(_SPLIT_NAME, split)):
-            raise ValueError(
-                f"names the split {shown(split)}, and a split's name is {_MAX_SPLIT} "
-                "letters, digits and underscores at most"
-            )
+        check_split(split)
     total = sum(shares.values())
     if shares and (min(shares.values()) <= 0 or abs(total - 1) > 1e-6):
         raise ValueError(f"shares must be above 0 and add up to 1, not to {total:g}")
@@ -456,10 +473,11 @@ def _regex(given: Any) -> str:
     if not isinstance(given, str):
         raise ValueError(f"{shown(given)} is not a regular expression")
     try:
-        re.compile(given)
-    except (re.error, OverflowError, RecursionError) as error:
+        patterns.compiled(given)
+    except ValueError as error:
         raise ValueError(
-            f"{shown(given)} is not a regular expression: {error}"
+            f"{shown(given)} is not a regular expression of RE2's, which has no "
+            f"look-around and no references to groups: {error}"
         ) from error
     return given
 
@@ -469,15 +487,6 @@ def _directory(given: Any) -> str:
     if not path:
         raise ValueError("'' names no directory")
     return absolute(path)
-
-
-def _output(given: Any) -> str:
-    path = _directory(given)
-    if path != glob.escape(path):
-        raise ValueError(
-            f"{shown(path)} has *, ? or [, and TensorFlow loads no graph from there"
-        )
-    return path
 
 
 _SPLIT_GLOB = rf"({_SPLIT_NAME}=)?{_GLOB}"
@@ -498,4 +507,3 @@ RECORD_KEYS = Value(
 REGEX = Value(_regex, ".+", "REGEX")
 SUFFIX = text("S", ".*")
 DIRECTORY = Value(_directory, rf"{_STORE}{_GLOB}", "DIR")
-OUTPUT = dataclasses.replace(DIRECTORY, read=_output)

@@ -1,14 +1,13 @@
 """Checks whether a dataset on disk is the one that was written.
 
-Do the shards hold what the manifest says? Does every record parse and load? Do the
-statistics and the constants in the transform graph follow from the records' pixels?
-Nothing here trusts `stats.json`: it is checked too. `verify_sources` compares records
-with raw rows.
+Do all files hold what the manifest says (`verify_files`)? Does every record parse and
+load? Do the statistics and the constants in the transform graph follow from the
+records' pixels? Nothing here trusts `stats.json`: it is checked too. `verify_sources`
+compares records with raw rows.
 """
 
 import collections
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,10 +16,18 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from maskbeam.pipeline import verify_files
 from maskbeam.pipeline.elements import DamagedError
 from maskbeam.pipeline.formats import tfrecords
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import dataset_files, features, record_columns, summaries
+from maskbeam.pipeline.verify_files import Compared
+from maskbeam.transforms import (
+    dataset_files,
+    features,
+    record_columns,
+    saved_models,
+    summaries,
+)
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 
 _PART_BYTES = 64 << 20
@@ -28,14 +35,24 @@ _PART_BYTES = 64 << 20
 ALL_WELL = "shards, records and graph agree"
 
 
-def find_faults(directory: str) -> list[str]:
-    """Checks a dataset; returns what is wrong with it, a line each.
+def find_faults(directory: str) -> Compared:
+    """Checks a dataset.
+
+    Nothing of it is loaded before all its files are what the manifest says.
 
     Raises:
         FileNotFoundError: there is no dataset.
         ValueError: its manifest has an unknown format.
     """
     manifest = read_manifest(directory)
+    compared = verify_files.compare(directory, manifest)
+    if not compared.faults:
+        compared.faults.extend(_find_faults_within(directory, manifest))
+    return compared
+
+
+def _find_faults_within(directory: str, manifest: Mapping[str, Any]) -> list[str]:
+    """Checks what sound files hold; returns what is wrong with it, a line each."""
     config = read_config(manifest)
     faults: list[str] = []
     totals: dict[str, summaries.Summary] = {}
@@ -44,11 +61,7 @@ def find_faults(directory: str) -> list[str]:
         keys: collections.Counter[bytes] = collections.Counter()
         for shard in found["shards"]:
             path = files.join(directory, shard["file"])
-            shard_faults = _check_shard(path, shard)
-            if not shard_faults:
-                shard_faults += _check_records(
-                    path, shard["records"], config, total, keys
-                )
+            shard_faults = _check_records(path, shard["records"], config, total, keys)
             faults += (f"{shard['file']}: {fault}" for fault in shard_faults)
         faults += (
             f"split {split}: the key {key.decode()!r} is there {count} times"
@@ -68,21 +81,6 @@ def find_faults(directory: str) -> list[str]:
         faults += _check_stats(directory, totals, statistics)
         faults += _check_graph(directory, train | statistics)
     return faults
-
-
-def _check_shard(path: str, shard: dict[str, Any]) -> list[str]:
-    """Checks a file against its entry in the manifest; returns what is wrong."""
-    if not files.exists(path):
-        return ["the file is missing"]
-    checksum, size = hashlib.sha256(), 0
-    for chunk in files.chunks(path):
-        checksum.update(chunk)
-        size += len(chunk)
-    if size != shard["bytes"]:
-        return [f"{size} bytes, and the manifest says {shard['bytes']}"]
-    if checksum.hexdigest() != shard["sha256"]:
-        return ["its SHA-256 is not the manifest's: its content was changed"]
-    return []
 
 
 def _check_records(
@@ -182,9 +180,11 @@ def _check_stats(
 
 def _check_graph(directory: str, constants: Mapping[str, Any]) -> Iterator[str]:
     """Checks the graph's constants against the training split's pixels."""
-    graph = tft.TFTransformOutput(files.join(directory, dataset_files.TRANSFORM_GRAPH))
-    no_bytes = {name: tf.constant([""]) for name in graph.raw_feature_spec()}
-    outputs = graph.transform_raw_features(no_bytes, drop_unused_features=True)
+    folder = files.join(directory, dataset_files.TRANSFORM_GRAPH)
+    with saved_models.loadable(folder) as path:
+        graph = tft.TFTransformOutput(path)
+        no_bytes = {name: tf.constant([""]) for name in graph.raw_feature_spec()}
+        outputs = graph.transform_raw_features(no_bytes, drop_unused_features=True)
     for name, value in constants.items():
         found = outputs[features.STATS_PREFIX + name].numpy()[0]
         wanted = np.asarray(value).astype(found.dtype)

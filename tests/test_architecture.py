@@ -1,7 +1,9 @@
 """What must never import what; docs/architecture.md says why."""
 
+import io
 import pathlib
 import re
+import tokenize
 
 import pytest
 
@@ -9,7 +11,10 @@ from tests import house
 
 _PIPELINE, _TRANSFORMS = house.PACKAGES
 _ROOMS = ("planning", "formats", "rows", "dataset", "runtime")
-_CONTRACTS = ("elements", "errors", "options", "values", "keys")
+_CONTRACTS = (
+    *("elements", "errors", "options", "values", "keys"),
+    *("patterns", "terminal"),
+)
 
 # (who, whom): with all below them.
 NEVER = [
@@ -110,6 +115,44 @@ def test_what_comes_before_a_package_does_not_load_it(names, package, run_python
         package,
         *sorted(modules),
     )
+
+
+def test_one_place_prints():
+    """So that nothing that is quoted reaches a terminal unescaped."""
+    root = pathlib.Path(__file__).parent.parent / "pipeline"
+    found = [
+        str(path.relative_to(root))
+        for path in sorted(root.rglob("*.py"))
+        if re.search(r"\bprint \(", _names_and_signs(path.read_text(encoding="utf-8")))
+    ]
+    assert found == ["terminal.py"]
+
+
+# What these read, the runner itself has carried from one step to the next.
+_MAY_UNPICKLE = ["pipeline/planning/packing.py", "pipeline/runtime/coders.py"]
+
+
+def test_nothing_that_is_read_from_a_file_is_unpickled():
+    """Whoever can write a file would run code here."""
+    root = pathlib.Path(__file__).parent.parent
+    runs_code = re.compile(
+        r"\b(pickle|cloudpickle|dill|shelve|marshal|joblib|allow_pickle)\b|"
+        r"\bnp \. load\b|\byaml \. (unsafe_|full_)?load\b|\b(eval|exec) \("
+    )
+    found = [
+        str(path.relative_to(root))
+        for folder in ("pipeline", "transforms", "launch_scripts")
+        for path in sorted((root / folder).rglob("*.py"))
+        if runs_code.search(_names_and_signs(path.read_text(encoding="utf-8")))
+    ]
+    assert found == _MAY_UNPICKLE
+
+
+def _names_and_signs(source: str) -> str:
+    """Python's code without comments and texts, a space between any two words."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    kinds = tokenize.NAME, tokenize.OP
+    return " ".join(token.string for token in tokens if token.type in kinds)
 
 
 def test_the_page_names_what_is_there():

@@ -122,7 +122,6 @@ def test_wrong_command_is_one_line_and_code_2(
     ("flags", "word"),
     [
         (["--output", ""], "--output '' names no directory"),
-        (["--output", "out[1]"], "TensorFlow loads no graph from there"),
         (["--output", "a\0b"], "has a NUL"),
         (["--output", "out", "--name", 101 * "a"], "must be 100 letters"),
         (["--ouput", "out"], "did you mean --output?"),
@@ -290,6 +289,29 @@ def test_a_dataset_is_replaced_only_by_overwrite(arguments, tmp_path, convert, c
     assert not list(out.glob("first-*"))
     assert (out / "notes.txt").read_text() == "mine"
     assert (out / "rejected" / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["run[1]", "*"])
+def test_an_output_that_is_called_as_a_pattern(
+    name, arguments, tmp_path, convert, capfd
+):
+    """It means no neighbour, and all commands take it."""
+    from maskbeam.pipeline.__main__ import main
+
+    mine = {f"run1/{name}": b"mine" for name in ("manifest.json", "stats.json")}
+    data.write_tree(tmp_path, mine)
+    out = convert(tmp_path / name, *arguments)
+    assert main(["verify", str(out)]) == 0
+    convert(out, *arguments, "--overwrite", "--name", "second")
+    assert not list(out.glob("*.tmp")) + list(out.glob(".*"))
+    assert main(["inspect", str(out)]) == 0
+    to = str(tmp_path / "models [1]")
+    assert main(["export", str(out), "--to", to, "--version", "7"]) == 0
+    assert "Traceback" not in capfd.readouterr().err
+    assert {str(p.relative_to(tmp_path)) for p in tmp_path.glob("run1/*")} == set(mine)
+    assert {p.name for p in tmp_path.iterdir()} == {"run1", name, "models [1]"}
+    for key, row in reading.load_all(out).items():
+        assert row["label"].shape == (24, 32), key
 
 
 def test_a_folder_of_somebody_else_is_never_touched(

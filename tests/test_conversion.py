@@ -46,7 +46,11 @@ def test_it_does_what_the_command_does(tree, tmp_path, run_maskbeam, capfd):
     assert done.returncode == 0, done.stderr
     made, expected = tmp_path / "function", tmp_path / "command"
     assert reading.checksums(made) == reading.checksums(expected)
-    assert reading.manifest(made) == reading.manifest(expected)
+    manifests = [reading.manifest(made), reading.manifest(expected)]
+    for manifest in manifests:  # TensorFlow numbers functions by process
+        manifest["files"] = list(manifest["files"])
+        del manifest["self_sha256"]
+    assert manifests[0] == manifests[1]
     assert outcome.directory == str(made)
     assert outcome.status == "done"
     assert outcome.records == {"train": 6}

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import http.client
 import io
 import json
 import pathlib
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import numpy as np
@@ -63,6 +65,25 @@ def _predict(url, signature, instances):
         return json.load(reply)["predictions"]
 
 
+def _status_of_large(url, **headers):
+    """What a request of 65 MiB is answered, or one that only says that it is."""
+    place = urllib.parse.urlsplit(f"{url}:predict")
+    assert place.hostname is not None
+    connection = http.client.HTTPConnection(place.hostname, place.port, timeout=60)
+    try:
+        connection.putrequest("POST", place.path)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
+        if "Transfer_Encoding" in headers:
+            with contextlib.suppress(ConnectionError):  # it reads no further
+                for _ in range(65):
+                    connection.send(b"100000\r\n" + b" " * (1 << 20) + b"\r\n")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def _b64(content):
     return {"b64": base64.b64encode(content).decode()}
 
@@ -108,6 +129,8 @@ def test_java_gives_what_load_gives(size, convert, tmp_path):
         with pytest.raises(urllib.error.HTTPError) as error:
             _predict(url, "serving_default", [_b64(b"no picture")])
         assert error.value.code == 400
+        assert _status_of_large(url, Content_Length=str(10**12)) == 413
+        assert _status_of_large(url, Transfer_Encoding="chunked") == 413
         assert "neither JPEG nor PNG" in error.value.read().decode()
 
 

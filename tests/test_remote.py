@@ -149,24 +149,29 @@ def _assert_is(out, expected):
 def test_from_a_store_to_a_store(filled, expected, run, tmp_path):
     root = f"{filled.scheme}://bucket"
     arguments = ["convert", *sample_rows.arguments(f"{root}/in"), "--output"]
-    done = run(filled, *arguments, f"{root}/out")
+    # As a pattern the name means its neighbour.
+    filled.put("run1/manifest.json", b"mine")
+    filled.put("run1/stats.json", b"mine")
+    done = run(filled, *arguments, f"{root}/run[1]")
     assert done.returncode == 0, done.stderr
-    out = _download(filled, "out", tmp_path / "out")
+    out = _download(filled, "run[1]", tmp_path / "out")
     _assert_is(out, expected[1])
     reading.assert_same_graphs(out, expected[1], **sample_rows.raw(expected[0]))
     assert run(filled, "verify", out).returncode == 0
 
-    again = run(filled, *arguments, f"{root}/out")
+    again = run(filled, *arguments, f"{root}/run[1]")
     assert again.returncode == 2
     assert "--overwrite replaces it" in again.stderr
     # The first run's files go, and no others.
-    filled.put("out/other.txt", b"mine")
-    anew = run(filled, *arguments, f"{root}/out", "--overwrite", "--name", "anew")
+    filled.put("run[1]/other.txt", b"mine")
+    anew = run(filled, *arguments, f"{root}/run[1]", "--overwrite", "--name", "anew")
     assert anew.returncode == 0, anew.stderr
-    names = _names(_download(filled, "out", tmp_path / "anew"))
+    names = _names(_download(filled, "run[1]", tmp_path / "anew"))
     assert names == {
         name.replace("street_sample", "anew") for name in _names(expected[1])
     } | {"other.txt"}
+    neighbour = dict(filled.objects("run1/"))
+    assert neighbour == {f"run1/{n}.json": b"mine" for n in ("manifest", "stats")}
 
     taken = run(filled, *arguments, f"{root}/in")
     assert taken.returncode == 2

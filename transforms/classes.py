@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskbeam.transforms.png_kinds import Encoding
-from maskbeam.transforms.texts import quoted
+from maskbeam.transforms.texts import check_is_line, quoted
 
 MAX_ID = 65535  # the largest id that is looked up, and the largest sample of a PNG
 MAX_CLASSES = 65535  # an index has 16 bits, and 65535 means ignored
@@ -82,6 +82,8 @@ class ClassMap:
     def __post_init__(self) -> None:
         """Refuses a map that contradicts itself."""
         name = quoted(self.name)
+        for text in (self.name, *self.names):
+            check_is_line(f"the name {quoted(text)} in class map {name}", text)
         check_count(f"class map {name}", len(self.classes))
         if not 0 <= self.divisor <= _MAX_COLOR:
             raise ValueError(

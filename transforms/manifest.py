@@ -5,15 +5,22 @@ is no dataset does not wait for it.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 from maskbeam.transforms import dataset_files
 from maskbeam.transforms.features import Config
+from maskbeam.transforms.texts import quoted
 
+SEAL = "self_sha256"  # the manifest's own checksum
 READ_ELSEWHERE = "copy the dataset to a disk, or to gs://, and read it there"
+
+
+class DamagedError(ValueError):
+    """A file of a dataset is not what was written."""
 
 
 def read_manifest(directory: str) -> dict[str, Any]:
@@ -21,6 +28,7 @@ def read_manifest(directory: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is none, so there is no dataset.
+        DamagedError: it cannot be read.
         ValueError: this version does not know its format, or TensorFlow has no
             filesystem for it.
     """
@@ -33,12 +41,22 @@ def read_manifest(directory: str) -> dict[str, Any]:
             f"{directory} holds {why}: {dataset_files.MANIFEST} is missing"
         )
     manifest = _read_json(path)
-    if manifest["format"] != dataset_files.FORMAT:
+    if manifest.get("format") != dataset_files.FORMAT:
         raise ValueError(
-            f"{path} is of format {manifest['format']}; this version reads "
+            f"{path} is of format {quoted(manifest.get('format'))}; this version reads "
             f"{dataset_files.FORMAT}"
         )
     return manifest
+
+
+def seal_of(manifest: Mapping[str, Any]) -> str:
+    """Returns the SHA-256 of a manifest's canonical JSON, without its own checksum.
+
+    That has sorted keys, no spaces, and no characters beyond ASCII.
+    """
+    tree = {name: value for name, value in manifest.items() if name != SEAL}
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def exists(path: str, advice: str) -> bool:
@@ -81,12 +99,19 @@ def shards_of(manifest: Mapping[str, Any], split: str) -> dict[str, int]:
     """Returns the files of a split that are not empty, and their numbers of records.
 
     Raises:
+        DamagedError: a shard is called as none of ours is.
         ValueError: there is no such split.
     """
     splits = manifest["splits"]
     if split not in splits:
         raise ValueError(f"no split {split!r}; there are {', '.join(sorted(splits))}")
     shards = splits[split]["shards"]
+    for shard in shards:
+        if not dataset_files.is_shard(shard["file"]):
+            raise DamagedError(
+                f"{dataset_files.MANIFEST} names {quoted(shard['file'])}, and no shard "
+                "is called so"
+            )
     return {s["file"]: s["records"] for s in shards if s["records"]}
 
 
@@ -96,16 +121,23 @@ def read_stats(directory: str) -> dict[str, Any]:
 
 
 def _read_json(path: str) -> dict[str, Any]:
-    tree: dict[str, Any]
-    if _is_local(path):
-        with open(path, encoding="utf-8") as file:
+    try:
+        with _opened(path) as file:
             tree = json.load(file)
-        return tree
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{path} is damaged: {error}") from error
+    if not isinstance(tree, dict):
+        raise DamagedError(f"{path} is damaged: it holds no object of JSON")
+    return tree
+
+
+def _opened(path: str) -> IO[str]:
+    if _is_local(path):
+        return open(path, encoding="utf-8")
     import tensorflow as tf
 
-    with tf.io.gfile.GFile(path) as file:
-        tree = json.load(file)
-    return tree
+    file: IO[str] = tf.io.gfile.GFile(path)
+    return file
 
 
 def _is_local(path: str) -> bool:

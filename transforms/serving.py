@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from maskbeam.transforms import dataset_files, features, signatures
+from maskbeam.transforms import dataset_files, features, saved_models, signatures
 from maskbeam.transforms.manifest import READ_ELSEWHERE, exists
 from maskbeam.transforms.signatures import Tensors
 
@@ -23,7 +23,7 @@ class Transform(tf.Module):
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        self._model = tf.saved_model.load(path)
+        self._model = saved_models.load(path)
 
     @property
     def has_images(self) -> bool:

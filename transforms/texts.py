@@ -3,6 +3,7 @@
 import itertools
 import os
 import pathlib
+import re
 import reprlib
 import stat
 from collections.abc import Collection
@@ -12,6 +13,8 @@ MAX_QUOTED = 60  # characters of a value in a message
 MAX_LISTED = 12  # names in a message
 
 _SAVE = "if it is text, open it in an editor and save it as UTF-8"
+# Unicode's control characters, its separators of lines, halves of surrogate pairs.
+_NO_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -70,6 +73,19 @@ def decode(data: bytes) -> str:
 def _line(before: str) -> int:
     """Returns the number of the line that follows some text."""
     return before.count("\n") + 1
+
+
+def check_is_line(what: str, text: str) -> None:
+    """Checks that a text is one line that can be written anywhere.
+
+    Raises:
+        ValueError: it has line ends, other control characters, or half a surrogate
+            pair; the message begins with `what`.
+    """
+    if found := _NO_LINE.search(text):
+        raise ValueError(
+            f"{what} has the character {ascii(found[0])}: names are one line of text"
+        )
 
 
 def quoted(value: Any) -> str:

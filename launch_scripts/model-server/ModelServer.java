@@ -6,7 +6,6 @@ import com.google.gson.JsonPrimitive;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -38,6 +37,8 @@ import org.tensorflow.types.TString;
  */
 public final class ModelServer {
   private static final Gson GSON = new Gson();
+  // Some scores of a street scene as text; what it becomes in memory is ten times as large.
+  private static final int MAX_BODY_BYTES = 64 << 20;
 
   private final SavedModelBundle bundle;
 
@@ -73,11 +74,13 @@ public final class ModelServer {
     JsonObject reply = new JsonObject();
     try {
       if (exchange.getRequestURI().getPath().endsWith(":predict")) {
-        var reader = new InputStreamReader(exchange.getRequestBody(), StandardCharsets.UTF_8);
-        reply.add("predictions", predict(GSON.fromJson(reader, JsonObject.class)));
+        reply.add("predictions", predict(GSON.fromJson(bodyOf(exchange), JsonObject.class)));
       } else {
         reply.addProperty("state", "AVAILABLE");
       }
+    } catch (BodyTooLargeException error) {
+      status = 413;
+      reply.addProperty("error", error.getMessage());
     } catch (IllegalArgumentException error) {
       status = 400;
       reply.addProperty("error", error.getMessage());
@@ -90,6 +93,25 @@ public final class ModelServer {
     exchange.sendResponseHeaders(status, body.length);
     try (var stream = exchange.getResponseBody()) {
       stream.write(body);
+    }
+  }
+
+  /** The request's body, which is read no further than the limit. */
+  private static String bodyOf(HttpExchange exchange) throws IOException {
+    String length = exchange.getRequestHeaders().getFirst("Content-Length");
+    if (length != null && Long.parseLong(length) > MAX_BODY_BYTES) {
+      throw new BodyTooLargeException();
+    }
+    byte[] body = exchange.getRequestBody().readNBytes(MAX_BODY_BYTES + 1);
+    if (body.length > MAX_BODY_BYTES) { // it came in chunks, and did not say how many
+      throw new BodyTooLargeException();
+    }
+    return new String(body, StandardCharsets.UTF_8);
+  }
+
+  private static final class BodyTooLargeException extends IllegalArgumentException {
+    BodyTooLargeException() {
+      super("a request has " + MAX_BODY_BYTES + " bytes at most: send fewer rows at once");
     }
   }
 

@@ -7,8 +7,8 @@ neither          the directory is empty, or somebody else's and never touched
 
 import glob
 import uuid
-from typing import Any
 
+from maskbeam.pipeline.dataset import leftovers
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
@@ -16,21 +16,13 @@ from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.runtime.quiet import quiet
 from maskbeam.transforms import dataset_files
 
-_BESIDE_SHARDS = (
-    dataset_files.TRANSFORM_GRAPH,
-    f"{dataset_files.SERVING}/{dataset_files.SERVING_VERSION}",
-    dataset_files.CLASSES,
-    dataset_files.STATS,
-    dataset_files.FEATURES,
-    dataset_files.DATASET_INFO,
-)
-
 
 def check_claim(directory: str, *, overwrite: bool) -> None:
     """Checks that a run may write to a directory.
 
     Raises:
-        UsageError: a dataset, an unfinished run or something else is in the way.
+        UsageError: a dataset, an unfinished run or something else is in the way, or
+            nobody can say what an earlier run wrote.
     """
     try:
         if not files.exists(directory):
@@ -56,11 +48,13 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
             f"{directory} is not empty and holds no dataset of maskbeam's: it is never "
             "overwritten; choose another --output"
         )
+    if overwrite:
+        leftovers.find(directory)
 
 
 def temporary_name() -> str:
     """Makes a name for this run's own directory."""
-    return f".unfinished-{uuid.uuid4().hex[:12]}"
+    return dataset_files.temporary(uuid.uuid4().hex[:12])
 
 
 def claim(options: Options, plan: Plan, temporary: str) -> None:
@@ -78,14 +72,13 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
     directory = options.output
     assert directory is not None
     check_claim(directory, overwrite=options.overwrite)
-    earlier = _listed(directory)
-    names = [*plan.shard_names(options.name), *_BESIDE_SHARDS]
-    names += [f"{dataset_files.REJECTED}/{dataset_files.VERDICT}"]
-    names += [dataset_files.rejected_file(split) for split in (*plan.splits, "")]
+    earlier = leftovers.find(directory)
+    names = {*earlier.names, *plan.shard_names(options.name)}
+    names |= leftovers.beside_shards(plan.splits)
     note = {
         "format": dataset_files.FORMAT,
-        "temporary": [temporary, *earlier["temporary"]],
-        "names": sorted({*names, *earlier["names"]}),
+        "temporary": [temporary, *earlier.temporary],
+        "names": sorted(names),
     }
     try:
         with quiet():  # some stores log what they raise
@@ -94,24 +87,9 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
     except Exception as error:  # each object store has errors of its own
         raise UsageError(f"--output {directory} cannot be written: {error}") from error
     # The manifest goes first: from here on there is no dataset.
-    for name in (dataset_files.MANIFEST, *earlier["names"], *earlier["temporary"]):
+    for name in (dataset_files.MANIFEST, *sorted(earlier.names), *earlier.temporary):
         files.remove(files.join(directory, name))
     for name in (dataset_files.REJECTED, dataset_files.SERVING):
         folder = files.join(directory, name)
         if files.exists(folder) and files.is_empty(folder):
             files.remove(folder)
-
-
-def _listed(directory: str) -> dict[str, list[str]]:
-    """Returns what an earlier run wrote, or was about to write."""
-    unfinished = files.join(directory, dataset_files.UNFINISHED)
-    if files.exists(unfinished):
-        note: dict[str, list[str]] = files.read_json(unfinished)
-        return {"names": note["names"], "temporary": note["temporary"]}
-    manifest = files.join(directory, dataset_files.MANIFEST)
-    if not files.exists(manifest):
-        return {"names": [], "temporary": []}
-    splits: dict[str, Any] = files.read_json(manifest)["splits"]
-    shards = [shard["file"] for split in splits.values() for shard in split["shards"]]
-    rejected = [dataset_files.rejected_file(split) for split in (*splits, "")]
-    return {"names": [*shards, *rejected, *_BESIDE_SHARDS], "temporary": []}

@@ -7,13 +7,20 @@ then. It returns normally whatever it finds: a runner would try again after an e
 import collections
 import dataclasses
 import importlib.metadata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
 
-from maskbeam.pipeline.dataset import serving_model, skew, statistics, transform_graph
+from maskbeam.pipeline.dataset import (
+    inventory,
+    serving_model,
+    skew,
+    statistics,
+    transform_graph,
+)
 from maskbeam.pipeline.dataset.conservation import first_loss
+from maskbeam.pipeline.dataset.inventory import Inventory
 from maskbeam.pipeline.dataset.rejections import Found, Rejected, add_rejections, judge
 from maskbeam.pipeline.dataset.shards import assemble
 from maskbeam.pipeline.dataset.tfds_files import make_dataset_info, make_features
@@ -68,6 +75,7 @@ class Publish(beam.DoFn):
         reason = reason or judge(written, rejections, self.options.max_rejected, keys)
         stats: dict[str, Any] = {}
         splits: Splits = {}
+        written_files: Inventory = {}
         if not reason:
             splits = self._splits(dict(shards))
             stats = statistics.make_stats(
@@ -75,14 +83,16 @@ class Publish(beam.DoFn):
             )
             progress.TALLY.phase = progress.GRAPH
             with uncollected():  # tracing makes many objects, which are all in use
-                self._write_graph(splits)
-                transform = self._write_model(stats)
+                written_files = self._write_graph(splits)
+                transform, of_model = self._write_model(stats)
             progress.TALLY.phase = progress.CHECKING
             reason = self._skew(transform, stats, samples)
         if reason:
             self._write_verdict(reason, rejections, written)
             return
-        self._write_dataset(stats, splits, rejections.rows)
+        written_files |= of_model
+        written_files |= self._of_rejections(split for split, _ in rejected)
+        self._write_dataset(stats, splits, rejections.rows, written_files)
         yield None
 
     def _loss(
@@ -113,17 +123,19 @@ class Publish(beam.DoFn):
         assert not left, f"shards that were not planned: {sorted(left)}"
         return splits
 
-    def _write_graph(self, splits: Splits) -> None:
+    def _write_graph(self, splits: Splits) -> Inventory:
         assert self.options.output is not None
         config = self.plan.config
-        transform_graph.write(
+        return transform_graph.write(
             self.options.output,
             config,
             self.options.class_map,
             statistics.training_summary(config, splits),
         )
 
-    def _write_model(self, stats: Mapping[str, Any]) -> serving.Transform:
+    def _write_model(
+        self, stats: Mapping[str, Any]
+    ) -> tuple[serving.Transform, Inventory]:
         assert self.options.output is not None
         return serving_model.write(
             self.options.output,
@@ -146,6 +158,14 @@ class Publish(beam.DoFn):
         difference = serving_model.first_difference(check, samples)
         return f"serving and records differ: {difference}" if difference else ""
 
+    def _of_rejections(self, splits: Iterable[str]) -> Inventory:
+        assert self.options.output is not None
+        names = map(dataset_files.rejected_file, splits)
+        return {
+            name: inventory.of_file(files.join(self.options.output, *name.split("/")))
+            for name in names
+        }
+
     def _write_verdict(self, reason: str, rejections: Rejected, written: int) -> None:
         assert self.options.output is not None
         folder = files.join(self.options.output, dataset_files.REJECTED)
@@ -159,22 +179,34 @@ class Publish(beam.DoFn):
         files.write_json(files.join(folder, dataset_files.VERDICT), verdict)
 
     def _write_dataset(
-        self, stats: Mapping[str, Any], splits: Splits, rejected: int
+        self,
+        stats: Mapping[str, Any],
+        splits: Splits,
+        rejected: int,
+        written: Inventory,
     ) -> None:
         directory = self.options.output
         assert directory is not None
-        text = class_files.to_yaml(self.options.class_map)
-        files.write(files.join(directory, dataset_files.CLASSES), text.encode())
-        for name, tree in (
-            (dataset_files.STATS, stats),
-            (dataset_files.FEATURES, make_features(self.plan.config)),
-            (dataset_files.DATASET_INFO, make_dataset_info(self.options.name, splits)),
-            (
-                dataset_files.MANIFEST,
-                make_manifest(self.options, self.plan, splits, rejected),
-            ),
-        ):
-            files.write_json(files.join(directory, name), tree)
+        info = make_dataset_info(self.options.name, splits)
+        contents = {
+            dataset_files.CLASSES: class_files.to_yaml(self.options.class_map).encode(),
+            dataset_files.STATS: files.json_bytes(stats),
+            dataset_files.FEATURES: files.json_bytes(make_features(self.plan.config)),
+            dataset_files.DATASET_INFO: files.json_bytes(info),
+        }
+        for name, content in contents.items():
+            files.write(files.join(directory, name), content)
+        written |= {name: inventory.of_bytes(data) for name, data in contents.items()}
+        written |= {
+            shard.path: inventory.entry(shard.bytes, shard.sha256)
+            for shards in splits.values()
+            for shard in shards
+        }
+        manifest = make_manifest(self.options, self.plan, splits, rejected)
+        files.write_json(
+            files.join(directory, dataset_files.MANIFEST),
+            inventory.seal(manifest, written),
+        )
         files.remove(self.temporary)
         files.remove(files.join(directory, dataset_files.UNFINISHED))
 

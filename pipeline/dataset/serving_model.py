@@ -1,15 +1,21 @@
 """Writes the serving model, and compares it with the records of a sample of rows."""
 
-import pickle
 import tempfile
 from collections.abc import Iterable
 
-from maskbeam.pipeline.dataset import skew
+from maskbeam.pipeline.dataset import inventory, skew
+from maskbeam.pipeline.dataset.inventory import Inventory
 from maskbeam.pipeline.elements import SkewSample
 from maskbeam.pipeline.planning.plan import SKEW_PIXELS
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import RecordKeys
-from maskbeam.transforms import features, record_columns, serving, signatures
+from maskbeam.transforms import (
+    dataset_files,
+    features,
+    record_columns,
+    serving,
+    signatures,
+)
 from maskbeam.transforms.classes import ClassMap
 
 
@@ -19,7 +25,7 @@ def write(
     class_map: ClassMap,
     constants: record_columns.Constants,
     keys: RecordKeys,
-) -> serving.Transform:
+) -> tuple[serving.Transform, Inventory]:
     """Writes a dataset's serving model, and loads it.
 
     Args:
@@ -29,13 +35,16 @@ def write(
         constants: the training split's constants.
         keys: the features of the tf.Examples that the converter reads: serving reads
             the same.
+
+    Returns:
+        The model, and what its files hold.
     """
     # TensorFlow knows fewer filesystems than Beam.
     with tempfile.TemporaryDirectory(prefix="maskbeam-") as scratch:
         signatures.save(scratch, config, class_map, constants, _example_keys(keys))
         transform = serving.Transform(scratch)
         files.copy_directory(scratch, serving.model_path(directory))
-    return transform
+        return transform, inventory.of_directory(scratch, dataset_files.SERVING_MODEL)
 
 
 def _example_keys(keys: RecordKeys) -> signatures.ExampleKeys:
@@ -59,7 +68,17 @@ def first_difference(check: skew.SkewCheck, samples: Iterable[SkewSample]) -> st
             break
         pixels += sample.pixels
         record = files.read_part(sample.path, sample.offset, sample.length)
-        label, image = pickle.loads(files.read(sample.raw_path))
-        for difference in check.differences(label, image, record):
+        for difference in check.differences(*_raw_bytes(sample), record):
             return f"row {sample.key!r} of split {sample.split}: {difference}"
     return ""
+
+
+def _raw_bytes(sample: SkewSample) -> tuple[bytes | None, bytes | None]:
+    """Reads a row's label map and its image."""
+    label, image = sample.raw_lengths
+    path, places = sample.raw_path, ((0, label), (label or 0, image))
+    label_bytes, image_bytes = (
+        None if length is None else files.read_part(path, start, length)
+        for start, length in places
+    )
+    return label_bytes, image_bytes

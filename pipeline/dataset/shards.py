@@ -9,10 +9,10 @@ import apache_beam as beam
 
 from maskbeam.pipeline.dataset.statistics import add_sizes
 from maskbeam.pipeline.elements import Origins, ShardId, WrittenRecords
-from maskbeam.pipeline.planning.plan import SKEW_ROWS, Plan, shard_name
+from maskbeam.pipeline.planning.plan import SKEW_ROWS, Plan
 from maskbeam.pipeline.rows.write import SAMPLES, WriteFragment
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import summaries
+from maskbeam.transforms import dataset_files, summaries
 
 
 def assemble(
@@ -34,7 +34,7 @@ def assemble(
     split, number = shard_id
     parts = {piece.part: piece for piece in pieces}
     fragments = [parts[part] for part in sorted(parts)]
-    file_name = shard_name(name, split, number, plan.splits[split].shards)
+    file_name = dataset_files.shard_name(name, split, number, plan.splits[split].shards)
     checksum = hashlib.sha256()
     with files.create(files.join(directory, file_name)) as shard:
         for fragment in fragments:

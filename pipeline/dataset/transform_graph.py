@@ -13,6 +13,8 @@ import tensorflow_transform as tft
 from tensorflow_transform import impl_helper
 from tensorflow_transform.tf_metadata import metadata_io
 
+from maskbeam.pipeline.dataset import inventory
+from maskbeam.pipeline.dataset.inventory import Inventory
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import dataset_files, features, summaries
 from maskbeam.transforms.classes import ClassMap
@@ -24,7 +26,7 @@ def write(
     config: features.Config,
     class_map: ClassMap,
     train: summaries.Summary,
-) -> None:
+) -> Inventory:
     """Writes `transform_graph/`, which `tft.TFTransformOutput` opens.
 
     Args:
@@ -32,6 +34,9 @@ def write(
         config: sizes, images, normalisation.
         class_map: from id to class index.
         train: the sums over the training split.
+
+    Returns:
+        What its files hold.
     """
     spec = _raw_feature_spec(config)
     # TensorFlow knows fewer filesystems than Beam.
@@ -47,9 +52,9 @@ def write(
             tft.DatasetMetadata.from_feature_spec(spec),
             os.path.join(scratch, tft.TFTransformOutput.RAW_METADATA_DIR),
         )
-        files.copy_directory(
-            scratch, files.join(directory, dataset_files.TRANSFORM_GRAPH)
-        )
+        name = dataset_files.TRANSFORM_GRAPH
+        files.copy_directory(scratch, files.join(directory, name))
+        return inventory.of_directory(scratch, name)
 
 
 def _raw_feature_spec(config: features.Config) -> dict[str, tf.io.FixedLenFeature]:

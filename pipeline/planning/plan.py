@@ -8,7 +8,7 @@ from maskbeam.pipeline.planning.census import Census
 from maskbeam.pipeline.planning.meeting import Apart
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import RecordKeys
-from maskbeam.transforms import features, tiles
+from maskbeam.transforms import dataset_files, features, tiles
 
 SKEW_ROWS = 16  # that the serving model is held against
 SKEW_PIXELS = 32 << 20  # of all of them together
@@ -139,12 +139,7 @@ class Plan:
     def shard_names(self, name: str) -> list[str]:
         """The file names of all shards."""
         return [
-            shard_name(name, split, number, plan.shards)
+            dataset_files.shard_name(name, split, number, plan.shards)
             for split, plan in self.splits.items()
             for number in range(plan.shards)
         ]
-
-
-def shard_name(name: str, split: str, number: int, count: int) -> str:
-    """A shard's file name, as TFDS has it."""
-    return f"{name}-{split}.tfrecord-{number:05d}-of-{count:05d}"

@@ -20,10 +20,10 @@ A layout is the `dataset` section of a preset, or of a YAML file of the user's:
 import dataclasses
 import glob
 import os
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from maskbeam.pipeline import values
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import texts
 from maskbeam.pipeline.runtime import files
@@ -56,7 +56,6 @@ _WORDS = {
     bool: "true or false",
 }
 _MAX_PATH = 400  # characters of a path in a message that lists some
-_SPLIT = re.compile(r"[A-Za-z0-9_]+")
 _LABELME_NAMES = "class_names.txt"
 _LABELME_IGNORE = "__ignore__"
 _LABELME_LAYOUT: Mapping[str, Any] = {
@@ -206,8 +205,10 @@ def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
     _check(layout, _FIELDS, f"{name_or_path}: `dataset`", needs="splits")
     for split, fields in layout["splits"].items():
         what = f"{name_or_path}: split {quoted(split)} of `dataset`"
-        if not isinstance(split, str) or not _SPLIT.fullmatch(split):
-            raise UsageError(f"{what} must be named by letters, digits, underscores")
+        if not values.is_split(split):
+            raise UsageError(
+                f"{what} must be named by letters, digits, underscores, 64 at most"
+            )
         _check(fields, _SPLIT_FIELDS, what, needs="label_maps")
     return layout, class_map
 

@@ -8,7 +8,6 @@ Fragments stay until the manifest is written.
 
 import collections
 import dataclasses
-import pickle
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import apache_beam as beam
 import numpy.typing as npt
 
-from maskbeam.pipeline.elements import Origins, SkewSample, WrittenRecords
+from maskbeam.pipeline.elements import Origins, RawRow, SkewSample, WrittenRecords
 from maskbeam.pipeline.formats import tf_examples, tfrecords
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.rows.batches import CheckedRow, EncodedBatch
@@ -85,15 +84,12 @@ class WriteFragment(beam.DoFn):
             for row, mask in zip(batch.rows, batch.masks, strict=True):
                 record = make_record(row, self._parts(row, mask), self._stored)
                 if row.raw is not None:
-                    raw_path = files.join(self.directory, uuid.uuid4().hex)
-                    raw = row.raw.label_bytes, row.raw.image_bytes
-                    files.write(raw_path, pickle.dumps(raw))
                     samples.append(
                         SkewSample(
                             rank_of(row.key, self.seed),
                             batch.split,
                             row.key,
-                            raw_path,
+                            *self._write_raw(row.raw),
                             path,
                             size + tfrecords.HEAD_BYTES,
                             record.size,
@@ -115,6 +111,15 @@ class WriteFragment(beam.DoFn):
                 batch.part, path, records, size, dict(sizes), total, origins
             ),
         )
+
+    def _write_raw(self, raw: RawRow) -> tuple[str, tuple[int | None, int | None]]:
+        """Writes a row's raw bytes; returns where they are, and how many each has."""
+        path = files.join(self.directory, uuid.uuid4().hex)
+        lengths = []
+        with files.create(path) as file:
+            for part in (raw.label_bytes, raw.image_bytes):
+                lengths.append(None if part is None else file.write(part))
+        return path, (lengths[0], lengths[1])
 
     def _parts(
         self, row: CheckedRow, mask: npt.NDArray[Any] | None

@@ -7,6 +7,7 @@ writes it. If another version of Beam is installed, its flags are taken from its
 import argparse
 import contextlib
 import functools
+import importlib
 import importlib.metadata
 import json
 import os
@@ -15,13 +16,15 @@ import reprlib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.errors import UsageError, in_words
 from maskbeam.pipeline.runtime.loading import loading
 
 PATH = pathlib.Path(__file__).with_suffix(".json")
 DEFAULT_RUNNER = "FnApiRunner"
 IN_PROCESS = (DEFAULT_RUNNER, "DirectRunner", "SwitchingDirectRunner")
 
+_ANY_RUNNER = "apache_beam.runners.runner.PipelineRunner"
+_AS_GIVEN = "(as you gave it)"
 _FIRST_IMPORT = "maskbeam.pipeline.runtime.workers"
 _TYPES = {"int": int, "float": float, "loads": json.loads}
 
@@ -39,8 +42,8 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     # Engines of others have flags of their own.
     if unknown and (given.runner in IN_PROCESS or not unknown[0].startswith("--")):
         raise UsageError(
-            f"unknown argument {reprlib.repr(unknown[0])}: neither maskbeam's nor "
-            "Beam's"
+            f"unknown argument {reprlib.repr(unknown[0].partition('=')[0])}: neither "
+            "maskbeam's nor Beam's"
         )
     if getattr(given, "dry_run", False) and given.runner != "DataflowRunner":
         raise UsageError(
@@ -85,8 +88,36 @@ def defaults(given: argparse.Namespace) -> dict[str, Any]:
     return found | {name: getattr(given, name, local[name]) for name in local}
 
 
+def shown(given: argparse.Namespace) -> dict[str, str]:
+    """Returns the flags of a run as they may be printed, by name.
+
+    Text that the user gave may be a secret, or hold one: its place is shown only.
+    """
+    ours = defaults(given)
+    values = vars(given) | ours
+    open_ended = {f["dest"] for f in _table()["flags"] if _takes_any_text(f)}
+    return {
+        name: _AS_GIVEN
+        if name in open_ended - ours.keys()
+        else ",".join(value)
+        if isinstance(value, list)
+        else str(value)
+        for name, value in values.items()
+    }
+
+
+def _takes_any_text(flag: dict[str, Any]) -> bool:
+    is_number = flag.get("type") in ("int", "float")
+    takes_value = flag["action"] in ("store", "append")
+    return takes_value and not is_number and "choices" not in flag
+
+
 def _runner(table: dict[str, Any], name: str) -> str:
-    """Returns a runner's name as Beam spells it, or the path of a user's own class."""
+    """Returns a runner's name as Beam spells it, or the path of a user's own class.
+
+    Raises:
+        UsageError: there is no such runner.
+    """
     names: dict[str, str] = table["runners"]
     for spelled in (name.lower(), f"{name.lower()}runner"):
         if spelled in names:
@@ -96,7 +127,27 @@ def _runner(table: dict[str, Any], name: str) -> str:
             f"--runner {name} is none of Beam's: {', '.join(sorted(names.values()))}; "
             "or name a class by its module"
         )
+    _check_runner(name)
     return name
+
+
+def _check_runner(path: str) -> None:
+    """Checks that a path leads to a runner: Beam calls whatever it leads to.
+
+    Raises:
+        UsageError: it does not.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        with loading():
+            found = getattr(importlib.import_module(module), name)
+    except Exception as error:  # the module is the user's
+        raise UsageError(f"--runner {path}: {in_words(error)}") from error
+    bases = getattr(found, "__mro__", ())
+    if _ANY_RUNNER not in [f"{base.__module__}.{base.__name__}" for base in bases]:
+        raise UsageError(
+            f"--runner {path} is no runner: name a subclass of Beam's PipelineRunner"
+        )
 
 
 class _Parser(argparse.ArgumentParser):

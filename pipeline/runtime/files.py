@@ -116,6 +116,11 @@ def exists(path: str) -> bool:
     return os.path.exists(path) if is_local(path) else _remote().exists(path)
 
 
+def is_link(path: str) -> bool:
+    """Checks whether a path is a link to another place; stores have none."""
+    return is_local(path) and os.path.islink(path)
+
+
 def is_empty(directory: str) -> bool:
     """Checks whether an existing directory is empty."""
     if is_local(directory):
@@ -243,18 +248,41 @@ def remove(path: str) -> None:
         os.remove(path)
 
 
+def below(directory: str) -> list[str]:
+    """Lists all files in a directory and those within it, sorted.
+
+    Links are listed, and not followed.
+
+    Returns:
+        Their paths below the directory, with slashes.
+
+    Raises:
+        OSError: a directory cannot be listed.
+    """
+    if is_local(directory):
+        paths = list(_walk(directory))
+    else:
+        entries = _remote().below(directory)
+        paths = [e.path for e in entries if not e.path.endswith("/")]
+    return sorted(path[len(directory) :].lstrip("/") for path in paths)
+
+
+def _walk(directory: str) -> Iterator[str]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path)
+            else:
+                yield entry.path
+
+
 def copy_directory(source: str, target: str) -> None:
     """Copies all files in a directory, from one filesystem to another."""
-    if is_local(source):
-        found = glob.iglob(f"{glob.escape(source)}/**", recursive=True)
-        paths = [path for path in found if os.path.isfile(path)]
-    else:
-        entries = _remote().below(source)
-        paths = [e.path for e in entries if not e.path.endswith("/")]
-    for path in paths:
-        to = join(target, *path[len(source) :].strip("/").split("/"))
+    for name in below(source):
+        parts = name.split("/")
+        to = join(target, *parts)
         make_directory(to.rpartition("/")[0])
-        write(to, read(path))
+        write(to, read(join(source, *parts)))
 
 
 def open_new(path: str) -> IO[bytes]:
@@ -293,8 +321,13 @@ def write(path: str, data: bytes) -> None:
         file.write(data)
 
 
-def write_json(path: str, tree: Any) -> None:
-    """Writes a JSON file, whole or not at all; lists of numbers stay on one line."""
+def json_bytes(tree: Any) -> bytes:
+    """Returns the content of a JSON file; lists of numbers stay on one line."""
     text = json.dumps(tree, indent=1)
     text = _FLAT_LIST.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
-    write(path, text.encode() + b"\n")
+    return text.encode() + b"\n"
+
+
+def write_json(path: str, tree: Any) -> None:
+    """Writes a JSON file, whole or not at all."""
+    write(path, json_bytes(tree))

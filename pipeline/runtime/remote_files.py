@@ -1,7 +1,12 @@
-"""Files that are not on this machine's disk: Beam's filesystems; `files` loads this."""
+"""Files that are not on this machine's disk: Beam's filesystems; `files` loads this.
+
+Beam's `match` takes patterns, and so does `delete` of some filesystems: no path of ours
+may be taken for one.
+"""
 
 import contextlib
 import functools
+import glob
 import importlib.util
 import re
 from collections.abc import Iterator, Sequence
@@ -16,6 +21,7 @@ from maskbeam.pipeline.runtime import stores
 
 _WILDCARD = re.compile(r"[*?\[]")
 _NOT_TO_BE_HAD = (403, 404, 410)  # HTTP codes; other errors may pass
+_DELETE_PATTERNS = ("gs",)  # the others delete what is called so
 _DRIVERS = {"gs": ("google.cloud.storage", "gcp"), "s3": ("boto3", "aws")}
 
 
@@ -93,7 +99,7 @@ def is_empty(directory: str) -> bool:
 def below(directory: str) -> Iterator[FileMetadata]:
     """Lists the files in a directory and those within it; its name is no pattern."""
     if has_directories(directory):
-        pattern = FileSystems.join(directory, "**")
+        pattern = FileSystems.join(glob.escape(directory), "**")
         yield from FileSystems.match([pattern])[0].metadata_list
     else:
         prefix = directory.rstrip("/") + "/"
@@ -194,6 +200,8 @@ def remove(path: str) -> None:
     paths = [] if has_directories(path) else [entry.path for entry in below(path)]
     if FileSystems.exists(path):
         paths.append(path)
+    if FileSystems.get_scheme(path) in _DELETE_PATTERNS:
+        paths = list(map(glob.escape, paths))
     if paths:
         FileSystems.delete(paths)
 

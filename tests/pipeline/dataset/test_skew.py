@@ -1,8 +1,14 @@
 """The skew check by itself; `test_serving` has it find what differs."""
 
+import pathlib
 import sys
 
 import pytest
+
+from maskbeam.pipeline.dataset import serving_model
+from maskbeam.pipeline.elements import RawRow, SkewSample
+from maskbeam.pipeline.rows import write
+from maskbeam.transforms import features
 
 _LARGER_THAN_MEMORY = """
 import resource, tempfile
@@ -42,6 +48,16 @@ try:
 except tf.errors.ResourceExhaustedError:
     print("the mask by itself does not fit")
 """
+
+
+@pytest.mark.parametrize("label", [None, b"", b"label map"])
+@pytest.mark.parametrize("image", [None, b"", b"an image"])
+def test_raw_bytes_come_back_as_they_were(label, image, tmp_path):
+    write_fragment = write.WriteFragment(str(tmp_path), features.Config(2, "bits"), 0)
+    path, lengths = write_fragment._write_raw(RawRow("k", "", "", label, image))
+    sample = SkewSample(0, "train", "k", path, lengths, "", 0, 0, 1)
+    assert serving_model._raw_bytes(sample) == (label, image)
+    assert pathlib.Path(path).read_bytes() == (label or b"") + (image or b"")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other limits address space")

@@ -197,6 +197,18 @@ def test_vocs_augmented_set_is_taken_where_it_is(tmp_path):
     }
 
 
+def test_a_data_dir_that_is_called_as_a_pattern_is_no_neighbour(tmp_path):
+    make_tree("camvid11", tmp_path / "Cam1")
+    rows = make_tree("camvid11", tmp_path / "Cam[1]")
+    for folder in ("train", "trainannot"):
+        (directory,) = (tmp_path / "Cam[1]").rglob(folder)
+        min(directory.iterdir()).unlink()
+    arguments = ("--dataset", "camvid11", "--data_dir", tmp_path / "Cam[1]")
+    plan = survey(options_of(*arguments))
+    found = {split: found.rows for split, found in plan.splits.items()}
+    assert found == rows | {"train": rows["train"] - 1}
+
+
 def test_a_split_that_is_not_there_is_told(tmp_path, capsys):
     from maskbeam.pipeline.__main__ import main
 

@@ -8,6 +8,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.runtime import beam_flags, runners
 
+_CLASS = "apache_beam.runners.portability.portable_runner.PortableRunner"
+
 
 @pytest.mark.usefixtures("beam_of_the_table")
 def test_the_table_is_what_the_installed_beam_declares():
@@ -56,7 +58,7 @@ def test_flags_reach_beam_as_it_reads_them_itself(arguments):
         ("direct", "DirectRunner"),
         ("fnapirunner", "FnApiRunner"),
         ("FlinkRunner", "FlinkRunner"),
-        ("my.module.Runner", "my.module.Runner"),
+        (_CLASS, _CLASS),
     ],
 )
 def test_runners_by_any_name_that_beam_takes(name, known):
@@ -66,6 +68,27 @@ def test_runners_by_any_name_that_beam_takes(name, known):
 def test_a_runner_by_a_short_name_gets_its_defaults():
     found = beam_flags.defaults(beam_flags.read(["--runner=direct"]))
     assert found["direct_running_mode"] == "multi_threading"
+
+
+def test_text_that_the_user_gave_is_not_repeated():
+    """Of all flags that take text, some may be secrets."""
+    table = json.loads(beam_flags.PATH.read_text(encoding="utf-8"))
+    secrets = [
+        f"{flag['names'][0]}=s3cr3t"
+        for flag in table["flags"]
+        if flag["action"] in ("store", "append")
+        and not flag.keys() & {"type", "choices", "nargs"}
+        and flag["dest"] not in ("runner", "beam_plugins", "dry_run")
+    ]
+    assert len(secrets) > 50
+    plain = ["--direct_num_workers=3", "--direct_running_mode=in_memory"]
+    found = beam_flags.shown(beam_flags.read([*secrets, *plain, "--no_auth"]))
+    assert "s3cr3t" not in str(found)
+    assert len(found) >= len(secrets)
+    assert found["direct_num_workers"] == "3"
+    assert found["direct_running_mode"] == "in_memory"
+    assert found["no_auth"] == "True"
+    assert found["runner"] == "FnApiRunner"
 
 
 WRONG = {
@@ -78,6 +101,10 @@ WRONG = {
     "runner": (["--runner=Foo"], "FnApiRunner"),
     "dry run": (["--dry_run=True"], "maskbeam plan"),
     "a class": (["--runner=no_such_module.Runner"], "no_such_module"),
+    "a function": (["--runner=os.system"], "os.system is no runner"),
+    "a class of others": (["--runner=subprocess.Popen"], "Popen is no runner"),
+    "no class": (["--runner=os.no_such"], "no_such"),
+    "a secret": (["--s3_secret_acces_key=abc"], "'--s3_secret_acces_key': neither"),
 }
 
 

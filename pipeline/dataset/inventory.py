@@ -1,0 +1,69 @@
+"""What each file of a dataset holds, in the manifest: written, compared, renewed."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import dataset_files
+from maskbeam.transforms.manifest import SEAL, read_manifest, seal_of
+
+Entry = dict[str, Any]  # `bytes` and `sha256`
+Inventory = dict[str, Entry]  # by path below the dataset's directory, with slashes
+
+# Whatever is in these is loaded, by us or by a model server.
+CLOSED = (dataset_files.TRANSFORM_GRAPH, dataset_files.SERVING)
+
+
+def of_bytes(content: bytes) -> Entry:
+    """Returns the entry of a file's content."""
+    return entry(len(content), hashlib.sha256(content).hexdigest())
+
+
+def entry(size: int, sha256: str) -> Entry:
+    """Returns the entry of a file of so many bytes."""
+    return {"bytes": size, "sha256": sha256}
+
+
+def of_file(path: str) -> Entry:
+    """Returns the entry of a file, which is read in parts.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    checksum, size = hashlib.sha256(), 0
+    for chunk in files.chunks(path):
+        checksum.update(chunk)
+        size += len(chunk)
+    return entry(size, checksum.hexdigest())
+
+
+def of_directory(path: str, below: str) -> Inventory:
+    """Returns the entries of all files in a directory.
+
+    Args:
+        path: the directory.
+        below: what it is called below the dataset's directory.
+    """
+    return {
+        f"{below}/{name}": of_file(files.join(path, *name.split("/")))
+        for name in files.below(path)
+    }
+
+
+def seal(manifest: Mapping[str, Any], inventory: Inventory) -> dict[str, Any]:
+    """Adds to a manifest what the dataset's files hold, and a checksum of itself."""
+    whole = {**manifest, "files": dict(sorted(inventory.items()))}
+    return {**whole, SEAL: seal_of(whole)}
+
+
+def add(directory: str, added: Inventory) -> None:
+    """Renews a dataset's manifest after files were added; one without entries stays.
+
+    Raises:
+        FileNotFoundError: there is no dataset.
+    """
+    manifest = read_manifest(directory)
+    if "files" in manifest:
+        renewed = seal(manifest, {**manifest["files"], **added})
+        files.write_json(files.join(directory, dataset_files.MANIFEST), renewed)
