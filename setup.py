@@ -28,6 +28,7 @@ base_requires = [
     "isal>=1.6,<2",
     "numpy>=2.0,<3",
     "pyarrow>=16,<26",
+    "psutil>=5.9",
     "PyYAML>=6.0,<7",
     "rich>=13,<16",  # which Keras brings along
     "simplejpeg>=1.9,<2",

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -16,11 +15,12 @@ from maskbeam.pipeline.errors import (
     RUNNER_FAILED,
     WRONG_COMMAND,
     BadDataError,
+    MachineError,
     RunnerError,
     UsageError,
     one_line,
 )
-from maskbeam.pipeline.runtime import loading
+from maskbeam.pipeline.runtime import loading, stopping, streams, temporary
 from maskbeam.pipeline.terminal import say
 
 _BEAM = (
@@ -32,7 +32,11 @@ _BEAM = (
 
 def run() -> NoReturn:
     """Runs the command that this process was started for."""
-    loading.run_process(main)
+    streams.open_closed()
+    streams.protect_errors()
+    stopping.listen()
+    with temporary.own_directory():
+        loading.run_process(main)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,14 +66,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadDataError as error:
         say(f"maskbeam: {one_line(error)}", out=sys.stderr)
         return BAD_DATA
+    except MachineError as error:
+        print(f"maskbeam: {one_line(error)}", file=sys.stderr)
+        return RUNNER_FAILED
     except RunnerError as error:
         # A runner's error is not the user's mistake: its trace helps to find the cause.
         logging.error("the runner failed", exc_info=error.__cause__)
         say(f"maskbeam: the runner failed: {one_line(error)}", out=sys.stderr)
         return RUNNER_FAILED
     except BrokenPipeError:  # `maskbeam inspect ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.to_nowhere(sys.stdout)
         return DONE
+    except OSError as error:  # of the machine, or the standard output
+        streams.to_nowhere(sys.stdout)
+        print(f"maskbeam: {one_line(error)}", file=sys.stderr)
+        return RUNNER_FAILED
 
 
 def _parser() -> Parser:

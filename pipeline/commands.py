@@ -12,7 +12,7 @@ from typing import Any
 from maskbeam.pipeline import arguments as flags
 from maskbeam.pipeline import conversion, values
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
-from maskbeam.pipeline.runtime import beam_flags
+from maskbeam.pipeline.runtime import beam_flags, streams
 from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.pipeline.terminal import say, say_lines
 from maskbeam.transforms import class_files, manifest
@@ -23,14 +23,14 @@ def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     conversion.read_flags(beam_arguments)
     from maskbeam.pipeline import printing, reasons
 
-    try:
-        conversion.run_conversion(
-            flags.from_arguments(arguments), beam_arguments, show=True
-        )
-    except BadDataError as error:
-        if error.files:
-            printing.print_reasons(reasons.add_up(error.files), out=sys.stderr)
-        raise
+    options = flags.from_arguments(arguments)
+    with streams.unfailing_output():  # `maskbeam convert ... | head` goes on
+        try:
+            conversion.run_conversion(options, beam_arguments, show=True)
+        except BadDataError as error:
+            if error.files:
+                printing.print_reasons(reasons.add_up(error.files), out=sys.stderr)
+            raise
     return DONE
 
 

@@ -5,6 +5,7 @@ check the output → survey the names → claim the output → run → outcome
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ from maskbeam.pipeline.errors import (
     DONE,
     WRONG_COMMAND,
     BadDataError,
+    RunnerError,
     UsageError,
 )
 from maskbeam.pipeline.runtime.loading import loading
@@ -118,7 +120,7 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     from maskbeam.pipeline import arguments, printing
     from maskbeam.pipeline.dataset import claim
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.runtime import files, progress
+    from maskbeam.pipeline.runtime import files, progress, stopping
 
     directory = options.output
     if directory is None:
@@ -144,20 +146,21 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         from maskbeam.pipeline.runtime import run, runners
     dry_run = runners.is_dry_run(beam_options)
     name = claim.temporary_name()
-    if not dry_run:
-        claim.claim(options, plan, name)
     temporary = files.join(directory, name)
-    result = run.run(
-        beam_options,
-        lambda root: flow.define_pipeline(root, options, plan, temporary),
-        records=plan.records,
-        is_estimate=plan.records_are_estimated,
-        phase=progress.CONVERTING,
-        show=show,
-    )
-    outcome = Outcome(directory, "dry run")
-    if not dry_run:
-        outcome = _outcome(directory, result)
+    stopped = functools.partial(claim.when_stopped, directory)
+    held = contextlib.nullcontext() if dry_run else claim.claim(options, plan, name)
+    with held, stopping.acting(stopped):
+        result = run.run(
+            beam_options,
+            lambda root: flow.define_pipeline(root, options, plan, temporary),
+            records=plan.records,
+            is_estimate=plan.records_are_estimated,
+            phase=progress.CONVERTING,
+            show=show,
+        )
+        outcome = Outcome(directory, "dry run")
+        if not dry_run:
+            outcome = _outcome(directory, temporary, result)
     if show:
         printing.print_outcome(outcome)
     return outcome
@@ -191,15 +194,22 @@ def load_beam(flags: Sequence[str]) -> "PipelineOptions":
     return options
 
 
-def _outcome(directory: str, result: "PipelineResult") -> Outcome:
+def _outcome(directory: str, temporary: str, result: "PipelineResult") -> Outcome:
     """Reads what the last step of the pipeline left: a manifest, or a verdict.
 
     Raises:
         BadDataError: it left a verdict.
+        RunnerError: another run has the output.
     """
     from maskbeam.pipeline import reasons
+    from maskbeam.pipeline.dataset import holding
     from maskbeam.pipeline.runtime import files, run
 
+    unfinished = files.exists(files.join(directory, dataset_files.UNFINISHED))
+    if unfinished and not holding.holds(directory, temporary):
+        raise RunnerError(
+            f"another run has taken {directory} meanwhile; this one published nothing"
+        )
     manifest = files.join(directory, dataset_files.MANIFEST)
     if files.exists(manifest):
         stats = files.read_json(files.join(directory, dataset_files.STATS))

@@ -41,6 +41,10 @@ class RunnerError(Exception):
     """The runner failed: exit code 3."""
 
 
+class MachineError(RunnerError):
+    """The disk is full, or the like: exit code 3, and no trace would help."""
+
+
 _LONGEST = 300
 
 

@@ -13,6 +13,7 @@ from maskbeam.pipeline.rows import write
 from maskbeam.pipeline.rows.encode import EncodeBatch
 from maskbeam.pipeline.rows.stage import read_and_check
 from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import dataset_files
 
 
 def define_pipeline(
@@ -29,14 +30,15 @@ def define_pipeline(
         plan: how it is cut, from `survey`.
         temporary: this run's own directory in the output.
     """
-    assert options.output is not None
     names = root | "Plan" >> units.PlanUnits(options, plan)
 
     # From here to the fragments is one fused stage, so rows are never stored.
     rows = read_and_check(names["units"], options, plan)
     encoded = rows["checked"] | "Encode" >> beam.ParDo(EncodeBatch(plan.config))
+    # Nothing is in the output itself before all of it is there.
+    staged = files.join(temporary, dataset_files.STAGED)
     written = encoded | "Write" >> WriteShards(
-        options.output,
+        staged,
         files.join(temporary, "fragments"),
         options.name,
         plan,
@@ -45,7 +47,7 @@ def define_pipeline(
     rejected = (
         (names[units.REJECTED], *rows["rejected"])
         | "AllRejected" >> beam.Flatten()
-        | "WriteRejections" >> WriteRejections(options.output)
+        | "WriteRejections" >> WriteRejections(staged)
     )
     counted = count_up((names[units.COUNTED], rows["counted"]))
     keys = judge_keys(rows["places"], names[units.REPEATED])

@@ -14,6 +14,8 @@ DATASET_INFO = "dataset_info.json"
 MANIFEST = "manifest.json"  # written last: without it there is no dataset
 UNFINISHED = "unfinished.json"  # written first, removed last
 VERDICT = "verdict.json"  # in `rejected/`, if no dataset was made
+REFUSED = f"{REJECTED}/{VERDICT}"
+STAGED = "dataset"  # in a run's own directory, until all of it is there
 FORMAT = 1  # of the manifest
 
 _MODEL = re.compile(rf"{SERVING}/[1-9][0-9]*")

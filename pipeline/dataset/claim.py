@@ -5,10 +5,13 @@ unfinished.json  a run that was stopped; `--overwrite` removes what it lists
 neither          the directory is empty, or somebody else's and never touched
 """
 
+import contextlib
 import glob
+import os
 import uuid
+from collections.abc import Iterator
 
-from maskbeam.pipeline.dataset import leftovers
+from maskbeam.pipeline.dataset import holding, leftovers
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
@@ -29,6 +32,18 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
             return
     except (ValueError, OSError) as error:  # a scheme that Beam lacks
         raise UsageError(f"--output {directory}: {error}") from error
+    if files.match(glob.escape(directory)):
+        raise UsageError(f"--output {directory} is a file, not a directory")
+    holding.check_free(directory)
+    _check_contents(directory, overwrite=overwrite)
+
+
+def _check_contents(directory: str, *, overwrite: bool) -> None:
+    """Checks that nothing is in the way in a directory that nobody else writes to.
+
+    Raises:
+        UsageError: something is.
+    """
     if files.exists(files.join(directory, dataset_files.UNFINISHED)):
         if not overwrite:
             raise UsageError(
@@ -41,9 +56,7 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
                 f"{directory} holds a dataset; --overwrite replaces it, or choose "
                 "another --output"
             )
-    elif files.match(glob.escape(directory)):
-        raise UsageError(f"--output {directory} is a file, not a directory")
-    elif not files.is_empty(directory):
+    elif not _is_free(directory):
         raise UsageError(
             f"{directory} is not empty and holds no dataset of maskbeam's: it is never "
             "overwritten; choose another --output"
@@ -52,13 +65,29 @@ def check_claim(directory: str, *, overwrite: bool) -> None:
         leftovers.find(directory)
 
 
+def _is_free(directory: str) -> bool:
+    """Checks whether a directory has nothing but what a run left before its note.
+
+    Raises:
+        UsageError: nobody may list it.
+    """
+    try:
+        left = leftovers.temporaries(directory)
+        return files.is_empty(directory) or set(left) == set(os.listdir(directory))
+    except OSError as error:
+        raise UsageError(f"--output {directory} cannot be listed: {error}") from error
+
+
 def temporary_name() -> str:
     """Makes a name for this run's own directory."""
     return dataset_files.temporary(uuid.uuid4().hex[:12])
 
 
-def claim(options: Options, plan: Plan, temporary: str) -> None:
-    """Claims the output for this run: removes an earlier run, and leaves a note.
+@contextlib.contextmanager
+def claim(options: Options, plan: Plan, temporary: str) -> Iterator[None]:
+    """Claims the output while the block runs: no other run writes there.
+
+    What an earlier run has left is removed, and a note says what this one will write.
 
     Args:
         options: the run's options.
@@ -72,6 +101,43 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
     directory = options.output
     assert directory is not None
     check_claim(directory, overwrite=options.overwrite)
+    _make(directory)
+    with holding.hold(directory):
+        _take(options, plan, temporary)
+        with holding.beating(directory, files.join(directory, temporary)):
+            yield
+
+
+def when_stopped(directory: str) -> str:
+    """Says what a run leaves that is stopped."""
+    if files.exists(files.join(directory, dataset_files.UNFINISHED)):
+        return f"{directory} holds an unfinished run, and --overwrite removes it"
+    return f"{directory} is complete" if files.exists(directory) else ""
+
+
+def _make(directory: str) -> None:
+    """Makes the output.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    try:
+        with quiet():  # some stores log what they raise
+            files.make_directory(directory)
+    except Exception as error:  # each object store has errors of its own
+        raise UsageError(f"--output {directory} cannot be written: {error}") from error
+
+
+def _take(options: Options, plan: Plan, temporary: str) -> None:
+    """Leaves the note, and removes an earlier run.
+
+    Raises:
+        UsageError: nobody can say what an earlier run wrote, or the output cannot be
+            written.
+    """
+    directory = options.output
+    assert directory is not None
+    _check_contents(directory, overwrite=options.overwrite)
     earlier = leftovers.find(directory)
     names = {*earlier.names, *plan.shard_names(options.name)}
     names |= leftovers.beside_shards(plan.splits)
@@ -79,16 +145,24 @@ def claim(options: Options, plan: Plan, temporary: str) -> None:
         "format": dataset_files.FORMAT,
         "temporary": [temporary, *earlier.temporary],
         "names": sorted(names),
+        **holding.who(),
     }
+    own = files.join(directory, temporary)
     try:
         with quiet():  # some stores log what they raise
-            files.make_directory(directory)
-            files.write_json(files.join(directory, dataset_files.UNFINISHED), note)
+            files.write_json(files.join(own, dataset_files.UNFINISHED), note)
+            files.move_all(own, directory, [dataset_files.UNFINISHED])
     except Exception as error:  # each object store has errors of its own
         raise UsageError(f"--output {directory} cannot be written: {error}") from error
     # The manifest goes first: from here on there is no dataset.
     for name in (dataset_files.MANIFEST, *sorted(earlier.names), *earlier.temporary):
-        files.remove(files.join(directory, name))
+        path = files.join(directory, *name.split("/"))
+        try:
+            files.remove(path)
+        except OSError as error:
+            raise UsageError(
+                f"--overwrite cannot remove {path}, which an earlier run wrote: {error}"
+            ) from error
     for name in (dataset_files.REJECTED, dataset_files.SERVING):
         folder = files.join(directory, name)
         if files.exists(folder) and files.is_empty(folder):

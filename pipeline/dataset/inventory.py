@@ -1,6 +1,7 @@
 """What each file of a dataset holds, in the manifest: written, compared, renewed."""
 
 import hashlib
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,4 +67,8 @@ def add(directory: str, added: Inventory) -> None:
     manifest = read_manifest(directory)
     if "files" in manifest:
         renewed = seal(manifest, {**manifest["files"], **added})
-        files.write_json(files.join(directory, dataset_files.MANIFEST), renewed)
+        # A file that is cut off in its writing is in no list, and no glob finds it.
+        own = files.join(directory, dataset_files.temporary(uuid.uuid4().hex[:12]))
+        files.write_json(files.join(own, dataset_files.MANIFEST), renewed)
+        files.move_all(own, directory, [dataset_files.MANIFEST])
+        files.remove(own)

@@ -4,6 +4,7 @@ A run's note and a manifest are files that anybody may have written: what they l
 removed, so each name must be one that we could have given.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +13,6 @@ from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import shown
 from maskbeam.transforms import dataset_files
 
-_VERDICT = f"{dataset_files.REJECTED}/{dataset_files.VERDICT}"
 _FIXED = {
     dataset_files.TRANSFORM_GRAPH,
     dataset_files.SERVING_MODEL,
@@ -20,7 +20,7 @@ _FIXED = {
     dataset_files.STATS,
     dataset_files.FEATURES,
     dataset_files.DATASET_INFO,
-    _VERDICT,
+    dataset_files.REFUSED,
 }
 
 
@@ -68,8 +68,21 @@ def find(directory: str) -> Leftovers:
                 f"{files.join(directory, *foreign.split('/'))} is not maskbeam's, and "
                 "--overwrite would remove all that is beside it: move it elsewhere"
             )
-        return found
-    return Leftovers()
+        return found._replace(
+            temporary=tuple({*found.temporary, *temporaries(directory)})
+        )
+    return Leftovers(temporary=tuple(temporaries(directory)))
+
+
+def temporaries(directory: str) -> list[str]:
+    """Lists the runs' own directories in a directory of this machine.
+
+    One that was killed before its note was there, or while a command renewed the
+    manifest, is in no list.
+    """
+    if not files.is_local(directory) or not os.path.isdir(directory):
+        return []
+    return list(filter(dataset_files.is_temporary, os.listdir(directory)))
 
 
 def _of_note(note: Any) -> Leftovers:

@@ -13,6 +13,7 @@ from typing import Any
 import apache_beam as beam
 
 from maskbeam.pipeline.dataset import (
+    holding,
     inventory,
     serving_model,
     skew,
@@ -28,7 +29,7 @@ from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
-from maskbeam.pipeline.runtime import files, progress
+from maskbeam.pipeline.runtime import files, progress, stopping
 from maskbeam.pipeline.runtime.loading import uncollected
 from maskbeam.transforms import class_files, dataset_files, record_columns, serving
 
@@ -44,12 +45,17 @@ class Publish(beam.DoFn):
     Attributes:
         options: what was converted.
         plan: how it was cut.
-        temporary: the directory that is removed after the manifest is written.
+        temporary: this run's own directory in the output. All files are written there
+            first, and it is removed at the end.
     """
 
     options: Options
     plan: Plan
     temporary: str
+
+    @property
+    def _staged(self) -> str:
+        return files.join(self.temporary, dataset_files.STAGED)
 
     def process(
         self,
@@ -69,6 +75,10 @@ class Publish(beam.DoFn):
             counted: what workers listed and sent on, by split.
             samples: rows to compare the serving model with.
         """
+        if self._was_published():  # by an attempt whose end the runner did not see
+            self._clean_up()
+            yield None
+            return
         rejections = add_rejections(found for _, found in rejected)
         written = sum(shard.records for _, shard in shards)
         reason = self._loss(shards, dict(rejected), counted)
@@ -87,11 +97,12 @@ class Publish(beam.DoFn):
                 transform, of_model = self._write_model(stats)
             progress.TALLY.phase = progress.CHECKING
             reason = self._skew(transform, stats, samples)
+        rejected_files = [dataset_files.rejected_file(split) for split, _ in rejected]
         if reason:
-            self._write_verdict(reason, rejections, written)
+            self._write_verdict(reason, rejections, written, rejected_files)
             return
         written_files |= of_model
-        written_files |= self._of_rejections(split for split, _ in rejected)
+        written_files |= self._of_rejections(rejected_files)
         self._write_dataset(stats, splits, rejections.rows, written_files)
         yield None
 
@@ -109,25 +120,23 @@ class Publish(beam.DoFn):
 
     def _splits(self, found: Mapping[ShardId, WrittenRecords]) -> Splits:
         """Orders the shards; one whose rows were all rejected is written, empty."""
-        options, left = self.options, dict(found)
-        assert options.output is not None
+        left = dict(found)
         splits: dict[str, list[WrittenRecords]] = {}
         for split, plan in self.plan.splits.items():
             splits[split] = []
             for number in range(plan.shards):
                 shard = left.pop((split, number), None)
                 if shard is None:
-                    place = options.output, options.name, self.plan
+                    place = self._staged, self.options.name, self.plan
                     shard = assemble(*place, (split, number), ())
                 splits[split].append(shard)
         assert not left, f"shards that were not planned: {sorted(left)}"
         return splits
 
     def _write_graph(self, splits: Splits) -> Inventory:
-        assert self.options.output is not None
         config = self.plan.config
         return transform_graph.write(
-            self.options.output,
+            self._staged,
             config,
             self.options.class_map,
             statistics.training_summary(config, splits),
@@ -136,9 +145,8 @@ class Publish(beam.DoFn):
     def _write_model(
         self, stats: Mapping[str, Any]
     ) -> tuple[serving.Transform, Inventory]:
-        assert self.options.output is not None
         return serving_model.write(
-            self.options.output,
+            self._staged,
             self.plan.config,
             self.options.class_map,
             record_columns.constants_of(stats, self.plan.config),
@@ -158,25 +166,30 @@ class Publish(beam.DoFn):
         difference = serving_model.first_difference(check, samples)
         return f"serving and records differ: {difference}" if difference else ""
 
-    def _of_rejections(self, splits: Iterable[str]) -> Inventory:
-        assert self.options.output is not None
-        names = map(dataset_files.rejected_file, splits)
-        return {
-            name: inventory.of_file(files.join(self.options.output, *name.split("/")))
-            for name in names
-        }
+    def _of_rejections(self, names: Iterable[str]) -> Inventory:
+        return {name: inventory.of_file(self._where(name)) for name in names}
 
-    def _write_verdict(self, reason: str, rejections: Rejected, written: int) -> None:
+    def _where(self, name: str) -> str:
+        """Returns where a file is: an attempt that was cut off may have moved it."""
         assert self.options.output is not None
-        folder = files.join(self.options.output, dataset_files.REJECTED)
-        files.make_directory(folder)
+        staged = files.join(self._staged, *name.split("/"))
+        final = files.join(self.options.output, *name.split("/"))
+        return staged if files.exists(staged) else final
+
+    def _write_verdict(
+        self, reason: str, rejections: Rejected, written: int, names: Sequence[str]
+    ) -> None:
+        files.make_directory(files.join(self._staged, dataset_files.REJECTED))
         verdict = {
             "reason": reason,
             "rejected": rejections.rows,
             "rejections": rejections.by_stage,
             "records": written,
         }
-        files.write_json(files.join(folder, dataset_files.VERDICT), verdict)
+        name = dataset_files.REFUSED
+        files.write_json(files.join(self._staged, *name.split("/")), verdict)
+        if self._is_ours():
+            self._move([*names, name])
 
     def _write_dataset(
         self,
@@ -185,8 +198,6 @@ class Publish(beam.DoFn):
         rejected: int,
         written: Inventory,
     ) -> None:
-        directory = self.options.output
-        assert directory is not None
         info = make_dataset_info(self.options.name, splits)
         contents = {
             dataset_files.CLASSES: class_files.to_yaml(self.options.class_map).encode(),
@@ -195,7 +206,7 @@ class Publish(beam.DoFn):
             dataset_files.DATASET_INFO: files.json_bytes(info),
         }
         for name, content in contents.items():
-            files.write(files.join(directory, name), content)
+            files.write(files.join(self._staged, name), content)
         written |= {name: inventory.of_bytes(data) for name, data in contents.items()}
         written |= {
             shard.path: inventory.entry(shard.bytes, shard.sha256)
@@ -204,11 +215,48 @@ class Publish(beam.DoFn):
         }
         manifest = make_manifest(self.options, self.plan, splits, rejected)
         files.write_json(
-            files.join(directory, dataset_files.MANIFEST),
+            files.join(self._staged, dataset_files.MANIFEST),
             inventory.seal(manifest, written),
         )
+        if not self._is_ours():
+            return
+        # The manifest promises all the rest, so that is on the disk before it.
+        self._move(written)
+        with stopping.whole():
+            if self._is_ours():
+                self._move([dataset_files.MANIFEST])
+                self._clean_up()
+
+    def _move(self, names: Iterable[str]) -> None:
+        """Moves files, once they are on the disk, to where they are looked for."""
+        assert self.options.output is not None
+        places = set()
+        for name in names:
+            parts = name.split("/")
+            path = files.join(self._staged, *parts)
+            if files.exists(path):
+                files.sync(path)
+            places.add(files.parent(files.join(self.options.output, *parts)))
+        files.move_all(self._staged, self.options.output, names)
+        for place in places:
+            files.sync(place)
+
+    def _is_ours(self) -> bool:
+        """Checks whether no other run has taken the output meanwhile."""
+        assert self.options.output is not None
+        return holding.holds(self.options.output, self.temporary)
+
+    def _was_published(self) -> bool:
+        assert self.options.output is not None
+        # Whatever manifest was there before the run was removed when it began.
+        return files.exists(files.join(self.options.output, dataset_files.MANIFEST))
+
+    def _clean_up(self) -> None:
+        assert self.options.output is not None
+        is_ours = self._is_ours()
         files.remove(self.temporary)
-        files.remove(files.join(directory, dataset_files.UNFINISHED))
+        if is_ours:
+            files.remove(files.join(self.options.output, dataset_files.UNFINISHED))
 
 
 def make_manifest(

@@ -150,7 +150,7 @@ class WriteRejections(beam.PTransform):
     """Rejection -> (split, Rejected), once they are in `rejected/`.
 
     Attributes:
-        directory: the dataset's directory.
+        directory: where `rejected/` is.
     """
 
     directory: str

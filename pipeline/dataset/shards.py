@@ -25,7 +25,7 @@ def assemble(
     """Writes a shard: concatenates its fragments under its final name.
 
     Args:
-        directory: the dataset's directory.
+        directory: where shards are written.
         name: the dataset's name.
         plan: how many shards each split has.
         shard_id: the shard.
@@ -64,7 +64,7 @@ class WriteShards(beam.PTransform):
     the smallest ranks; if there are no records, there is no list.
 
     Attributes:
-        directory: the dataset's directory.
+        directory: where shards are written.
         temporary: where fragments are.
         name: the dataset's name.
         plan: its splits, their shards, the encoding.

@@ -4,6 +4,7 @@ What is local takes no Beam: so a wrong command does not wait for it to load, no
 path is taken for a glob, and files open in a third of the time.
 """
 
+import collections
 import dataclasses
 import errno
 import glob
@@ -16,7 +17,8 @@ import stat
 import sys
 import threading
 import uuid
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from concurrent import futures
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -25,6 +27,7 @@ from maskbeam.pipeline.runtime.loading import loading
 
 _FLAT_LIST = re.compile(r"\[[^][{}\"]*\]")
 _CHUNK_BYTES = 1 << 20
+_MOVED_AT_ONCE = 16
 _WRITTEN_BYTES = 256 << 10  # at once: many records, which are small
 
 
@@ -276,19 +279,86 @@ def _walk(directory: str) -> Iterator[str]:
                 yield entry.path
 
 
+def move_all(source: str, target: str, names: Iterable[str]) -> None:
+    """Moves files from one directory to another of the same filesystem.
+
+    Those that are moved already stay as they are, so that a step that was cut off can
+    be done again.
+
+    Args:
+        source: the directory where they are.
+        target: the directory where they go.
+        names: their paths below both, with slashes.
+    """
+
+    def move(name: str) -> None:
+        parts = name.split("/")
+        path, to = join(source, *parts), join(target, *parts)
+        if not exists(path):
+            return
+        make_directory(parent(to))
+        if is_local(path):
+            os.replace(path, to)
+        else:
+            _remote().rename(path, to)
+
+    if is_local(source):
+        collections.deque(map(move, names), maxlen=0)
+        return
+    # A store copies what it renames, one object after the other.
+    with futures.ThreadPoolExecutor(_MOVED_AT_ONCE) as pool:
+        collections.deque(pool.map(move, names), maxlen=0)
+
+
+def sync(path: str) -> None:
+    """Waits until a file, or the names in a directory, are on the disk.
+
+    Whatever is in a store is safe once it is closed.
+    """
+    if not is_local(path):
+        return
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def parent(path: str) -> str:
+    """Returns the directory that a path is in."""
+    return os.path.dirname(path) if is_local(path) else path.rpartition("/")[0]
+
+
 def copy_directory(source: str, target: str) -> None:
     """Copies all files in a directory, from one filesystem to another."""
     for name in below(source):
         parts = name.split("/")
         to = join(target, *parts)
-        make_directory(to.rpartition("/")[0])
+        make_directory(parent(to))
         write(to, read(join(source, *parts)))
 
 
-def open_new(path: str) -> IO[bytes]:
-    """Opens a file for writing, under a name that nobody reads before it is whole."""
+@contextmanager
+def open_new(path: str) -> Iterator[IO[bytes]]:
+    """Opens a file for writing, under a name that nobody reads before it is whole.
+
+    Raises:
+        OSError: it cannot be written; the error names the file.
+    """
+    try:
+        with _opened(path) as file:
+            yield file
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        # Python does not say which file could not be written.
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _opened(path: str) -> IO[bytes]:
     if not is_local(path):
-        return _remote().open_new(path)
+        file: IO[bytes] = _remote().open_new(path)
+        return file
     make_directory(os.path.dirname(path))
     return open(path, "wb", buffering=_WRITTEN_BYTES)
 

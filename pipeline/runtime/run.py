@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterator
 
 import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult
 
-from maskbeam.pipeline.errors import RunnerError
-from maskbeam.pipeline.runtime import files, progress, runners
+from maskbeam.pipeline.errors import MachineError, RunnerError, in_words
+from maskbeam.pipeline.runtime import (
+    faults,
+    files,
+    progress,
+    runners,
+    stopping,
+)
 
 
 def run(
@@ -43,17 +49,38 @@ def run(
         )
     known = records if runners.counts_here(beam_options) else None
     shown = progress.ProgressLine(phase, known, is_estimate=is_estimate)
+    if runners.is_in_process(beam_options):
+        runners.hush()
     try:
         runner = runners.runner_of(beam_options)
+        root = beam.Pipeline(runner, beam_options)
         with (
+            stopping.acting(lambda: _cancel(root)),
             shown if show else contextlib.nullcontext(),
-            beam.Pipeline(runner, beam_options) as root,
+            root,
         ):
             define(root)
     except Exception as error:
+        if fault := faults.fault_in(f"{type(error).__name__}: {error}"):
+            raise MachineError(fault) from error
         message = " ".join(str(error).split())
         raise RunnerError(f"{type(error).__name__}: {message}") from error
     return root.result
+
+
+def _cancel(pipeline: beam.Pipeline) -> str:
+    """Cancels a job on an engine; in-process runners end with this process."""
+    result = getattr(pipeline, "result", None)  # once the job is there
+    if runners.is_in_process(pipeline.options) or result is None:
+        return ""
+    name = pipeline.options.view_as(StandardOptions).runner
+    job = getattr(result, "job_id", lambda: "")
+    of = f"{name}'s job {job() if callable(job) else job}".rstrip()
+    try:
+        result.cancel()
+    except Exception as error:  # each engine has errors of its own
+        return f"{of} goes on ({in_words(error)}): stop it there"
+    return f"{of} is cancelled"
 
 
 def counters(result: PipelineResult) -> dict[str, int]:

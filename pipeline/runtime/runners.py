@@ -1,5 +1,6 @@
 """Sets Beam's runners up as this job needs them."""
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import TypeVar
@@ -22,9 +23,12 @@ from apache_beam.runners.portability.fn_api_runner import (
 )
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
 from apache_beam.runners.runner import PipelineRunner
+from apache_beam.runners.worker import sdk_worker
 
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.runtime import beam_flags
+
+HUSHED = "MASKBEAM_HUSHED"  # in the environment of in-process runners' own workers
 
 _View = TypeVar("_View", bound=PipelineOptions)
 
@@ -71,7 +75,7 @@ def set_up(options: PipelineOptions) -> None:
         options: Beam's options.
     """
     FileSystems.set_options(options)  # names are listed before there is a pipeline
-    if options.view_as(StandardOptions).runner in beam_flags.IN_PROCESS:
+    if is_in_process(options):
         # More of TensorFlow's threads than cores only wait for one another; it reads
         # this when it is imported.
         cores = os.cpu_count() or 1
@@ -96,6 +100,21 @@ def runner_of(options: PipelineOptions) -> PipelineRunner:
     encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
     provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
     return FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(provision))
+
+
+def is_in_process(options: PipelineOptions) -> bool:
+    """Checks whether the runner works in this process, or in children of it."""
+    return options.view_as(StandardOptions).runner in beam_flags.IN_PROCESS
+
+
+def hush() -> None:
+    """Keeps in-process workers from printing why they failed, each in turn.
+
+    The runner raises the first such error, trace and all.
+    """
+    os.environ[HUSHED] = "1"
+    sdk_worker.print = lambda *_, **__: None
+    logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
 
 
 def is_dry_run(options: PipelineOptions) -> bool:

@@ -7,11 +7,18 @@ module a plugin.
 
 import os
 
+from maskbeam.pipeline.runtime import streams
 from maskbeam.pipeline.runtime.loading import loading
 
 # Engines start a process for each core, and Beam has its own threads in it. TensorFlow
 # reads this when it is imported.
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+streams.protect_errors()
 with loading():
     import tensorflow  # noqa: F401
+
+    from maskbeam.pipeline.runtime import runners
+
+if runners.HUSHED in os.environ:
+    runners.hush()
