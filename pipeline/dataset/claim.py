@@ -72,8 +72,10 @@ def _is_free(directory: str) -> bool:
         UsageError: nobody may list it.
     """
     try:
-        left = leftovers.temporaries(directory)
-        return files.is_empty(directory) or set(left) == set(os.listdir(directory))
+        if files.is_empty(directory):
+            return True
+        left = set(leftovers.temporaries(directory))
+        return bool(left) and left == set(os.listdir(directory))
     except OSError as error:
         raise UsageError(f"--output {directory} cannot be listed: {error}") from error
 
