@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"maskbeam: {one_line(error)}", out=sys.stderr)
         return BAD_DATA
     except MachineError as error:
-        print(f"maskbeam: {one_line(error)}", file=sys.stderr)
+        say(f"maskbeam: {one_line(error)}", out=sys.stderr)
         return RUNNER_FAILED
     except RunnerError as error:
         # A runner's error is not the user's mistake: its trace helps to find the cause.
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return DONE
     except OSError as error:  # of the machine, or the standard output
         streams.to_nowhere(sys.stdout)
-        print(f"maskbeam: {one_line(error)}", file=sys.stderr)
+        say(f"maskbeam: {one_line(error)}", out=sys.stderr)
         return RUNNER_FAILED
 
 
