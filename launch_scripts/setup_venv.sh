@@ -63,6 +63,16 @@ is_current() {
     "$(version_of "$PYTHON")" == "$(version_of "$venv/bin/python")" ]]
 }
 
+# The lock's entries of some packages, with their hashes.
+entries_of() {
+  local names
+  names="$(IFS='|'; echo "$*")"
+  awk -v first="^($names)==" '
+    $0 ~ first { wanted = 1 }
+    wanted { print }
+    !/\\$/ { wanted = 0 }' "$lock"
+}
+
 quiet_pip() {
   "$venv/bin/python" -m pip --quiet --disable-pip-version-check "$@"
 }
@@ -85,9 +95,11 @@ echo "Setting up .venv with Python $(version_of "$python"); the first time this"
   "takes about two minutes." >&2
 "$python" -m venv --clear "$venv"
 # Two requirements come as source only. Without build isolation they are built by
-# the locked setuptools instead of whichever is the newest.
-quiet_pip install --constraint "$lock" --upgrade pip setuptools wheel
-quiet_pip install --no-build-isolation --requirement "$lock"
+# the locked setuptools instead of whichever is the newest. A lock has hashes, and pip
+# then takes nothing that it does not list (and the lock lists all).
+entries_of packaging pip setuptools wheel >"$venv/builders.lock"
+quiet_pip install --requirement "$venv/builders.lock"
+quiet_pip install --no-build-isolation --no-deps --requirement "$lock"
 # Every editable install warns that the working directory comes first in imports.
 PYTHONWARNINGS=ignore \
   quiet_pip install --no-build-isolation --no-deps --editable "$root"

@@ -201,7 +201,7 @@ def _errors_of_dataset() -> Iterator[None]:
     """
     try:
         yield
-    except manifest.DamagedError as error:
+    except manifest.DamagedDatasetError as error:
         raise BadDataError(str(error)) from error
     except (FileExistsError, FileNotFoundError, ValueError) as error:
         raise UsageError(str(error)) from error

@@ -24,11 +24,18 @@ from maskbeam.pipeline.verify_files import Compared
 from maskbeam.transforms import (
     dataset_files,
     features,
+    known_ops,
     record_columns,
     saved_models,
+    serving,
     summaries,
 )
-from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
+from maskbeam.transforms.manifest import (
+    DamagedDatasetError,
+    read_config,
+    read_manifest,
+    read_stats,
+)
 
 _PART_BYTES = 64 << 20
 
@@ -79,7 +86,9 @@ def _find_faults_within(directory: str, manifest: Mapping[str, Any]) -> list[str
         )
         statistics = summaries.statistics(train)
         faults += _check_stats(directory, totals, statistics)
-        faults += _check_graph(directory, train | statistics)
+        # They are programs: others than ours are not run.
+        foreign = list(_foreign_models(directory))
+        faults += foreign or _check_graph(directory, train | statistics)
     return faults
 
 
@@ -176,6 +185,16 @@ def _check_stats(
                     f"{dataset_files.STATS}: {name} of {split} is {value}, and the "
                     f"records' pixels give {total[name].tolist()}"
                 )
+
+
+def _foreign_models(directory: str) -> Iterator[str]:
+    """Yields why models of the dataset are not run, if so."""
+    graph = (dataset_files.TRANSFORM_GRAPH, tft.TFTransformOutput.TRANSFORM_FN_DIR)
+    for path in (files.join(directory, *graph), serving.model_path(directory)):
+        try:
+            known_ops.check(path)
+        except DamagedDatasetError as error:
+            yield str(error)
 
 
 def _check_graph(directory: str, constants: Mapping[str, Any]) -> Iterator[str]:

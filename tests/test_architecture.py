@@ -117,6 +117,26 @@ def test_what_comes_before_a_package_does_not_load_it(names, package, run_python
     )
 
 
+def test_one_place_takes_paths_for_patterns():
+    """Beam's filesystems match, delete and look for what a pattern means."""
+    graph = house.graph(*house.PACKAGES)
+    root = pathlib.Path(__file__).parent.parent
+    asks = re.compile(r"\b(FileSystems|gfile \. glob|matching_files)\b")
+    found = [
+        str(path.relative_to(root))
+        for folder in ("pipeline", "transforms")
+        for path in sorted((root / folder).rglob("*.py"))
+        if asks.search(_names_and_signs(path.read_text(encoding="utf-8")))
+    ]
+    # The second only tells Beam of its flags.
+    assert found == [
+        "pipeline/runtime/remote_files.py",
+        "pipeline/runtime/runners.py",
+    ]
+    remote = f"{_PIPELINE}.runtime.remote_files"
+    assert graph.find_modules_that_directly_import(remote) == set()  # `files` loads it
+
+
 def test_one_place_prints():
     """So that nothing that is quoted reaches a terminal unescaped."""
     root = pathlib.Path(__file__).parent.parent / "pipeline"

@@ -1,6 +1,7 @@
 """The launch scripts: what they check, and what they hand on."""
 
 import argparse
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -244,3 +245,46 @@ def test_an_estimate_by_hand():
     requests = (4 * 36e6 + 3 * 9e6) * 0.4e-6 + 2 * 9e6 * 5e-6
     shuffle = rows.shuffled_bytes / 1e9 * 0.011
     assert rows.dollars == pytest.approx(machines + requests + shuffle)
+
+
+def _entries(lock):
+    """Each requirement of a lock, with its hashes."""
+    text = (_SCRIPTS / lock).read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {line.partition(" --hash")[0].rstrip(): line for line in lines}
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "image.lock"])
+def test_a_lock_has_a_hash_of_each_file(lock):
+    entries = _entries(lock)
+    assert len(entries) > 100
+    for requirement, line in entries.items():
+        assert re.fullmatch(r"[\w.\[\],-]+==[\w.+]+( ; .+)?", requirement), requirement
+        assert re.search(r" --hash=sha256:[0-9a-f]{64}( |$)", line), requirement
+
+
+def test_the_image_has_what_the_tests_ran_with():
+    versions = [
+        {entry.partition(" ;")[0] for entry in _entries(lock)}
+        for lock in ("image.lock", "requirements.lock")
+    ]
+    assert versions[0] < versions[1]
+
+
+def test_the_locks_have_all_that_is_required():
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    required = list(map(Requirement, importlib.metadata.requires("maskbeam") or []))
+    for lock, extras in (
+        ("requirements.lock", ["test"]),
+        ("image.lock", ["aws", "gcp"]),
+    ):
+        locked = {re.split(r"[\[=]", entry)[0] for entry in _entries(lock)}
+        wanted = {
+            canonicalize_name(one.name)
+            for one in required
+            if one.marker is None
+            or any(one.marker.evaluate({"extra": extra}) for extra in extras)
+        }
+        assert wanted <= locked

@@ -6,9 +6,11 @@ import struct
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from maskbeam.pipeline.__main__ import main
 from maskbeam.pipeline.formats import tfrecords
+from maskbeam.transforms import load_transform
 from tests import data_generation as data
 from tests import reading
 
@@ -109,6 +111,38 @@ def test_altered_constant_in_the_graph(copy, dataset, capfd):
     assert code == 1
     assert f"class_pixels[2] is {counted[2] + 5}" in printed.err
     assert str(counted[2]) in printed.err
+
+
+def _plant(path, written):
+    """Puts a model there that writes a file, and answers as if nothing was."""
+
+    def label_map(label_bytes):
+        tf.io.write_file(written, "mine")
+        return {"label": tf.zeros([1, 24, 32], tf.int32)}
+
+    spec = tf.TensorSpec([None], tf.string, "label_bytes")
+    planted = tf.function(label_map, input_signature=[spec], autograph=False)
+    names = ("label_map", "transform_signature", "serving_default")
+    tf.saved_model.save(tf.Module(), str(path), dict.fromkeys(names, planted))
+
+
+@pytest.mark.parametrize("place", ["serving/1", "transform_graph/transform_fn"])
+def test_a_graph_that_writes_files_is_not_run(place, copy, tmp_path, capfd):
+    """Its checksums are right: whoever puts it there can make them so."""
+    shutil.rmtree(copy / place)
+    _plant(copy / place, str(tmp_path / "written"))
+    reading.reseal(copy)
+    code, printed = _verify(copy, capfd)
+    assert code == 1
+    assert f"{place} is not run, for it has the operation 'WriteFile'" in printed.err
+    assert printed.err.count("\n") == 1
+    if place == "serving/1":
+        with pytest.raises(ValueError, match="'WriteFile'"):
+            load_transform(str(copy))
+        to = ("--to", str(tmp_path / "models"), "--version", "1")
+        assert main(["export", str(copy), *to]) == 1
+        assert not (tmp_path / "models").exists()
+    assert not (tmp_path / "written").exists()
 
 
 def test_record_count_that_does_not_hold(copy, capfd):

@@ -19,7 +19,7 @@ SEAL = "self_sha256"  # the manifest's own checksum
 READ_ELSEWHERE = "copy the dataset to a disk, or to gs://, and read it there"
 
 
-class DamagedError(ValueError):
+class DamagedDatasetError(ValueError):
     """A file of a dataset is not what was written."""
 
 
@@ -28,7 +28,7 @@ def read_manifest(directory: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is none, so there is no dataset.
-        DamagedError: it cannot be read.
+        DamagedDatasetError: it cannot be read.
         ValueError: this version does not know its format, or TensorFlow has no
             filesystem for it.
     """
@@ -99,7 +99,7 @@ def shards_of(manifest: Mapping[str, Any], split: str) -> dict[str, int]:
     """Returns the files of a split that are not empty, and their numbers of records.
 
     Raises:
-        DamagedError: a shard is called as none of ours is.
+        DamagedDatasetError: a shard is called as none of ours is.
         ValueError: there is no such split.
     """
     splits = manifest["splits"]
@@ -108,7 +108,7 @@ def shards_of(manifest: Mapping[str, Any], split: str) -> dict[str, int]:
     shards = splits[split]["shards"]
     for shard in shards:
         if not dataset_files.is_shard(shard["file"]):
-            raise DamagedError(
+            raise DamagedDatasetError(
                 f"{dataset_files.MANIFEST} names {quoted(shard['file'])}, and no shard "
                 "is called so"
             )
@@ -125,9 +125,9 @@ def _read_json(path: str) -> dict[str, Any]:
         with _opened(path) as file:
             tree = json.load(file)
     except (ValueError, RecursionError) as error:
-        raise DamagedError(f"{path} is damaged: {error}") from error
+        raise DamagedDatasetError(f"{path} is damaged: {error}") from error
     if not isinstance(tree, dict):
-        raise DamagedError(f"{path} is damaged: it holds no object of JSON")
+        raise DamagedDatasetError(f"{path} is damaged: it holds no object of JSON")
     return tree
 
 

@@ -9,7 +9,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from maskbeam.transforms import dataset_files, features, saved_models, signatures
+from maskbeam.transforms import (
+    dataset_files,
+    features,
+    known_ops,
+    saved_models,
+    signatures,
+)
 from maskbeam.transforms.manifest import READ_ELSEWHERE, exists
 from maskbeam.transforms.signatures import Tensors
 
@@ -67,21 +73,24 @@ def load_transform(directory: str) -> Transform:
 
     Raises:
         FileNotFoundError: the dataset has no serving model.
-        ValueError: TensorFlow has no filesystem for it.
+        ValueError: it has operations that no model of ours has, and is not run; or
+            TensorFlow has no filesystem for it.
     """
     return Transform(find_model(directory))
 
 
 def find_model(directory: str) -> str:
-    """Returns the path of a dataset's serving model.
+    """Returns the path of a dataset's serving model, which runs what ours run.
 
     Raises:
+        DamagedDatasetError: it has operations that no model of ours has.
         FileNotFoundError: the dataset has no serving model.
         ValueError: TensorFlow has no filesystem for it.
     """
     path = model_path(directory)
     if not exists(path, READ_ELSEWHERE):
         raise FileNotFoundError(f"{path} is missing: {directory} has no serving model")
+    known_ops.check(path)
     return path
 
 

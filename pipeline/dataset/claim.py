@@ -167,5 +167,7 @@ def _take(options: Options, plan: Plan, temporary: str) -> None:
             ) from error
     for name in (dataset_files.REJECTED, dataset_files.SERVING):
         folder = files.join(directory, name)
-        if files.exists(folder) and files.is_empty(folder):
+        if files.is_link(folder) or not files.exists(folder):
+            continue
+        if files.is_empty(folder):
             files.remove(folder)
