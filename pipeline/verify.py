@@ -23,6 +23,7 @@ from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.verify_files import Compared
 from maskbeam.transforms import (
     dataset_files,
+    example_parser,
     features,
     known_ops,
     record_columns,
@@ -100,7 +101,13 @@ def _check_records(
     keys: collections.Counter[bytes],
 ) -> Iterator[str]:
     """Loads every record, and adds its summary to the total; yields what is wrong."""
-    parse = record_columns.record_parser(config)
+    spec = record_columns.feature_spec(config)
+    # What wrote these records may be anything.
+    parse = tf.function(
+        lambda record: example_parser.parse(record, spec),
+        [tf.TensorSpec([], tf.string)],
+        autograph=False,
+    )
     found = 0
     try:
         for record in tfrecords.records(path):
@@ -112,7 +119,11 @@ def _check_records(
                 columns = parse(record)
                 keys[columns[features.KEY].numpy()] += 1
                 summary = _summary(columns, config)
-            except (tf.errors.InvalidArgumentError, ValueError) as error:
+            except (
+                tf.errors.InvalidArgumentError,
+                tf.errors.DataLossError,
+                ValueError,
+            ) as error:
                 yield f"record {found - 1} does not load: {error}"
                 continue
             summaries.add_row(total, summary)

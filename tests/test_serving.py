@@ -3,12 +3,16 @@
 import io
 import json
 import shutil
+import zlib
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
+from tensorflow_serving.apis import prediction_log_pb2
 
 from maskbeam.pipeline.__main__ import main
 from maskbeam.pipeline.dataset import serving_model
@@ -239,6 +243,199 @@ def test_a_label_value_outside_the_class_map_is_an_invalid_argument(dataset):
         model.signatures["label_map"](label_bytes=tf.constant([encoded]))
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((1, 0, 5, 3), "1 0 5 3"),
+        ((2, 5, 0, 3), "2 5 0 3"),
+        ((1, 1, 1_000_001, 3), "1 1 1000001 3"),
+    ],
+)
+def test_scores_that_no_png_can_be_made_of(shape, said, dataset):
+    """Of no pixels TensorFlow's encoder ends the process; libpng has a longest side."""
+    transform = serving.load_transform(str(dataset))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"shape \[{said}\] must"):
+        transform.to_png(tf.zeros(shape))
+    assert transform.to_png(tf.zeros([0, 0, 0, 3]))["png_bytes"].shape == (0,)
+
+
+@pytest.fixture(scope="module")
+def native(rows, convert):
+    """A dataset of rows of several sizes; a picture has 3,000 pixels at most."""
+    options = ("--max_pixels=3000", "--mask_encoding=bits")
+    return convert(rows / "native", *_inputs(rows), *options)
+
+
+def test_pictures_are_judged_by_their_headers(native):
+    model = serving.load_transform(str(native))
+    graph = tft.TFTransformOutput(str(native / "transform_graph"))
+    for column, what in (("image_bytes", "image"), ("label_bytes", "label map")):
+        for encoded in (
+            data.png(np.zeros((60, 51), np.uint8)),
+            *([data.jpeg(np.zeros((60, 51, 3), np.uint8))] if what == "image" else []),
+        ):
+            raw = {column: tf.constant([encoded])}
+            match = f"the {what} is 60 x 51 pixels; .* at most 3000"
+            with pytest.raises(tf.errors.InvalidArgumentError, match=match):
+                model(**raw)
+            with pytest.raises(tf.errors.InvalidArgumentError, match=match):
+                graph.transform_raw_features(raw, drop_unused_features=True)
+        raw = {column: tf.constant([data.png(np.zeros((60, 50), np.uint8))])}
+        assert len(model(**raw)) > 1
+
+
+def test_no_answer_has_more_than_two_gigabytes(native, dataset):
+    model = serving.load_transform(str(native))
+    wide, high = (data.png(np.zeros(s, np.uint8)) for s in ((1, 3000), (3000, 1)))
+    found = model(label_bytes=tf.constant([wide, wide]))
+    assert found["mask"].shape == (2, 1, 3000, 3)
+    # 60 rows of 3,000 x 3,000 pixels and 12 bytes.
+    with pytest.raises(tf.errors.InvalidArgumentError, match="540000000 pixels in all"):
+        model(image_bytes=tf.constant([wide, high] * 30))
+    # Label and mask, 16 bytes a pixel.
+    many = [data.png(np.zeros((1, 1), np.uint8))] * 180_000
+    sized = serving.load_transform(str(dataset))
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="180000 rows of 138240000"
+    ):
+        sized(label_bytes=tf.constant(many))
+
+
+def _records(directory):
+    shards = sorted(map(str, directory.glob("*.tfrecord-*")))
+    return list(tf.data.TFRecordDataset(shards).as_numpy_iterator())
+
+
+def _changed(record, change):
+    example = tf.train.Example.FromString(record)
+    change(example.features.feature)
+    return example.SerializeToString()
+
+
+_NO_CLASS = "neither ignored nor one of the 3"
+_HOSTILE_MASKS: dict[str, list[tuple[Any, str]]] = {
+    "bits": [(8, _NO_CLASS), (3, _NO_CLASS), (128, _NO_CLASS)],
+    "png": [(3, _NO_CLASS), (254, _NO_CLASS)],
+    "uint8": [([1, 1, 0], _NO_CLASS), ([0, 2, 0], _NO_CLASS)],
+    "float32": [([0, 0.5, 0], _NO_CLASS), ([0, 1, 1], _NO_CLASS)],
+}
+
+
+def _with_pixel(encoding, value):
+    """Makes what puts a stored pixel of that value, or vector, into a mask."""
+
+    def change(features):
+        column = features["mask/" + encoding]
+        size = features["image/height"].int64_list.value[0]
+        size *= features["image/width"].int64_list.value[0]
+        pixels = np.zeros([size, *np.shape(value)])
+        pixels[size // 2] = value
+        if encoding == "float32":
+            column.float_list.value[:] = pixels.ravel()
+            return
+        shape = SIZE if encoding == "png" else (-1,)
+        array = pixels.astype(np.uint8).reshape(shape)
+        deflated = zlib.compress(array.tobytes())
+        column.bytes_list.value[0] = data.png(array) if encoding == "png" else deflated
+
+    return change
+
+
+@pytest.mark.parametrize("encoding", _HOSTILE_MASKS)
+def test_a_record_with_pixels_that_mean_nothing_is_refused(
+    encoding, rows, convert, tmp_path
+):
+    """They loaded as some label, or as none."""
+    options = ("--size=24x32", f"--mask_encoding={encoding}", "--limit=1")
+    out = convert(tmp_path / "out", *_inputs(rows), *options)
+    model = serving.load_transform(str(out))
+    (record,) = _records(out)
+    sound = _changed(record, _with_pixel(encoding, 0 if encoding != "bits" else 4))
+    if encoding in ("bits", "png"):
+        label = model.decode_record(tf.constant([sound]))["label"].numpy().ravel()
+        assert label[len(label) // 2] == (2 if encoding == "bits" else 0)
+    for value, message in _HOSTILE_MASKS[encoding]:
+        changed = _changed(record, _with_pixel(encoding, value))
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            model.decode_record(tf.constant([record, changed]))
+
+
+def _put(column, value):
+    def change(features):
+        feature = features[column]
+        name = "int64_list" if isinstance(value, int) else "bytes_list"
+        getattr(feature, name).value[0] = value
+
+    return change
+
+
+_DAMAGED = "mask is damaged, or not of the record's height and width"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_put("image/height", -1), "record's mask is -1 x"),
+        (_put("image/width", 0), "x 0 pixels"),
+        (_put("image/height", 2**62), "at most 3000 are decoded"),
+        (_put("image/height", 7), _DAMAGED),
+        (_put("mask/bits/value", b"\xffjunk"), _DAMAGED),
+        (_put("mask/bits/value", zlib.compress(bytes(1 << 24))), _DAMAGED),
+        (_put("image/encoded", b"\xffjunk"), "neither JPEG nor PNG"),
+        (lambda f: f.pop("key"), "no record of the dataset's: a tf.Example with"),
+        (lambda f: f["key"].bytes_list.value.append(b""), "no record of the dataset's"),
+    ],
+)
+def test_a_record_that_is_none_of_the_datasets(change, message, native):
+    model, record = serving.load_transform(str(native)), _records(native)[0]
+    model.decode_record(tf.constant([record]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        model.decode_record(tf.constant([_changed(record, change)]))
+
+
+def test_lengths_that_lie_end_nothing(native):
+    """TensorFlow's parser of tf.Examples is killed by a length of 2 GiB or more."""
+    model = tf.saved_model.load(str(native / "serving/1"))
+    lie = b"\x0a\xac\x86\xff\xd8\x0f"
+    record = _records(native)[0]
+    key = tf.train.Example.FromString(record).features.feature["key"]
+    (name,) = key.bytes_list.value
+    damaged = record.replace(b"\x0a" + bytes([len(name)]) + name, lie + name)
+    assert damaged != record
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="no record of the dataset"
+    ):
+        model.signatures["decode_record"](records=tf.constant([damaged]))
+    example = _example(b"label", b"image").replace(b"\x0a\x05label", lie + b"label")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="this is no tf.Example"):
+        model.signatures["example"](examples=tf.constant([example]))
+
+
+def test_label_map_and_image_of_an_example_have_one_size(native):
+    model = tf.saved_model.load(str(native / "serving/1"))
+    one, other = (data.png(np.zeros(s, np.uint8)) for s in ((5, 6), (6, 5)))
+    model.signatures["example"](examples=tf.constant([_example(one, one)]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="differ in size"):
+        model.signatures["example"](examples=tf.constant([_example(one, other)]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["native-bits", pytest.param("sized-png", marks=pytest.mark.engines)],
+)
+def test_hostile_requests_are_answered_or_invalid(name, run_python, tmp_path):
+    """A few dozen; `python -m tests.benchmarks.hostile_requests` sends thousands."""
+    printed = run_python(  # it may end the process
+        "import pathlib, sys\n"
+        "from tests.benchmarks import hostile_requests\n"
+        "work, name = sys.argv[1:]\n"
+        "counts = hostile_requests.send_a_few(pathlib.Path(work), name, 40)\n"
+        "print(sorted(counts))\n",
+        *(str(tmp_path), name),
+    )
+    assert printed.splitlines()[-1] == "['INVALID_ARGUMENT', 'answer']"
+
+
 _COLORS = [(0, 0, 0), (250, 3, 8), (1, 2, 3)]
 _MAPS = {
     "grey of 8 bits": ClassMap(
@@ -391,6 +588,29 @@ def test_warmup_requests_run(dataset):
         model.signatures[name](**{key: tf.constant(v) for key, v in inputs.items()})
         seen.add(name)
     assert seen == set(model.signatures) - {"decode_record"}
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "size"), [(19, (1024, 2048)), (300, (1024, 2048)), (65535, None)]
+)
+def test_warmup_requests_are_small(num_classes, size, tmp_path):
+    from maskbeam.transforms import classes, features, record_columns
+
+    config = features.Config(num_classes, "png", size=size, with_images=True)
+    constants = record_columns.Constants(tf.ones([3]), tf.zeros([3]))
+    class_map = classes.numbered(num_classes)
+    keys = signatures.ExampleKeys()
+    signatures.save(str(tmp_path), config, class_map, constants, keys)
+    path = tmp_path / "assets.extra/tf_serving_warmup_requests"
+    assert path.stat().st_size < 300_000  # 65,535 classes are a pixel of 262,140 bytes
+    names = [
+        prediction_log_pb2.PredictionLog.FromString(
+            record
+        ).predict_log.request.model_spec.signature_name
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+    ]
+    expected = ["image", "label_map", "example", "to_png", "serving_default"]
+    assert sorted(names) == sorted(expected)
 
 
 # ----------------------------------------------------------------------------- models

@@ -18,7 +18,7 @@ from maskbeam.transforms.png_kinds import KINDS, PALETTE, RGB, RGBA, SIGNATURE, 
 # In a PNG, after the 8-byte signature: 4 bytes length, "IHDR", 4 bytes width, 4 bytes
 # height, one byte each of bit depth and colour type, three more, and the CRC-32 of all
 # from "IHDR" on. Source: W3C PNG, 5.3 and 11.2.1.
-_DEPTH_AT, _COLOR_TYPE_AT, _CRC_AT, _HEADER_BYTES = 24, 25, 29, 33
+_SIDES_AT, _DEPTH_AT, _COLOR_TYPE_AT, _CRC_AT, _HEADER_BYTES = 16, 24, 25, 29, 33
 
 
 def _palette_to_grey() -> bytes:
@@ -239,13 +239,10 @@ def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
         tf.errors.InvalidArgumentError: the bytes are not a whole PNG, or it is of a
             kind that the map's encoding does not read.
     """
-    # Padded: `substr` fails on short strings, with a message that contains them.
-    filled = tf.strings.join([encoded, "\0" * _HEADER_BYTES])
-    fields = tf.io.decode_raw(tf.strings.substr(filled, _DEPTH_AT, 2), tf.uint8)
+    fields = _header_bytes(encoded, _DEPTH_AT, 2)
     depth, color_type = tf.unstack(fields, num=2)
-    is_png = tf.strings.substr(filled, 0, len(SIGNATURE)) == SIGNATURE
     kinds = [(kind.depth, kind.color_type) for kind in KINDS[class_map.encoding]]
-    is_read = is_png & tf.reduce_any(
+    is_read = is_png(encoded) & tf.reduce_any(
         tf.reduce_all(fields == tf.constant(kinds, tf.uint8), axis=-1)
     )
     message = tf.strings.join(
@@ -257,10 +254,33 @@ def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
             tf.strings.as_string(depth),
         ]
     )
-    # The check guards the bytes, which are fewer than the pixels.
+    # The check guards the bytes, which are fewer than the pixels, and the kind: what is
+    # computed of a kind that is none may fail by itself.
     start = require(is_read, message, tf.constant(0))
     encoded = tf.strings.substr(encoded, start, -1)
+    depth, color_type = tf.unstack(require(is_read, message, fields), num=2)
     return _wide_ids(encoded, Kind(color_type, depth), class_map)
+
+
+def is_png(encoded: tf.Tensor) -> tf.Tensor:
+    """Checks for a PNG's signature and a whole header: string[] -> bool[]."""
+    begins = tf.strings.substr(encoded, 0, len(SIGNATURE)) == SIGNATURE
+    return begins & (tf.strings.length(encoded) >= _HEADER_BYTES)
+
+
+def png_sides(encoded: tf.Tensor) -> tf.Tensor:
+    """Reads height and width from a PNG's header: string[] -> i64[2]."""
+    digits = tf.cast(_header_bytes(encoded, _SIDES_AT, 8), tf.int64)
+    place = tf.constant([1 << 24, 1 << 16, 1 << 8, 1], tf.int64)
+    return tf.reduce_sum(tf.reshape(digits, [2, 4]) * place, axis=1)[::-1]
+
+
+def _header_bytes(encoded: tf.Tensor, at: int, count: int) -> tf.Tensor:
+    """Takes bytes of a PNG's header: u8[count], zeros where there are none."""
+    # Padded: `substr` fails on short strings, with a message that contains them.
+    start = tf.strings.substr(encoded, 0, _HEADER_BYTES)
+    filled = tf.strings.join([start, "\0" * _HEADER_BYTES])
+    return tf.io.decode_raw(tf.strings.substr(filled, at, count), tf.uint8)
 
 
 def require(

@@ -79,6 +79,7 @@ class Config:
         presence: whether `presence` is made.
         boundary: how wide `boundary` is on each side, in pixels; 0 leaves it out.
         exif: whether JPEGs are turned `upright`, as their EXIF data says.
+        max_pixels: the largest picture that graph and serving decode.
     """
 
     num_classes: int
@@ -93,3 +94,4 @@ class Config:
     presence: bool = False
     boundary: int = 0
     exif: Exif = "upright"
+    max_pixels: int = 100_000_000

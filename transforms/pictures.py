@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from maskbeam.transforms.classes import ClassMap, color_levels
 
+MAX_SIDE = 1_000_000  # in pixels; libpng writes and reads no more
+
 
 def sample_table(class_map: ClassMap) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
     """Makes the PNG sample of every class index, and of ignored pixels: [K + 1 C].

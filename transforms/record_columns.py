@@ -113,6 +113,17 @@ def decode_columns(
         stored as such, in the dtype that it is stored in.
     """
     label, mask = stored_masks.of(config).read(columns)
+    return row_of(label, mask, columns, config, constants)
+
+
+def row_of(
+    label: tf.Tensor,
+    mask: tf.Tensor | None,
+    columns: Mapping[str, tf.Tensor],
+    config: features.Config,
+    constants: Constants,
+) -> dict[str, tf.Tensor]:
+    """Does as `decode_columns`, of a label and a mask that have been read."""
     row = {features.KEY: columns[features.KEY], features.LABEL: label}
     if mask is not None:
         row[features.MASK] = mask

@@ -17,22 +17,34 @@ sizes are padded to the largest of the batch (label -1, all else 0), and `height
 
 import os
 import tempfile
-from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from maskbeam.transforms import (
+    example_parser,
     extras,
     features,
     masks,
     pictures,
     raw_rows,
     record_columns,
+    served_records,
     summaries,
     warmup,
 )
+from maskbeam.transforms.attempts import attempt
 from maskbeam.transforms.classes import ClassMap
+from maskbeam.transforms.decode import require
+from maskbeam.transforms.request_batches import (
+    BatchFn,
+    Row,
+    batched,
+    judged,
+    one_size,
+)
+
+Tensors = dict[str, tf.Tensor]
 
 IMAGE, LABEL_MAP, EXAMPLE = "image", "label_map", "example"
 DECODE_RECORD, TO_PNG = "decode_record", "to_png"
@@ -45,11 +57,7 @@ _INPUTS = {
     TO_PNG: "scores",
 }
 _CLASS_NAMES = "classes.txt"
-_WARMUP_SIDE = 8  # in pixels; scores of many classes are large whatever the picture
-
-Tensors = dict[str, tf.Tensor]
-RowFn = Callable[[tf.Tensor], Tensors]
-BatchFn = Callable[[tf.Tensor], Tensors]
+_WARMUP_SIDE = 8  # in pixels; of scores, which may have 65,535 classes, one pixel
 
 
 class ExampleKeys(NamedTuple):
@@ -118,118 +126,90 @@ def _functions(
     keys: ExampleKeys,
 ) -> dict[str, BatchFn]:
     """Makes the signatures' functions, by name."""
-    label_row = raw_rows.label_row(config, class_map)
-    image_row = raw_rows.image_row(config)
-    parse_record = record_columns.record_parser(config)
-    example_spec = {keys.label: tf.io.FixedLenFeature([], tf.string)}
+    label, image = _label_row(config, class_map, constants), None
     if config.with_images:
-        example_spec[keys.image] = tf.io.FixedLenFeature([], tf.string)
+        image = _image_row(config, constants)
+    rows = {
+        LABEL_MAP: label,
+        EXAMPLE: _example_row(keys, label, image, config.size is not None),
+        DECODE_RECORD: served_records.row(config, constants),
+    }
+    if image is not None:
+        rows[IMAGE] = image
+    functions = {name: batched(row, config) for name, row in rows.items()}
+    return functions | {TO_PNG: _to_png(class_map)}
 
-    def image(encoded: tf.Tensor) -> Tensors:
-        levels = summaries.normalize(
-            image_row(encoded), constants.scale, constants.offset
-        )
-        return {features.IMAGE: levels}
 
-    def label_map(encoded: tf.Tensor) -> Tensors:
+def _label_row(
+    config: features.Config, class_map: ClassMap, constants: record_columns.Constants
+) -> Row:
+    label_row = raw_rows.label_row(config, class_map)
+
+    sides = raw_rows.label_sides(config.max_pixels)
+
+    def decode(encoded: tf.Tensor) -> Tensors:
         label = label_row(encoded)
         more = extras.columns(label, config, constants.class_weights)
         return {features.LABEL: label} | more
 
-    def example(serialized: tf.Tensor) -> Tensors:
-        found = tf.io.parse_single_example(serialized, example_spec)
-        row = label_map(found[keys.label])
-        return row | image(found[keys.image]) if config.with_images else row
-
-    def record(serialized: tf.Tensor) -> Tensors:
-        return record_columns.decode_columns(
-            parse_record(serialized), config, constants
-        )
-
-    def with_masks(row_fn: RowFn) -> BatchFn:
-        batch_fn = _batched(row_fn, config)
-        return lambda rows: record_columns.with_mask(batch_fn(rows), config)
-
-    functions = {
-        LABEL_MAP: with_masks(label_map),
-        EXAMPLE: with_masks(example),
-        DECODE_RECORD: with_masks(record),
-        TO_PNG: _to_png(class_map),
-    }
-    if config.with_images:
-        functions[IMAGE] = _batched(image, config)
-    return functions
+    return Row(lambda encoded: judged(sides(encoded)), decode)
 
 
-def _batched(row_fn: RowFn, config: features.Config) -> BatchFn:
-    """Maps a function of one row over a batch: string[B] to columns [B ...].
+def _image_row(config: features.Config, constants: record_columns.Constants) -> Row:
+    image_row = raw_rows.image_row(config)
 
-    If sizes vary, pictures are padded, and `height` and `width` are columns too.
-    """
+    sides = raw_rows.image_sides(config.max_pixels)
 
-    def shaped(one: tf.Tensor) -> Tensors:
+    def decode(encoded: tf.Tensor) -> Tensors:
+        levels = image_row(encoded)
         return {
-            name: tf.ensure_shape(value, [*(config.size or (None, None)), *depth])
-            if (depth := _depth(name, config)) is not None
-            else value
-            for name, value in row_fn(one).items()
+            features.IMAGE: summaries.normalize(
+                levels, constants.scale, constants.offset
+            )
         }
 
-    traced = tf.function(
-        shaped, [tf.TensorSpec([], tf.string)], autograph=False
-    ).get_concrete_function()
-    specs = {
-        name: tf.TensorSpec(value.shape, value.dtype)
-        for name, value in traced.structured_outputs.items()
-    }
-    if config.size is not None:
-        return lambda rows: tf.map_fn(traced, rows, fn_output_signature=specs)
-    return lambda rows: _padded(traced, rows, specs)
+    return Row(lambda encoded: judged(sides(encoded)), decode)
 
 
-def _depth(name: str, config: features.Config) -> list[int] | None:
-    """Returns what follows height and width in a picture's shape; None if not one."""
-    if name == features.IMAGE:
-        return [3]
-    if name == features.MASK:
-        return [config.num_classes]
-    return [] if name in (features.LABEL, features.WEIGHT, features.BOUNDARY) else None
+def _example_row(
+    keys: ExampleKeys, label: Row, image: Row | None, is_sized: bool
+) -> Row:
+    """Makes what is done with a tf.Example as the converter reads it."""
+    names = [keys.label] if image is None else [keys.label, keys.image]
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in names}
 
+    @raw_rows.traced
+    def parse(serialized: tf.Tensor) -> Tensors:
+        return attempt(
+            lambda one: example_parser.parse(one, spec),
+            serialized,
+            f"this is no tf.Example with one string in {' and in '.join(spec)}",
+        )
 
-def _padded(row_fn: RowFn, rows: tf.Tensor, specs: dict[str, tf.TensorSpec]) -> Tensors:
-    """Maps a function over rows of several sizes, and pads to the largest."""
-    pictures_of = [name for name, spec in specs.items() if spec.shape.rank > 1]
+    def judge(serialized: tf.Tensor) -> tf.Tensor:
+        found = parse(serialized)
+        work = label.judge(found[keys.label])
+        if image is None:
+            return work
+        return work + image.judge(found[keys.image]) * [0, 0, 1]
 
-    def ragged(one: tf.Tensor) -> dict[str, tf.Tensor | tf.RaggedTensor]:
-        columns: dict[str, tf.Tensor | tf.RaggedTensor] = dict(row_fn(one))
-        height, width, *_ = tf.unstack(tf.shape(columns[pictures_of[0]], tf.int64))
-        for name in pictures_of:
-            columns[name] = tf.RaggedTensor.from_tensor(columns[name])
-        return columns | {features.HEIGHT: height, features.WIDTH: width}
+    def decode(serialized: tf.Tensor) -> Tensors:
+        found = parse(serialized)
+        row = label.decode(found[keys.label])
+        if image is None:
+            return row
+        row |= image.decode(found[keys.image])
+        return row if is_sized else one_size(row, "the tf.Example")
 
-    signature = {
-        name: tf.RaggedTensorSpec(spec.shape, spec.dtype, ragged_rank=1)
-        if name in pictures_of
-        else spec
-        for name, spec in specs.items()
-    }
-    side = tf.TensorSpec([], tf.int64)
-    columns = tf.map_fn(
-        ragged,
-        rows,
-        fn_output_signature=signature | {features.HEIGHT: side, features.WIDTH: side},
-    )
-    for name in pictures_of:
-        beyond = -1 if name == features.LABEL else 0
-        columns[name] = columns[name].to_tensor(beyond)
-    return columns
+    return Row(judge, decode)
 
 
 def _to_png(class_map: ClassMap) -> BatchFn:
     samples, palette = pictures.sample_table(class_map), class_map.palette()
 
     def to_png(scores: tf.Tensor) -> Tensors:
-        index = pictures.best_class(scores)
+        start = _check_scores(scores, class_map.num_classes)
+        index = pictures.best_class(scores[start:])
         return {
             features.LABEL: tf.where(index == class_map.num_classes, -1, index),
             features.PNG_BYTES: pictures.to_png(index, samples),
@@ -237,6 +217,31 @@ def _to_png(class_map: ClassMap) -> BatchFn:
         }
 
     return to_png
+
+
+def _check_scores(scores: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Checks that PNGs can be made of scores: i32[], 0, to hang what is made on.
+
+    Of no pixels TensorFlow's encoder ends the process.
+    """
+    # Model servers do not hold a request against the signature's shape; this one is not
+    # what the signature says, but what came.
+    came = tf.raw_ops.PlaceholderWithDefault(input=scores, shape=None)
+    sides = tf.shape(came)
+    message = tf.strings.join(
+        [
+            "scores of shape [",
+            tf.strings.reduce_join(tf.strings.as_string(sides), separator=" "),
+            f"] must be [B H W {num_classes}], height and width 1 to "
+            f"{pictures.MAX_SIDE}",
+        ]
+    )
+    four = tf.concat([sides, [-1] * 4], axis=0)[:4]
+    count, height, width, depth = tf.unstack(four, num=4)
+    is_sound = (tf.size(sides) == 4) & (depth == num_classes)
+    for side in (height, width):
+        is_sound &= ((side > 0) | (count == 0)) & (side <= pictures.MAX_SIDE)
+    return require(is_sound, message, tf.constant(0))
 
 
 def _warmup_requests(
@@ -252,7 +257,7 @@ def _warmup_requests(
     image = pictures.to_png(index, class_map.palette())
     feature = {keys.label: _bytes_feature(label), keys.image: _bytes_feature(image)}
     example = tf.train.Example(features=tf.train.Features(feature=feature))
-    one_hot = masks.of_label(index, config.num_classes)
+    one_hot = masks.of_label(index[:, :1, :1], config.num_classes)
     inputs = {
         LABEL_MAP: label,
         EXAMPLE: tf.constant([example.SerializeToString()]),

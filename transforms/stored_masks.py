@@ -163,7 +163,29 @@ class StoredMask(abc.ABC):
         Raises:
             tf.errors.InvalidArgumentError: the column is damaged, or of another size.
         """
-        return self.label(self.pixels(columns)), None
+        return self.decoded(self.pixels(columns))
+
+    def decoded(self, pixels: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor | None"]:
+        """Decodes pixels to what `read` returns."""
+        return self.label(pixels), None
+
+    @abc.abstractmethod
+    def may_have(
+        self,
+        columns: Mapping[str, "tf.Tensor"],
+        height: "tf.Tensor",
+        width: "tf.Tensor",
+    ) -> "tf.Tensor":
+        """Judges a parsed record before its pixels are read, which may be far too many.
+
+        Args:
+            columns: as `pixels` takes them.
+            height: i64[], of the record's mask.
+            width: i64[].
+
+        Returns:
+            bool[]: false if the mask cannot be of that size.
+        """
 
     @property
     def _sides(self) -> tuple[int | None, int | None]:
@@ -216,6 +238,21 @@ class Png(StoredMask):
         samples = decode.grey_ids(columns[self.column], tf.as_dtype(self.dtype))
         return tf.ensure_shape(samples, self._sides)
 
+    def may_have(
+        self,
+        columns: Mapping[str, "tf.Tensor"],
+        height: "tf.Tensor",
+        width: "tf.Tensor",
+    ) -> "tf.Tensor":
+        """Compares the size with that in the PNG's header."""
+        import tensorflow as tf
+
+        from maskbeam.transforms import decode
+
+        encoded = columns[self.column]
+        has_sides = tf.reduce_all(decode.png_sides(encoded) == [height, width])
+        return decode.is_png(encoded) & has_sides
+
     def label(self, pixels: "tf.Tensor") -> "tf.Tensor":
         """Makes the largest value, which means ignored, -1."""
         from maskbeam.transforms import masks
@@ -258,18 +295,34 @@ class StoredTensor(StoredMask):
             self.column + features.SHAPE_SUFFIX: shape,
         }
 
+    def _value_column(self) -> str:
+        suffix = "" if self.size is not None else features.VALUE_SUFFIX
+        return self.column + suffix
+
     def pixels(self, columns: Mapping[str, "tf.Tensor"]) -> "tf.Tensor":
         """Reads the values, in the mask's size."""
         import tensorflow as tf
 
-        suffix = "" if self.size is not None else features.VALUE_SUFFIX
-        flat = self.flat(columns[self.column + suffix])
+        flat = self.flat(columns[self._value_column()])
         height, width = self.size or (
             columns[features.IMAGE_HEIGHT],
             columns[features.IMAGE_WIDTH],
         )
         shaped = tf.reshape(flat, [height, width, *self.depth])
         return tf.ensure_shape(shaped, [*self._sides, *self.depth])
+
+    def may_have(
+        self,
+        columns: Mapping[str, "tf.Tensor"],
+        height: "tf.Tensor",
+        width: "tf.Tensor",
+    ) -> "tf.Tensor":
+        """Compares lengths: deflated bytes are no more, but for some headers."""
+        import tensorflow as tf
+
+        length = tf.strings.length(columns[self._value_column()])
+        size = height * width * self.bytes_per_pixel
+        return tf.cast(length, tf.int64) <= size + size // 8 + 1024
 
     def value(self, parts: Parts, pixels: int) -> bytes | Floats:
         """Makes what the column holds, of so many encoded pixels."""
@@ -353,12 +406,9 @@ class OneHot(StoredTensor):
 
         return masks.label_from_mask(pixels)
 
-    def read(
-        self, columns: Mapping[str, "tf.Tensor"]
-    ) -> tuple["tf.Tensor", "tf.Tensor | None"]:
+    def decoded(self, pixels: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor | None"]:
         """Decodes the label, and returns the mask as it is stored."""
-        mask = self.pixels(columns)
-        return self.label(mask), mask
+        return self.label(pixels), pixels
 
 
 class Uint8(OneHot):
@@ -415,6 +465,18 @@ class Float32(OneHot):
     def flat(self, value: "tf.Tensor") -> "tf.Tensor":
         """Returns the floats."""
         return value
+
+    def may_have(
+        self,
+        columns: Mapping[str, "tf.Tensor"],
+        height: "tf.Tensor",
+        width: "tf.Tensor",
+    ) -> "tf.Tensor":
+        """Compares numbers: floats are stored as they are."""
+        import tensorflow as tf
+
+        floats = tf.size(columns[self._value_column()], tf.int64)
+        return floats == height * width * self.num_classes
 
 
 ENCODINGS: dict[str, type[StoredMask]] = {

@@ -35,20 +35,21 @@ class Hostile(NamedTuple):
 
 
 # What stands where lengths, counts, offsets and shapes are.
-_NUMBERS = [
+NUMBERS = [
     struct.pack(f"{order}{kind}", value)
     for order in "<>"
     for kind, bits in (("H", 16), ("I", 32), ("Q", 64))
     for value in (0, 1, 2 ** (bits - 1) - 1, 2 ** (bits - 1), 2**bits - 1)
 ] + [b"-1", b"9" * 11, b"7" * 20, b"1e999"]
-_PARTS = 1 << 16
+PARTS = 1 << 16
+KINDS = ["flip", "patch", "insert", "cut", "drop", "repeat", "swap"]
 _Edit = tuple[str, int, int, bytes]
 EDITS = st.lists(
     st.tuples(
-        st.sampled_from(["flip", "patch", "insert", "cut", "drop", "repeat", "swap"]),
-        st.integers(0, _PARTS - 1),  # where, in parts of the file
+        st.sampled_from(KINDS),
+        st.integers(0, PARTS - 1),  # where, in parts of the file
         st.integers(1, 255),  # how long, or which bits
-        st.sampled_from(_NUMBERS) | st.binary(min_size=1, max_size=8),
+        st.sampled_from(NUMBERS) | st.binary(min_size=1, max_size=8),
     ),
     max_size=4,
 )
@@ -57,7 +58,7 @@ EDITS = st.lists(
 def edited(data: bytes, edit: _Edit) -> bytes:
     """Does one thing to a file."""
     kind, where, count, payload = edit
-    at = where * len(data) // _PARTS
+    at = where * len(data) // PARTS
     before, part, after = data[:at], data[at : at + count], data[at + count :]
     match kind:
         case "flip":

@@ -49,6 +49,7 @@ from maskbeam.transforms import (
     load,
     orientation,
     record_columns,
+    served_records,
 )
 from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
@@ -438,14 +439,14 @@ def loading(edits: list[Any]) -> None:
 
 @functools.cache
 def _decode_record() -> tuple[list[bytes], Callable[[tf.Tensor], Any]]:
-    """The records of a shard, and how `load` decodes one."""
+    """The records of a shard, and how serving decodes one."""
     shard = _dataset()[0]
     directory = str(shard.parent)
     config = read_config(read_manifest(directory))
     constants = record_columns.constants_of(read_stats(directory), config)
-    parse = record_columns.record_parser(config)
+    row = served_records.row(config, constants)
     decode = tf.function(
-        lambda one: record_columns.decode_columns(parse(one), config, constants),
+        lambda one: (row.judge(one), row.decode(one)),
         [tf.TensorSpec([], tf.string)],
         autograph=False,
     )
@@ -454,15 +455,19 @@ def _decode_record() -> tuple[list[bytes], Callable[[tf.Tensor], Any]]:
 
 
 def record(edits: list[Any]) -> None:
-    """A record of others, whose checksum holds, has one size in all that it becomes."""
+    """A record of others has one size in all that it becomes, or is invalid.
+
+    Serving's decoder, and not that of `load`, which trusts the records of a dataset.
+    """
     records, decode = _decode_record()
     damaged = functools.reduce(hostile.edited, edits, records[len(edits)])
     try:
-        row = decode(tf.constant(damaged))
-    except _IS_SAID as error:
+        sides, row = decode(tf.constant(damaged))
+    except tf.errors.InvalidArgumentError as error:
         _check_message(error, 5000)
         return
-    assert row["image"].shape[:2] == row["label"].shape
+    assert row["image"].shape[:2] == row["label"].shape == tuple(sides[:2])
+    assert -1 <= tf.reduce_min(row["label"]) <= tf.reduce_max(row["label"]) < 3
 
 
 def _texts() -> st.SearchStrategy[str]:
