@@ -23,7 +23,8 @@ from maskbeam.pipeline.planning.listing import sources_of
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.rows import check, read
 from maskbeam.pipeline.rows.batches import CheckedRow
-from maskbeam.pipeline.runtime import run
+from maskbeam.pipeline.runtime import files, run
+from maskbeam.transforms import dataset_files
 
 
 class DoneError(Exception):
@@ -68,16 +69,18 @@ def _convert(_: None, options: Options, plan: Plan, temporary: str) -> None:
     by_split = collections.defaultdict(list)
     for rejection in rejected:
         by_split[rejection.split].append(rejection)
-    assert options.output is not None
+    staged = files.join(temporary, dataset_files.STAGED)
     counts = [
-        rejections.write_rejections(options.output, split, found)[1]
+        rejections.write_rejections(staged, split, found)[1]
         for split, found in by_split.items()
     ]
+    names = [dataset_files.rejected_file(split) for split in by_split]
     total = rejections.add_rejections(counts)
     reason = rejections.judge(len(labels), total, options.max_rejected, {})
     if not reason:
         raise DoneError(labels)
-    publish.Publish(options, plan, temporary)._write_verdict(reason, total, len(labels))
+    publishing = publish.Publish(options, plan, temporary)
+    publishing._write_verdict(reason, total, len(labels), names)
 
 
 def _units(options: Options, plan: Plan, rejected: list[Rejection]) -> Iterator[Unit]:
