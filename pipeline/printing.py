@@ -81,7 +81,7 @@ def print_plan_details(plan: Plan, beam_flags: Mapping[str, str]) -> None:
             f"{storage} ~{human_bytes(size)}"
             for storage, size in plan.bytes_by_storage.items()
         )
-        print(f"bytes by --image_storage: {', '.join(by_storage)}")
+        say(f"bytes by --image_storage: {', '.join(by_storage)}")
     uncut = [path for found in plan.splits.values() for path in found.uncut_files]
     if uncut:
         say(

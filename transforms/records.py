@@ -82,9 +82,10 @@ def load(
         raise ValueError(f"class_axis {class_axis} must be -1 or -3")
     manifest = read_manifest(directory)
     config = read_config(manifest)
+    pair = (features.IMAGE, features.INDEX if packed else features.MASK)
     if as_supervised:
         _check_pairs(directory, config, raw, columns)
-        columns = (features.IMAGE, features.INDEX if packed else features.MASK)
+        columns = pair
     records = _records(directory, shards_of(manifest, split), shuffle, seed, shard)
     if raw:
         return _tuned(_raw_columns(records, config, columns, batch_size))
@@ -99,10 +100,9 @@ def load(
     rows = _compact_rows(records, config, names)
     if batch_size is not None:
         rows = _batches(rows, batch_size, config, model)
-    rows = rows.map(model, _BATCHES)
+    rows = rows.map(model, _threads() if batch_size is None else _BATCHES)
     if as_supervised:
-        image, target = columns or ()
-        rows = rows.map(lambda row: (row[image], row[target]))
+        rows = rows.map(lambda row: tuple(row[name] for name in pair))
     return _tuned(rows)
 
 

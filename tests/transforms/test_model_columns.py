@@ -24,6 +24,7 @@ STATS = {
     "class_weights": {"median_frequency": [0.5, 1.0, 2.25, None, 0.1]},
 }
 ROWS = 8
+SHARD = "made-train.tfrecord-00000-of-00001"
 
 
 def _rows(fixed):
@@ -60,12 +61,12 @@ def dataset(tmp_path_factory):
         options = {"num_classes": K, "mask_encoding": encoding, "with_images": True}
         options |= {"size": SIZES[0] if fixed else None, "normalize": normalize}
         options |= {"weight_map": "median_frequency", "presence": True, "boundary": 1}
-        shards = [{"file": "one.tfrecord", "records": ROWS}]
+        shards = [{"file": SHARD, "records": ROWS}]
         manifest = {"format": 1, "options": options}
         manifest["splits"] = {"train": {"records": ROWS, "shards": shards}}
         (directory / "manifest.json").write_text(json.dumps(manifest))
         (directory / "stats.json").write_text(json.dumps(STATS))
-        with tf.io.TFRecordWriter(str(directory / "one.tfrecord")) as writer:
+        with tf.io.TFRecordWriter(str(directory / SHARD)) as writer:
             for key, label, image in _rows(fixed):
                 columns = {
                     "key": key,
@@ -205,11 +206,11 @@ def test_what_is_not_asked_for_is_not_decoded(dataset):
     """A damaged image is no hindrance to who wants none."""
     directory = dataset("png", True, "unit")
     records = []
-    for record in tf.data.TFRecordDataset(f"{directory}/one.tfrecord"):
+    for record in tf.data.TFRecordDataset(f"{directory}/{SHARD}"):
         example = tf.train.Example.FromString(record.numpy())
         example.features.feature["image/encoded"].bytes_list.value[:] = [b"no picture"]
         records.append(example.SerializeToString())
-    with tf.io.TFRecordWriter(f"{directory}/one.tfrecord") as writer:
+    with tf.io.TFRecordWriter(f"{directory}/{SHARD}") as writer:
         for record in records:
             writer.write(record)
     assert len(list(load(directory, "train", columns=["mask", "label"]))) == ROWS
