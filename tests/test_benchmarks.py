@@ -160,10 +160,11 @@ def test_readers_give_what_they_are_compared_by(tmp_path, name, option, with_one
         Image.fromarray(label).save(tmp_path / f"labels/{number}.png")
         picture = Image.fromarray(scenes.picture(rng, label))
         picture.save(tmp_path / f"images/{number}.png")
-    places = [str(tmp_path / folder) for folder in ("labels", "images")]
-    own = str(tmp_path / "own")
-    shape = (40, 56)
-    task = Task(*places, 11, shape, shape, with_one_hot, own, 0.0, 2, option)
+    labels_at, images_at, own = (
+        str(tmp_path / folder) for folder in ("labels", "images", "own")
+    )
+    shape, kind = (40, 56), (own, 0.0, 2, option)
+    task = Task(labels_at, images_at, 11, shape, shape, with_one_hot, *kind)
     prepare, read = epoch_tf.CONTESTANTS[name]
     prepare(task)
     ((images, targets),) = read(task)
