@@ -284,7 +284,7 @@ class Options:
         "original",
         ENCODE,
         "Image storage",
-        "keep the source's bytes, or the resized picture",
+        "keep the source's bytes; or the resized picture, as PNG or not encoded",
         values.choice(*typing.get_args(features.ImageStorage)),
     )
     # TensorFlow's performance guide advises 100 to 200 MB.
@@ -372,6 +372,11 @@ class Options:
                 "--tile cuts pictures at their own scale, and --size scales them: use "
                 "one of them"
             )
+        if self.image_storage == "raw" and self.size is None and self.tile is None:
+            raise UsageError(
+                "--image_storage raw is of pictures that all have one size: add --size "
+                "HxW, or --tile HxW"
+            )
         if self.resize != "stretch" and self.size is None:
             raise UsageError(f"--resize {self.resize} needs a --size")
         if self.overlap and self.tile is None:
@@ -439,7 +444,8 @@ class Options:
         agreed = {n: getattr(self, n) for n in shared & declared(Options).keys()}
         agreed["mask_encoding"] = stored_masks.choose(self.mask_encoding, num_classes)
         if self.tile is not None:
-            agreed |= {"size": self.tile, "resize": "tile", "image_storage": "png"}
+            storage = "raw" if self.image_storage == "raw" else "png"
+            agreed |= {"size": self.tile, "resize": "tile", "image_storage": storage}
         return features.Config(
             num_classes=num_classes, with_images=with_images, **agreed
         )

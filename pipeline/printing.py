@@ -76,6 +76,12 @@ def print_plan_details(plan: Plan, beam_flags: Mapping[str, str]) -> None:
         f"a unit is one batch of at most {human_bytes(UNIT_BYTES)} of encoded masks "
         "and decoded images, or one row"
     )
+    if plan.bytes_by_storage:
+        by_storage = (
+            f"{storage} ~{human_bytes(size)}"
+            for storage, size in plan.bytes_by_storage.items()
+        )
+        say(f"bytes by --image_storage: {', '.join(by_storage)}")
     uncut = [path for found in plan.splits.values() for path in found.uncut_files]
     if uncut:
         say(

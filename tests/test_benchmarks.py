@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.benchmarks import compare, pages, scenes, startup
+from tests.benchmarks import compare, epoch, epoch_tf, pages, scenes, startup
+from tests.benchmarks.epoch_task import Task, one_hot, timed
 from tests.benchmarks.job import Job
 
 _DRAWN = scenes.Scenes("ade20k", (40, 56), (*range(1, 151), 0), 9, "jpg", 3)
@@ -138,3 +139,48 @@ def test_pages_show_the_saved_figures(page):
     text = page.read_text(encoding="utf-8")
     assert "<!-- figures: labels -->" in text
     assert pages.filled(text) == text
+
+
+@pytest.mark.parametrize("with_one_hot", [False, True], ids=["ids", "one-hot"])
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("files", ""),
+        ("tfrecords", ""),
+        ("maskbeam", "bits png"),
+        ("maskbeam", "png raw"),
+    ],
+)
+def test_readers_give_what_they_are_compared_by(tmp_path, name, option, with_one_hot):
+    rng = np.random.default_rng(0)
+    labels = [scenes.draw(rng, _PACKED) for _ in range(3)]
+    for folder in ("labels", "images", "own"):
+        (tmp_path / folder).mkdir()
+    for number, label in enumerate(labels):
+        Image.fromarray(label).save(tmp_path / f"labels/{number}.png")
+        picture = Image.fromarray(scenes.picture(rng, label))
+        picture.save(tmp_path / f"images/{number}.png")
+    labels_at, images_at, own = (
+        str(tmp_path / folder) for folder in ("labels", "images", "own")
+    )
+    shape, kind = (40, 56), (own, 0.0, 2, option)
+    task = Task(labels_at, images_at, 11, shape, shape, with_one_hot, *kind)
+    prepare, read = epoch_tf.CONTESTANTS[name]
+    prepare(task)
+    ((images, targets),) = read(task)
+    assert images.dtype == np.float32
+    assert images.shape == (3, 40, 56, 3)
+    assert 0.5 < images.numpy().max() <= 1.0
+    ids = np.where(targets.numpy() > 11, 11, targets) if not with_one_hot else targets
+    wanted = [one_hot(label, 11) if with_one_hot else label for label in labels]
+    found = {np.asarray(one).astype(np.uint8).tobytes() for one in ids}
+    assert found == {one.astype(np.uint8).tobytes() for one in wanted}
+    figures = timed(task, lambda: read(task))
+    assert figures["rate"] > 0
+    assert 0 <= figures["late"] < 60
+
+
+def test_reading_has_a_case_for_each_figure():
+    names = [case.name for case in epoch.CASES]
+    assert names[:4] == ["labels", "jpeg", "png", "resized"]
+    assert epoch.CASES[3].kinds == ["png original", "png png", "png raw"]

@@ -84,6 +84,7 @@ def test_many_classes(convert, tmp_path, num_classes):
         ("original", "zscore", "20x24"),
         ("png", "zscore", None),
         ("png", "symmetric", "20x24"),
+        ("raw", "zscore", "20x24"),
     ],
 )
 def test_images_equal_pillow_and_the_graph(

@@ -236,6 +236,40 @@ def test_photos_are_turned_as_their_cameras_were(convert, tmp_path):
     assert "EXIF" not in reasons["other"]
 
 
+def test_raw_tiles_are_the_pictures_own_pixels(convert, tmp_path, capfd):
+    import tensorflow_datasets as tfds
+
+    from maskbeam.pipeline.__main__ import main
+
+    data.label_tree(tmp_path, 6, [0, 1, 2], size=lambda i: (20, 24), images=True)
+    arguments = [
+        *("--label_maps", f"{tmp_path}/labels/*.png", "--num_classes", "3"),
+        *("--images", f"{tmp_path}/images/*", "--tile", "8x9"),
+        *("--image_storage", "raw"),
+    ]
+    assert main(["plan", *arguments]) == 0
+    text = capfd.readouterr().out
+    assert "bytes by --image_storage: png ~" in text
+    assert ", raw ~10.9 kB" in text  # the levels alone take 8.6
+    out = convert(tmp_path / "out", *arguments)
+    rows, raw = reading.load_all(out), reading.load_raw(out)
+    assert len(rows) == 6 * 3 * 3
+    for key, row in raw.items():
+        name, offset, _ = tiles.parse_key(key)
+        (path,) = tmp_path.glob(f"images/{name}.*")
+        picture = np.pad(np.asarray(Image.open(path)), [(0, 8), (0, 9), (0, 0)])
+        tile = picture[offset[0] : offset[0] + 8, offset[1] : offset[1] + 9]
+        assert row["image/encoded"] == tile.tobytes()
+        assert row["image/format"] == b"raw"
+        np.testing.assert_array_equal(np.round(rows[key]["image"] * 255), tile)
+    for row in tfds.as_numpy(
+        tfds.builder_from_directory(str(out)).as_dataset(split="train")
+    ):
+        levels = row["image/encoded"]
+        assert levels.tobytes() == raw[row["key"].decode()]["image/encoded"]
+    assert main(["verify", str(out)]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -245,6 +279,7 @@ def test_photos_are_turned_as_their_cameras_were(convert, tmp_path):
         (["--tile", "9x8", "--overlap", "8"], "--overlap 8"),
         (["--overlap", "8"], "add --tile"),
         (["--resize", "letterbox"], "needs a --size"),
+        (["--image_storage", "raw"], "add --size HxW, or --tile HxW"),
         (["--boundary", "-1"], "--boundary -1"),
         (["--resize", "bilinear", "--size", "9x9"], "bilinear"),
     ],

@@ -45,14 +45,14 @@ KEY = "key"
 IMAGE_HEIGHT = "image/height"  # of the stored mask
 IMAGE_WIDTH = "image/width"
 IMAGE_ENCODED = "image/encoded"
-IMAGE_FORMAT = "image/format"  # "png" or "jpeg"
+IMAGE_FORMAT = "image/format"  # "png", "jpeg", or "raw": u8[H W 3] as it is
 MASK_PREFIX = "mask/"  # + the mask encoding
 VALUE_SUFFIX = "/value"  # if sizes vary, a mask column is stored as two
 SHAPE_SUFFIX = "/shape"
 
 Normalize = Literal["unit", "symmetric", "zscore"]
 Resize = Literal["stretch", "letterbox", "crop", "short_side", "tile"]
-ImageStorage = Literal["original", "png"]
+ImageStorage = Literal["original", "png", "raw"]
 Exif = Literal["upright", "ignore"]
 WeightMap = Literal["none", "median_frequency", "inverse_frequency"]
 
@@ -73,7 +73,7 @@ class Config:
         normalize: how `image` is scaled: `unit` 0..1, `symmetric` -1..1, `zscore`
             by the mean and deviation of the training split.
         image_storage: `original` keeps the source's bytes in the record, `png` the
-            resized picture.
+            resized picture, `raw` its levels u8[H W 3] as they are.
         weight_map: the class weights that `weight` holds at each pixel; `none` leaves
             it out.
         presence: whether `presence` is made.

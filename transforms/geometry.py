@@ -14,6 +14,8 @@ are ever made: all of a picture of 1 x 40000 that is scaled to cover a square wo
 more memory than there is.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from maskbeam.transforms.features import Resize
@@ -34,8 +36,13 @@ def fit_label(
     """
     if size is None:
         return label
-    scaled = _scaled_sides(tf.shape(label, tf.int64), size, resize)
-    return _nearest(label, size, scaled, _corner(scaled, size, resize), ignored)
+    sides = tf.shape(label, tf.int64)
+
+    def fitted() -> tf.Tensor:
+        scaled = _scaled_sides(sides, size, resize)
+        return _nearest(label, size, scaled, _corner(scaled, size, resize), ignored)
+
+    return _unless_it_fits(label, sides, size, fitted)
 
 
 def fit_image(
@@ -50,11 +57,28 @@ def fit_image(
     """
     if size is None:
         return levels
-    scaled = _scaled_sides(tf.shape(levels, tf.int64)[:2], size, resize)
-    corner = _corner(scaled, size, resize)
-    if resize in _UNSCALED:
-        return _nearest(levels, size, scaled, corner, 0)
-    return _smooth(levels, size, scaled, corner)
+    sides = tf.shape(levels, tf.int64)[:2]
+
+    def fitted() -> tf.Tensor:
+        scaled = _scaled_sides(sides, size, resize)
+        corner = _corner(scaled, size, resize)
+        if resize in _UNSCALED:
+            return _nearest(levels, size, scaled, corner, 0)
+        return _smooth(levels, size, scaled, corner)
+
+    return _unless_it_fits(levels, sides, size, fitted)
+
+
+def _unless_it_fits(
+    picture: tf.Tensor,
+    sides: tf.Tensor,
+    size: tuple[int, int],
+    fitted: Callable[[], tf.Tensor],
+) -> tf.Tensor:
+    """Leaves a picture of that size as it is, as any way of resizing does, slowly."""
+    fits = tf.reduce_all(sides == tf.constant(size, tf.int64))
+    found = tf.cond(fits, lambda: tf.identity(picture), fitted)
+    return tf.ensure_shape(found, [*size, *picture.shape[2:]])
 
 
 def _scaled_sides(sides: tf.Tensor, size: tuple[int, int], resize: Resize) -> tf.Tensor:

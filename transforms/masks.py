@@ -16,6 +16,8 @@ import tensorflow as tf
 from maskbeam.transforms import mask_dtypes
 from maskbeam.transforms.mask_dtypes import LONG_BITS, words_per_pixel
 
+_LOW_BITS = 0x0101010101010101  # the lowest of each byte
+
 
 def one_hot(
     label: tf.Tensor,
@@ -128,9 +130,40 @@ def unpack(words: tf.Tensor, num_classes: int) -> tf.Tensor:
     return tf.reduce_max(tf.where(occupied, base + index, -1), axis=-1)
 
 
+def index_from_words(words: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Unpacks one-hot words to what `index_from_label` makes of `unpack`'s labels.
+
+    To 64 classes it does so without labels, which take four times the bytes.
+
+    Args:
+        words: as `pack` returns them.
+        num_classes: K.
+
+    Returns:
+        `index_dtype`[...]: class indices, the largest value where ignored.
+    """
+    if words_per_pixel(num_classes) > 1:
+        return index_from_label(unpack(words, num_classes), num_classes)
+    index = tf.raw_ops.PopulationCount(x=words - tf.ones([], words.dtype))
+    # Of no bit this is the number of a word's bits, 8 to 64. That bit becomes all bits,
+    # in eight pixels at once: `tf.where` takes as long as the rest.
+    flat = tf.reshape(index, [-1])
+    count = tf.size(flat)
+    if (flat.shape[0] or 1) % 8:
+        flat = tf.pad(flat, [[0, -count % 8]])
+    lanes = tf.bitcast(tf.reshape(flat, [-1, 8]), tf.uint64)
+    bit = (words.dtype.size * 8).bit_length() - 1
+    ignored = tf.bitwise.right_shift(lanes, tf.constant(bit, tf.uint64))
+    ignored = tf.bitwise.bitwise_and(ignored, tf.constant(_LOW_BITS, tf.uint64))
+    lanes = tf.bitwise.bitwise_or(lanes, ignored * tf.constant(255, tf.uint64))
+    marked = tf.reshape(tf.bitcast(lanes, tf.uint8), [-1])[:count]
+    return tf.ensure_shape(tf.reshape(marked, tf.shape(words)), words.shape)
+
+
 def label_from_index(index: tf.Tensor) -> tf.Tensor:
     """Makes labels i32[...] of stored class indices: the largest value becomes -1."""
-    return tf.where(index == index.dtype.max, -1, tf.cast(index, tf.int32))
+    # Which plus one is 0. A selection takes twice as long.
+    return tf.cast(index + tf.ones([], index.dtype), tf.int32) - 1
 
 
 def index_from_label(label: tf.Tensor, num_classes: int) -> tf.Tensor:
@@ -173,7 +206,8 @@ def expand(
     Returns:
         The label, i32[...] with -1 where ignored, and the mask, dtype[... K].
     """
-    label = label_from_index(index)
+    # Not `label_from_index`: accelerators need not know how to add bytes.
+    label = tf.where(index == index.dtype.max, -1, tf.cast(index, tf.int32))
     return label, of_label(label, num_classes, dtype)
 
 

@@ -1,6 +1,7 @@
 """Decodes a record's columns to tensors."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -14,6 +15,16 @@ from maskbeam.transforms import (
     stored_masks,
     summaries,
 )
+
+# What is made of class indices; a mask only if it is not stored as such.
+_OF_INDEX = {
+    features.LABEL,
+    features.INDEX,
+    features.MASK,
+    features.WEIGHT,
+    features.PRESENCE,
+    features.BOUNDARY,
+}
 
 
 class Constants(NamedTuple):
@@ -45,10 +56,34 @@ def feature_spec(config: features.Config) -> dict[str, Any]:
     return spec
 
 
-def record_parser(config: features.Config) -> Any:
-    """Makes the function from one serialized record to its columns."""
+def record_parser(config: features.Config, names: Collection[str] | None = None) -> Any:
+    """Makes the function from one serialized record to its columns.
+
+    Args:
+        config: the encoding.
+        names: the model columns that are wanted, which need not all columns of the
+            record; None for all of these.
+    """
     spec = feature_spec(config)
+    if names is not None:
+        image = {features.IMAGE_ENCODED, features.IMAGE_FORMAT}
+        mask = stored_masks.of(config).feature_spec().keys()
+        spec = {
+            name: spec[name]
+            for name in spec
+            if (features.IMAGE in names or name not in image)
+            and (_OF_INDEX & set(names) or name not in mask)
+        }
     return lambda record: tf.io.parse_single_example(record, spec)
+
+
+def model_names(config: features.Config) -> set[str]:
+    """Names the model columns of a dataset: `key`, `label`, `mask`, `image`, ..."""
+    names = {features.KEY, features.LABEL, features.MASK}
+    names |= {features.IMAGE} if config.with_images else set()
+    names |= {features.WEIGHT} if config.weight_map != "none" else set()
+    names |= {features.PRESENCE} if config.presence else set()
+    return names | ({features.BOUNDARY} if config.boundary else set())
 
 
 def decode_record(
@@ -76,7 +111,6 @@ def with_mask(
     row: Mapping[str, tf.Tensor],
     config: features.Config,
     mask_dtype: tf.DType = tf.float32,
-    class_axis: int = -1,
 ) -> dict[str, tf.Tensor]:
     """Adds the mask to a row, or to a batch of rows.
 
@@ -84,22 +118,19 @@ def with_mask(
         row: as `decode_columns` returns it.
         config: the encoding.
         mask_dtype: the mask's dtype.
-        class_axis: -1 for [... H W K], -3 for [... K H W].
     """
-    label = row[features.LABEL]
     if features.MASK in row:
         mask = tf.cast(row[features.MASK], mask_dtype)
-        if class_axis == -3:
-            rank = mask.shape.rank
-            mask = tf.transpose(mask, [*range(rank - 3), rank - 1, rank - 3, rank - 2])
     else:
-        axis = -1 if class_axis == -1 else label.shape.rank - 2
-        mask = masks.of_label(label, config.num_classes, mask_dtype, axis)
+        mask = masks.of_label(row[features.LABEL], config.num_classes, mask_dtype)
     return {**row, features.MASK: mask}
 
 
 def decode_columns(
-    columns: Mapping[str, tf.Tensor], config: features.Config, constants: Constants
+    columns: Mapping[str, tf.Tensor],
+    config: features.Config,
+    constants: Constants,
+    pixels: tf.Tensor | None = None,
 ) -> dict[str, tf.Tensor]:
     """Decodes one record's columns, but makes no mask that is not stored as such.
 
@@ -107,34 +138,85 @@ def decode_columns(
         columns: as `feature_spec` parses them.
         config: the encoding.
         constants: the training split's constants.
+        pixels: the mask's encoded pixels, if they are read already.
 
     Returns:
         `key`, `label`, the other columns of the configuration, and `mask` if it is
         stored as such, in the dtype that it is stored in.
     """
-    label, mask = stored_masks.of(config).read(columns)
-    return row_of(label, mask, columns, config, constants)
-
-
-def row_of(
-    label: tf.Tensor,
-    mask: tf.Tensor | None,
-    columns: Mapping[str, tf.Tensor],
-    config: features.Config,
-    constants: Constants,
-) -> dict[str, tf.Tensor]:
-    """Does as `decode_columns`, of a label and a mask that have been read."""
-    row = {features.KEY: columns[features.KEY], features.LABEL: label}
-    if mask is not None:
-        row[features.MASK] = mask
-    row |= extras.columns(label, config, constants.class_weights)
+    row = compact_columns(columns, config, model_names(config), pixels)
+    row[features.LABEL] = masks.label_from_index(row.pop(features.INDEX))
+    if config.weight_map != "none":
+        row[features.WEIGHT] = extras.weight_map(
+            row[features.LABEL], constants.class_weights
+        )
     if config.with_images:
-        levels = decode.image_levels(columns[features.IMAGE_ENCODED], config.exif)
-        levels = geometry.fit_image(levels, config.size, config.resize)
         row[features.IMAGE] = summaries.normalize(
-            levels, constants.scale, constants.offset
+            row[features.IMAGE], constants.scale, constants.offset
         )
     return row
+
+
+def compact_columns(
+    columns: Mapping[str, tf.Tensor],
+    config: features.Config,
+    names: Collection[str],
+    pixels: tf.Tensor | None = None,
+) -> dict[str, tf.Tensor]:
+    """Decodes of one record's columns what model columns are made of, and no more.
+
+    All that it returns is small: what is larger, and made pixel by pixel, a reader
+    makes of a whole batch.
+
+    Args:
+        columns: as `feature_spec` parses them.
+        config: the encoding.
+        names: the model columns that are wanted; `index` may be one.
+        pixels: the mask's encoded pixels, if they are read already.
+
+    Returns:
+        `index` [H W], as `StoredMask.index` returns it, unless nothing wanted is made
+        of it; `image` as levels u8[H W 3]; `mask` if it is stored as such, in the dtype
+        that it is stored in; and `key`, `presence` and `boundary` as the model gets
+        them.
+    """
+    stored = stored_masks.of(config)
+    row = {features.KEY: columns[features.KEY]} if features.KEY in names else {}
+    if features.IMAGE in names:
+        row[features.IMAGE] = _image_levels(columns, config)
+    stored_mask = stored.is_one_hot and features.MASK in names
+    of_index = set(names) & _OF_INDEX - ({features.MASK} if stored_mask else set())
+    if not (stored_mask or of_index):
+        return row
+    if pixels is None:
+        pixels = stored.pixels(columns)
+    if stored_mask:
+        row[features.MASK] = pixels
+    if of_index:
+        index = row[features.INDEX] = stored.index(pixels)
+        wanted = dataclasses.replace(
+            config,
+            weight_map="none",  # each pixel's, so it is made of a batch
+            presence=features.PRESENCE in names,
+            boundary=config.boundary if features.BOUNDARY in names else 0,
+        )
+        row |= extras.columns(masks.label_from_index(index), wanted, None)
+    return row
+
+
+def _image_levels(
+    columns: Mapping[str, tf.Tensor], config: features.Config
+) -> tf.Tensor:
+    """Decodes a record's image: u8[H W 3], in the size that all rows have."""
+    encoded = columns[features.IMAGE_ENCODED]
+    if config.image_storage == "raw":
+        assert config.size is not None  # as options have it
+        return tf.reshape(tf.io.decode_raw(encoded, tf.uint8), [*config.size, 3])
+    # Without a look at EXIF data: what it turns is stored turned.
+    levels = decode.unturned_levels(encoded)
+    if config.image_storage == "original":
+        return geometry.fit_image(levels, config.size, config.resize)
+    return tf.ensure_shape(levels, [*(config.size or (None, None)), 3])
 
 
 def constants_of(stats: Mapping[str, Any], config: features.Config) -> Constants:

@@ -68,7 +68,7 @@ def _judge(columns: Mapping[str, tf.Tensor], config: features.Config) -> tf.Tens
             size = tf.strings.length(columns[name])
             most = tf.cast(size, tf.int64) * _INFLATES_TO // _BYTES_OF_A_PIXEL
             work = tf.maximum(work, most)
-    if config.with_images:
+    if config.with_images and config.image_storage != "raw":
         encoded = columns[features.IMAGE_ENCODED]
         work += tf.reduce_prod(raw_rows.image_sides(config.max_pixels)(encoded))
     return tf.concat([sides, [work]], axis=0)
@@ -79,17 +79,27 @@ def _decode(
     config: features.Config,
     constants: record_columns.Constants,
 ) -> Tensors:
-    label, mask = _mask(columns, config)
-    row = record_columns.row_of(label, mask, columns, config, constants)
+    pixels = _pixels(columns, config)
+    if config.image_storage == "raw":
+        columns = {**columns, features.IMAGE_ENCODED: _raw_image(columns, config)}
+    row = record_columns.decode_columns(columns, config, constants, pixels)
     if config.with_images and config.size is None:
         return one_size(row, "the record")
     return row
 
 
-def _mask(
-    columns: Mapping[str, tf.Tensor], config: features.Config
-) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Reads label and mask, which must be what the encoding makes of class indices."""
+def _raw_image(columns: Mapping[str, tf.Tensor], config: features.Config) -> tf.Tensor:
+    """Checks that an image's bytes are as many as its levels."""
+    assert config.size is not None
+    height, width = config.size
+    encoded = columns[features.IMAGE_ENCODED]
+    fits = tf.strings.length(encoded) == 3 * height * width
+    message = f"the record's image has not the bytes of {height} x {width} RGB levels"
+    return require(fits, message, encoded)
+
+
+def _pixels(columns: Mapping[str, tf.Tensor], config: features.Config) -> tf.Tensor:
+    """Reads encoded pixels, which must be what the encoding makes of class indices."""
     stored = stored_masks.of(config)
     height, width = (columns[name] for name in _SIDES)
     message = "the record's mask is damaged, or not of the record's height and width"
@@ -98,14 +108,12 @@ def _mask(
     pixels = attempt(lambda one: {"pixels": stored.pixels(one)}, guarded, message)[
         "pixels"
     ]
-    label, mask = stored.decoded(pixels)
-    index = masks.index_from_label(tf.reshape(label, [-1]), config.num_classes)
+    index = tf.reshape(stored.index(pixels), [-1])
     encoded = tf.reshape(stored.encode(index), tf.shape(pixels))
     is_sound = tf.reduce_all(encoded == pixels)
-    is_sound &= tf.reduce_all(label < config.num_classes)
+    is_sound &= tf.reduce_all(masks.label_from_index(index) < config.num_classes)
     message = (
         "the record's mask has a pixel that is neither ignored nor one of the "
         f"{config.num_classes} classes"
     )
-    start = require(is_sound, message, tf.constant(0))
-    return label[start:], None if mask is None else mask[start:]
+    return pixels[require(is_sound, message, tf.constant(0)) :]

@@ -2,7 +2,8 @@
 
     encode   class indices           -> encoded pixels   of many rows, in TensorFlow
     write    encoded pixels          -> record columns   of one row, in NumPy
-    read     record columns          -> label, mask      in `load` and in serving
+    pixels   record columns          -> encoded pixels   of one row, in TensorFlow
+    index    encoded pixels          -> class indices    in `load` and in serving
 
 Example, K = 3, and the last of four pixels ignored:
 
@@ -145,30 +146,15 @@ class StoredMask(abc.ABC):
         """
 
     @abc.abstractmethod
-    def label(self, pixels: "tf.Tensor") -> "tf.Tensor":
-        """Decodes pixels: `dtype`[H W *depth] to i32[H W], -1 where ignored."""
-
-    def read(
-        self, columns: Mapping[str, "tf.Tensor"]
-    ) -> tuple["tf.Tensor", "tf.Tensor | None"]:
-        """Decodes a parsed record.
+    def index(self, pixels: "tf.Tensor") -> "tf.Tensor":
+        """Decodes pixels to class indices.
 
         Args:
-            columns: as `pixels` takes them.
+            pixels: `dtype`[... *depth].
 
         Returns:
-            The label, i32[H W] with -1 where ignored; and the mask, `dtype`[H W K], or
-            None if it is not stored as such.
-
-        Raises:
-            tf.errors.InvalidArgumentError: the column is damaged, or of another size.
+            `masks.index_dtype`[...]: class indices, the largest value where ignored.
         """
-        return self.decoded(self.pixels(columns))
-
-    def decoded(self, pixels: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor | None"]:
-        """Decodes pixels to what `read` returns."""
-        return self.label(pixels), None
-
     @abc.abstractmethod
     def may_have(
         self,
@@ -186,6 +172,11 @@ class StoredMask(abc.ABC):
         Returns:
             bool[]: false if the mask cannot be of that size.
         """
+
+    @property
+    def is_one_hot(self) -> bool:
+        """Whether encoded pixels are one-hot vectors, [K] numbers each."""
+        return False
 
     @property
     def _sides(self) -> tuple[int | None, int | None]:
@@ -253,11 +244,9 @@ class Png(StoredMask):
         has_sides = tf.reduce_all(decode.png_sides(encoded) == [height, width])
         return decode.is_png(encoded) & has_sides
 
-    def label(self, pixels: "tf.Tensor") -> "tf.Tensor":
-        """Makes the largest value, which means ignored, -1."""
-        from maskbeam.transforms import masks
-
-        return masks.label_from_index(pixels)
+    def index(self, pixels: "tf.Tensor") -> "tf.Tensor":
+        """Returns the samples as they are."""
+        return pixels
 
 
 class StoredTensor(StoredMask):
@@ -375,11 +364,11 @@ class Bits(StoredTensor):
 
         return masks.pack(index, self.num_classes)
 
-    def label(self, pixels: "tf.Tensor") -> "tf.Tensor":
+    def index(self, pixels: "tf.Tensor") -> "tf.Tensor":
         """Unpacks the words."""
         from maskbeam.transforms import masks
 
-        return masks.unpack(pixels, self.num_classes)
+        return masks.index_from_words(pixels, self.num_classes)
 
 
 class OneHot(StoredTensor):
@@ -400,15 +389,17 @@ class OneHot(StoredTensor):
             index = tf.cast(index, tf.int32)
         return masks.of_label(index, self.num_classes, tf.as_dtype(self.dtype))
 
-    def label(self, pixels: "tf.Tensor") -> "tf.Tensor":
+    def index(self, pixels: "tf.Tensor") -> "tf.Tensor":
         """Finds the class that is not zero."""
         from maskbeam.transforms import masks
 
-        return masks.label_from_mask(pixels)
+        label = masks.label_from_mask(pixels)
+        return masks.index_from_label(label, self.num_classes)
 
-    def decoded(self, pixels: "tf.Tensor") -> tuple["tf.Tensor", "tf.Tensor | None"]:
-        """Decodes the label, and returns the mask as it is stored."""
-        return self.label(pixels), pixels
+    @property
+    def is_one_hot(self) -> bool:
+        """Yes."""
+        return True
 
 
 class Uint8(OneHot):

@@ -30,6 +30,15 @@ def make_dataset_info(
     }
 
 
+def _image_feature(config: features.Config) -> tfds_json.Feature:
+    shape = [-1, -1, 3]
+    if config.image_storage != "original" and config.size is not None:
+        shape[:2] = config.size
+    if config.image_storage == "raw":
+        return tfds_json.tensor(shape, "uint8", "bytes")
+    return tfds_json.image(shape, "uint8")
+
+
 def make_features(config: features.Config) -> dict[str, Any]:
     """Makes the content of TFDS's `features.json`, which describes record columns."""
     stored = stored_masks.of(config)
@@ -40,10 +49,7 @@ def make_features(config: features.Config) -> dict[str, Any]:
         stored.column: stored.tfds_feature(),
     }
     if config.with_images:
-        resized = config.size if config.image_storage == "png" else None
-        columns[features.IMAGE_ENCODED] = tfds_json.image(
-            [*(resized or (-1, -1)), 3], "uint8"
-        )
+        columns[features.IMAGE_ENCODED] = _image_feature(config)
         columns[features.IMAGE_FORMAT] = tfds_json.text()
     return {
         "type": tfds_json.FEATURES_DICT,

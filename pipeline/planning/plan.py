@@ -1,7 +1,9 @@
 """The plan of a conversion: how many rows, shards and units each split has."""
 
+import collections
 import dataclasses
 import math
+from collections.abc import Mapping
 
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.planning.census import Census
@@ -30,6 +32,7 @@ class SplitPlan:
         rows_per_unit: how many rows that have names make a unit.
         sizes: (height, width) of the masks of a few rows, in pixels, before tiling.
         stored_bytes: estimate of what the records will take.
+        bytes_by_storage: the same for each way of storing images.
         limit_rank: the highest rank that `--limit` lets in.
         census: of the rows that have names.
         names: (rank, source) of a few of them.
@@ -44,6 +47,7 @@ class SplitPlan:
     sizes: tuple[tuple[int, int], ...]
     stored_bytes: int
     limit_rank: int | None
+    bytes_by_storage: Mapping[str, int] = dataclasses.field(default_factory=dict)
     census: Census = dataclasses.field(default_factory=Census)
     names: tuple[tuple[int, str], ...] = ()
 
@@ -125,6 +129,14 @@ class Plan:
     def stored_bytes(self) -> int:
         """Estimate of what the records of all splits will take."""
         return sum(split.stored_bytes for split in self.splits.values())
+
+    @property
+    def bytes_by_storage(self) -> dict[str, int]:
+        """The same for each way of storing images."""
+        total = collections.Counter[str]()
+        for split in self.splits.values():
+            total.update(split.bytes_by_storage)
+        return dict(total)
 
     @property
     def one_hot_bytes(self) -> int:

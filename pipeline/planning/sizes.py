@@ -1,6 +1,7 @@
 """What a row takes: exactly in memory, about in its record."""
 
 import dataclasses
+import typing
 
 from maskbeam.transforms import features, stored_masks
 
@@ -11,7 +12,7 @@ _UNIT_ROWS = 512
 
 # Label maps in PNG take about this much, for sources that are not compressed.
 PNG_BYTES_PER_PIXEL = 0.035
-_IMAGE_PNG_BYTES_PER_PIXEL = 1.6
+_IMAGE_BYTES_PER_PIXEL = {"png": 1.6, "raw": 3.0}
 _RECORD_OVERHEAD_BYTES = 200
 
 
@@ -61,6 +62,17 @@ def rows_per_unit(sampled: list[RowSize], config: features.Config) -> int:
     return max(1, min(_UNIT_ROWS, UNIT_BYTES // largest))
 
 
+def image_storages(config: features.Config) -> list[features.ImageStorage]:
+    """The ways in which the images of such rows can be stored."""
+    known = typing.get_args(features.ImageStorage) if config.with_images else ()
+    return [
+        storage
+        for storage in known
+        if not (storage == "raw" and config.size is None)
+        and not (storage == "original" and config.resize == "tile")
+    ]
+
+
 def mean_record_bytes(sampled: list[RowSize], config: features.Config) -> float:
     """What a row will take in its record, by the mean of a few rows."""
     if not sampled:
@@ -74,6 +86,6 @@ def _record_bytes(sample: RowSize, config: features.Config) -> float:
     label = sample.label_bytes * pixels / (sample.height * sample.width)
     mask = stored_masks.of(config).estimated_bytes(label, pixels)
     image = float(sample.image_bytes)
-    if config.with_images and config.image_storage == "png":
-        image = _IMAGE_PNG_BYTES_PER_PIXEL * pixels
+    if config.with_images and config.image_storage != "original":
+        image = _IMAGE_BYTES_PER_PIXEL[config.image_storage] * pixels
     return mask + image + _RECORD_OVERHEAD_BYTES

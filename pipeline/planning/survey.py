@@ -170,6 +170,13 @@ def _survey_split(
     if options.limit is not None:
         share = min(1.0, options.limit / max(1, rows))
     named_bytes = named.stored_bytes(share, config)
+    by_storage: dict[str, int] = {
+        storage: round(
+            named.stored_bytes(share, other) + recorded.stored_bytes(share, other)
+        )
+        for storage in sizes.image_storages(config)
+        for other in [dataclasses.replace(config, image_storage=storage)]
+    }
     return SplitPlan(
         rows=round(share * rows),
         record_files=tuple(in_files),
@@ -183,6 +190,7 @@ def _survey_split(
         ),
         stored_bytes=round(named_bytes + recorded.stored_bytes(share, config)),
         limit_rank=limit_rank,
+        bytes_by_storage=by_storage,
         census=counts.named_rows[split].taken(limit_rank),
         names=tuple(
             (rank, entry.source) for rank, entry in counts.named_rows[split].lowest()

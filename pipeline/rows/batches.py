@@ -43,7 +43,7 @@ class CheckedRow(NamedTuple):
         runs: class indices, `masks.index_dtype`, the largest value ignored.
         summary: the row's summary.
         image_bytes: the encoded image as it is stored; None if rows have none.
-        image_format: `png` or `jpeg`; empty if rows have no images.
+        image_format: `png`, `jpeg` or `raw`; empty if rows have no images.
         size: the bytes that the row takes up in a unit.
         is_turned: whether the image was turned upright.
         origins: the row itself; nothing for the further tiles of a picture.

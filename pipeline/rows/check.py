@@ -241,7 +241,9 @@ class RowCheck:
         image: Image | None,
     ) -> CheckedRow:
         """A row as it will be stored."""
-        encoded, image_format = (None, "") if image is None else image.stored()
+        encoded, image_format = None, ""
+        if image is not None:
+            encoded, image_format = image.stored(self._config.image_storage)
         return CheckedRow(
             key,
             *shape,

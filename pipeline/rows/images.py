@@ -46,8 +46,10 @@ class Image(NamedTuple):
         """One tile of the image."""
         return Image(tiles.cut(self.levels, offset, tile, 0), self.is_turned)
 
-    def stored(self) -> tuple[bytes, str]:
-        """The file as it is stored, and its format."""
+    def stored(self, image_storage: features.ImageStorage) -> tuple[bytes, str]:
+        """The file as it is stored, or the levels, and its format."""
+        if image_storage == "raw":
+            return self.levels.tobytes(), "raw"
         if self.encoded:
             return self.encoded, self.format
         return png.encode_png(self.levels), "png"
@@ -113,7 +115,7 @@ def read(
         raise RejectedError("decode", f"{what}: {reason}")
     if turn > 1:
         levels = np.asarray(orientation.upright(levels, tf.constant(turn)))
-    if image_storage == "png" or turn > 1:
+    if image_storage != "original" or turn > 1:
         # Other readers of the records do not turn pictures, or not all alike.
         return Image(levels, turn > 1)
     return Image(levels, False, data, header.format)

@@ -34,6 +34,24 @@ _PEERS = {
     "tf_data_arithmetic": "the same without a table, where ids are consecutive",
     "decode_only": "decoding alone",
 }
+_READERS = {
+    "files": "tf.data over the files, Mpixel/s",
+    "tfrecords": "TFRecords of the files' bytes",
+    "hugging_face": "Hugging Face datasets",
+    "grain": "Grain over ArrayRecord",
+    "streaming": "MosaicML Streaming",
+    "torch": "PyTorch's DataLoader with OpenCV",
+    "maskbeam bits original": "**maskbeam**, `bits`",
+    "maskbeam png original": "**maskbeam**, `png`",
+    "maskbeam png png": "**maskbeam**, images as `png`",
+    "maskbeam png raw": "**maskbeam**, images `raw`",
+}
+_READ = {
+    "labels": "label maps",
+    "jpeg": "with JPEG images",
+    "png": "with PNG images",
+    "resized": "JPEG at 256 x 256",
+}
 Rows = Iterable[Iterable[str]]
 
 
@@ -98,6 +116,54 @@ def _compared(name: str) -> Callable[[], str]:
     return make
 
 
+def _epoch(*, of_camvid: bool, whole: bool = True) -> Callable[[], str]:
+    """Makes a table of `epoch`: each reader's rate over that of the files.
+
+    Args:
+        of_camvid: CamVid's cases, or those that are drawn.
+        whole: all readers, or maskbeam alone.
+    """
+
+    def make() -> str:
+        results = [r for r in _read("epoch")["results"] if _is_drawn(r) != of_camvid]
+        medians = [result["medians"] for result in results]
+        titles = ["times as fast as tf.data over the files", *map(_title, results)]
+        if not whole:
+            cells = (_number(_of_maskbeam(found)) for found in medians)
+            return _table(
+                ["", *titles[1:]], [["times as fast as tf.data over the files", *cells]]
+            )
+        rows = []
+        for name in (n for n in _READERS if any(n in found for found in medians)):
+            key = "rate" if name == "files" else "ratio"
+            cells = (_number(m[name][key]) if name in m else "" for m in medians)
+            rows.append([_READERS[name], *cells])
+        return _table(titles, rows)
+
+    return make
+
+
+def _of_maskbeam(medians: dict[str, Any]) -> float:
+    """The ratio with masks as PNG, and where images are resized, these raw."""
+    raw = "maskbeam png raw"
+    found: float = medians[raw if raw in medians else "maskbeam png original"]["ratio"]
+    return found
+
+
+def _is_drawn(result: dict[str, Any]) -> bool:
+    return result["case"] not in _READ
+
+
+def _title(result: dict[str, Any]) -> str:
+    """What is read, in the head of a table."""
+    what = "one-hot" if result["one_hot"] else "ids"
+    if not _is_drawn(result):
+        return f"{_READ[result['case']]}, {what}"
+    shape = {"512": "512 x 512", "1024": "1024 x 2048"}
+    side = result["case"].partition("_")[0]
+    return f"{shape[side]}, {result['classes']:,} classes, {what}"
+
+
 def _startup() -> str:
     """Makes the table of `startup`."""
     results = _read("startup")["results"]
@@ -149,6 +215,9 @@ def _origins() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "labels": _compared("labels"),
     "images": _compared("images"),
+    "reading": _epoch(of_camvid=True, whole=False),
+    "epoch": _epoch(of_camvid=True),
+    "epoch_classes": _epoch(of_camvid=False),
     "startup": _startup,
     "classes": _classes,
     "memory": _memory,

@@ -12,7 +12,12 @@ import sys
 from typing import Any
 
 _PACKAGES = ("apache-beam", "tensorflow", "tensorflow-transform", "isal", "numpy")
-_PLACES = {"--work": "DIR", "--camvid": "CAMVID", "--json": "FILE"}
+_PLACES = {
+    "--work": "DIR",
+    "--camvid": "CAMVID",
+    "--peers": "ENVIRONMENT",
+    "--json": "FILE",
+}
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 

@@ -266,3 +266,16 @@ def test_unscaled_windows_are_pieces_of_the_picture():
     tile = geometry.fit_image(tf.constant(picture), (40, 10), "tile").numpy()
     np.testing.assert_array_equal(tile[:33], picture[:, :10])
     assert not tile[33:].any()
+
+
+@pytest.mark.parametrize("way", ["stretch", "letterbox", "crop", "short_side", "tile"])
+def test_what_has_the_size_is_left_as_any_resizing_leaves_it(way):
+    noise = np.random.default_rng(0).integers(0, 256, (13, 21, 3), np.uint8)
+    resized = tf.image.resize(noise, (13, 21), antialias=True)
+    np.testing.assert_array_equal(resized, noise)
+    spec = tf.TensorSpec([None, None, 3], tf.uint8)
+    fit = tf.function(lambda one: geometry.fit_image(one, (13, 21), way), [spec])
+    np.testing.assert_array_equal(fit(noise), noise)
+    label = noise[..., 0].astype(np.int32)
+    found = geometry.fit_label(tf.constant(label), (13, 21), way, -1)
+    np.testing.assert_array_equal(found, label)

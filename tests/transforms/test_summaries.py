@@ -210,6 +210,31 @@ def test_a_flat_image_has_no_deviation_and_becomes_zero(level):
     np.testing.assert_array_equal(summaries.normalize(tf.constant(image), *scaling), 0)
 
 
+@pytest.mark.parametrize("static", [True, False])
+@pytest.mark.parametrize("normalize", ["unit", "symmetric", "zscore"])
+@pytest.mark.parametrize("shape", [(9, 3), (5, 7, 3), (2, 4, 8, 3)], ids=str)
+def test_every_way_of_scaling_gives_numpys_bits(shape, normalize, static):
+    levels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    mean = tf.constant([0.3, 0.5, 0.7], tf.float64)
+    deviation = tf.constant([0.2, 0.0, 0.31], tf.float64)
+    scale, offset = summaries.normalization(normalize, mean, deviation)
+    expected = levels.astype(np.float32) * scale.numpy() + offset.numpy()
+    spec = tf.TensorSpec(shape if static else [None] * len(shape[:-1]) + [3], tf.uint8)
+
+    def constants_of_the_graph(levels):
+        scaling = summaries.normalization(normalize, mean, deviation)
+        return summaries.normalize(levels, *scaling)
+
+    for function in (
+        lambda levels: summaries.normalize(levels, scale, offset),
+        lambda levels: summaries.normalize(levels, scale.numpy(), offset.numpy()),
+        constants_of_the_graph,
+    ):
+        found = tf.function(function, [spec])(levels)
+        assert found.dtype == tf.float32
+        assert found.numpy().tobytes() == expected.tobytes()
+
+
 def test_zscore_is_numpys():
     _, images = _rows(3, 4)
     pixels = images.reshape(-1, 3) / 255
