@@ -24,7 +24,7 @@ from maskbeam.transforms.texts import quoted
 
 # None of these touches files, the network, Python or what other models share.
 _NUMBERS = """
-    AddV2 All Any ArgMax BitwiseAnd BitwiseOr BitwiseXor Cast DenseBincount DivNoNan
+    Add AddV2 All Any ArgMax BitwiseAnd BitwiseOr BitwiseXor Cast DenseBincount DivNoNan
     Equal FloorDiv FloorMod Greater GreaterEqual IsNan LeftShift Less LessEqual
     LogicalAnd LogicalNot LogicalOr LowerBound Max MaxPool Maximum Min Minimum Mul Neg
     NotEqual PopulationCount Prod RealDiv RightShift Round SelectV2 Sqrt Sub Sum
@@ -38,18 +38,26 @@ _TENSORS = """
     Transpose Unpack Where ZerosLike
 """
 _BYTES = """
-    AsString DecodeCompressed DecodeJpeg DecodePng DecodeRaw EncodePng ParseExampleV2
-    ReduceJoin ScaleAndTranslate StaticRegexReplace StringJoin StringLength
-    StringToNumber Substr
+    AsString DecodeCompressed DecodeJpeg DecodePng DecodeProtoV2 DecodeRaw EncodePng
+    ExtractJpegShape ReduceJoin ScaleAndTranslate StaticRegexReplace StringJoin
+    StringLength StringToNumber Substr
 """
 # The functions that these call are looked at too.
 _CALLS = """
-    NoOp PartitionedCall Placeholder StatefulPartitionedCall StatelessIf StatelessWhile
+    If NoOp PartitionedCall Placeholder PlaceholderWithDefault StatefulPartitionedCall
+    StatelessIf StatelessWhile While
+"""
+# Of tensors, and never of files: `attempts` tries what may fail by them.
+_DATASETS = """
+    ConcatenateDataset DatasetToSingleElement IgnoreErrorsDataset MapDataset
+    OptionsDataset TakeDataset TensorDataset
 """
 # A variable keeps the path of an asset.
 _ASSETS = "AssignVariableOp VarHandleOp"
-_COMPUTING = frozenset(" ".join([_NUMBERS, _TENSORS, _BYTES, _CALLS, _ASSETS]).split())
+_ALL = (_NUMBERS, _TENSORS, _BYTES, _CALLS, _DATASETS, _ASSETS)
+_COMPUTING = frozenset(" ".join(_ALL).split())
 _RESTORING = _COMPUTING | {"RestoreV2"}
+_OF_PROTOS = "DecodeProtoV2"
 _OBJECTS = frozenset({"asset", "bare_concrete_function", "user_object"})
 _MODEL = "saved_model.pb"
 _OTHER_MODEL = "saved_model.cpb"  # which some loaders take first
@@ -182,12 +190,20 @@ def _reached(
     return operations
 
 
+def _describes_itself(node: Any) -> bool:
+    """Checks whether a node holds the description of protos, and reads no file."""
+    source: bytes = node.attr["descriptor_source"].s
+    return source.startswith(b"bytes://")
+
+
 def _called(
     node: Any, library: Mapping[str, Any], operations: set[str]
 ) -> Iterator[str]:
     """Yields the functions that a node calls, and adds its operation to a set."""
     if node.op in library:  # it goes before TensorFlow's own of that name
         yield node.op
+    elif node.op == _OF_PROTOS and not _describes_itself(node):
+        operations.add(f"{_OF_PROTOS} of a file")
     else:
         operations.add(node.op)
     for value in node.attr.values():

@@ -155,6 +155,7 @@ class StoredMask(abc.ABC):
         Returns:
             `masks.index_dtype`[...]: class indices, the largest value where ignored.
         """
+
     @abc.abstractmethod
     def may_have(
         self,

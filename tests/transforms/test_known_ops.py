@@ -56,6 +56,10 @@ CONFIGS: dict[str, tuple[ClassMap, dict[str, Any]]] = {
         {"mask_encoding": "bits", "resize": "tile", "overlap": 4, **_SIZED}
         | {"image_storage": "png"},
     ),
+    "raw": (
+        class_files.preset("camvid11"),
+        {"mask_encoding": "bits", "image_storage": "raw", **_SIZED},
+    ),
     "instance": (
         _map("instance", divisor=1000),
         {"mask_encoding": "png", "presence": True, "weight_map": "inverse_frequency"},
@@ -88,8 +92,13 @@ def test_tensorflow_says_that_they_have_no_effects():
     keep_state = {
         name for name in known_ops._RESTORING if op_def_registry.get(name).is_stateful
     }
-    calls = {"StatefulPartitionedCall"}  # whose functions are looked at
-    assert keep_state == calls | {"RestoreV2", "AssignVariableOp", "VarHandleOp"}
+    calls = {"StatefulPartitionedCall", "If", "While"}  # their functions are looked at
+    of_tensors = {"TensorDataset", "DatasetToSingleElement"}
+    assert keep_state == calls | of_tensors | {
+        "RestoreV2",
+        "AssignVariableOp",
+        "VarHandleOp",
+    }
 
 
 def _write(x):
