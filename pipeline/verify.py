@@ -7,26 +7,21 @@ compares records with raw rows.
 """
 
 import collections
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from maskbeam.pipeline import verify_files
-from maskbeam.pipeline.elements import DamagedError
-from maskbeam.pipeline.formats import tfrecords
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.verify_files import Compared
+from maskbeam.pipeline.verify_records import check_records
 from maskbeam.transforms import (
     dataset_files,
-    example_parser,
     features,
     known_ops,
-    record_columns,
     saved_models,
     serving,
     summaries,
@@ -37,8 +32,6 @@ from maskbeam.transforms.manifest import (
     read_manifest,
     read_stats,
 )
-
-_PART_BYTES = 64 << 20
 
 ALL_WELL = "shards, records and graph agree"
 
@@ -69,7 +62,7 @@ def _find_faults_within(directory: str, manifest: Mapping[str, Any]) -> list[str
         keys: collections.Counter[bytes] = collections.Counter()
         for shard in found["shards"]:
             path = files.join(directory, shard["file"])
-            shard_faults = _check_records(path, shard["records"], config, total, keys)
+            shard_faults = check_records(path, shard["records"], config, total, keys)
             faults += (f"{shard['file']}: {fault}" for fault in shard_faults)
         faults += (
             f"split {split}: the key {key.decode()!r} is there {count} times"
@@ -91,87 +84,6 @@ def _find_faults_within(directory: str, manifest: Mapping[str, Any]) -> list[str
         foreign = list(_foreign_models(directory))
         faults += foreign or _check_graph(directory, train | statistics)
     return faults
-
-
-def _check_records(
-    path: str,
-    count: int,
-    config: features.Config,
-    total: summaries.Summary,
-    keys: collections.Counter[bytes],
-) -> Iterator[str]:
-    """Loads every record, and adds its summary to the total; yields what is wrong."""
-    spec = record_columns.feature_spec(config)
-    # What wrote these records may be anything.
-    parse = tf.function(
-        lambda record: example_parser.parse(record, spec),
-        [tf.TensorSpec([], tf.string)],
-        autograph=False,
-    )
-    found = 0
-    try:
-        for record in tfrecords.records(path):
-            found += 1
-            if isinstance(record, tfrecords.BadRecord):
-                yield f"record {found - 1}: {record.reason}"
-                continue
-            try:
-                columns = parse(record)
-                keys[columns[features.KEY].numpy()] += 1
-                summary = _summary(columns, config)
-            except (
-                tf.errors.InvalidArgumentError,
-                tf.errors.DataLossError,
-                ValueError,
-            ) as error:
-                yield f"record {found - 1} does not load: {error}"
-                continue
-            summaries.add_row(total, summary)
-    except DamagedError as error:
-        yield f"damaged at record {error.row}: {error.reason}"
-    if found != count:
-        yield f"{found} records, and the manifest says {count}"
-
-
-def _summary(
-    columns: dict[str, tf.Tensor], config: features.Config
-) -> summaries.RowSummary:
-    """Summarises a record, from the tensors that the model would get.
-
-    Raises:
-        ValueError: the mask is not the one-hot encoding of the label.
-    """
-    # Scale 1 and offset 0 leave the image's levels as they are.
-    constants = record_columns.Constants(tf.ones([3]), tf.zeros([3]))
-    plain = dataclasses.replace(config, weight_map="none", presence=False, boundary=0)
-    row = record_columns.decode_columns(columns, plain, constants)
-    label = row[features.LABEL]
-    height, width = label.shape
-    # The mask of a whole picture takes 4 K times its pixels.
-    lines = max(1, _PART_BYTES // (4 * config.num_classes * max(1, width)))
-    counts = np.zeros(config.num_classes + 1, np.int64)
-    for top in range(0, height, lines):
-        names = {features.LABEL, features.MASK} & row.keys()
-        part = {name: row[name][top : top + lines] for name in names}
-        mask = record_columns.with_mask(part, config)[features.MASK].numpy()
-        classes = part[features.LABEL].numpy()
-        if not _is_one_hot(mask, classes):
-            raise ValueError("the mask is not the one-hot encoding of the label")
-        counts += np.bincount(classes.ravel() + 1, minlength=counts.size)
-    image = None
-    if config.with_images:
-        image = row[features.IMAGE].numpy().astype(np.uint8)
-    return summaries.of_row(counts[1:], int(counts[0]), image)
-
-
-def _is_one_hot(mask: npt.NDArray[np.float32], label: npt.NDArray[np.int32]) -> bool:
-    """Checks whether a mask has a 1 where its label says, and nothing else."""
-    is_counted = label >= 0
-    at_label = np.take_along_axis(mask, np.maximum(label, 0)[..., np.newaxis], -1)
-    ones = np.count_nonzero(mask)
-    return bool(
-        ones == np.count_nonzero(is_counted) and (at_label[..., 0] == is_counted).all()
-    )
 
 
 def _check_stats(

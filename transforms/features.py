@@ -44,6 +44,7 @@ EXAMPLE_IMAGE = "image/encoded"
 KEY = "key"
 IMAGE_HEIGHT = "image/height"  # of the stored mask
 IMAGE_WIDTH = "image/width"
+SIDES = (IMAGE_HEIGHT, IMAGE_WIDTH)
 IMAGE_ENCODED = "image/encoded"
 IMAGE_FORMAT = "image/format"  # "png", "jpeg", or "raw": u8[H W 3] as it is
 MASK_PREFIX = "mask/"  # + the mask encoding

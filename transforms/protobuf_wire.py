@@ -1,9 +1,9 @@
-"""Writes protobuf's wire format, however large a field is.
+"""Writes and reads protobuf's wire format, however large a field is.
 
 Source: protobuf.dev/programming-guides/encoding.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 Buffer = bytes  # or what has bytes, and cannot be changed
@@ -42,6 +42,33 @@ def joined(contents: Iterable[Content]) -> Content:
     all_of_them = tuple(contents)
     size = sum(content.size for content in all_of_them)
     return Content(size, (part for one in all_of_them for part in one.parts))
+
+
+def fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Reads a message whose fields all have a length: their numbers and contents.
+
+    Raises:
+        ValueError: it is damaged, or has a field of another kind.
+    """
+    at = 0
+    while at < len(message):
+        tag, at = _read_varint(message, at)
+        size, at = _read_varint(message, at)
+        if tag & 7 != 2 or size > len(message) - at:
+            raise ValueError(f"the message has no field of bytes at byte {at}")
+        yield tag >> 3, message[at : at + size]
+        at += size
+
+
+def _read_varint(message: memoryview, at: int) -> tuple[int, int]:
+    """Reads a number; returns it, and where it ends."""
+    value = shift = 0
+    while at < len(message) and shift < 64:
+        value |= (message[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if message[at - 1] < 128:
+            return value, at
+    raise ValueError(f"the message has no number before byte {at}")
 
 
 def varint(value: int) -> bytes:

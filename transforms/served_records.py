@@ -21,7 +21,6 @@ from maskbeam.transforms.attempts import attempt
 from maskbeam.transforms.decode import require
 from maskbeam.transforms.request_batches import Row, Tensors, one_size
 
-_SIDES = (features.IMAGE_HEIGHT, features.IMAGE_WIDTH)
 _INFLATES_TO = 1032  # bytes of one (zlib's technical details)
 _BYTES_OF_A_PIXEL = 16  # that decoding takes, about
 
@@ -49,19 +48,19 @@ def _parse(serialized: tf.Tensor, config: features.Config) -> Tensors:
         "this is no record of the dataset's: a tf.Example with one value in "
         + " and in ".join(spec),
     )
-    sides = tf.stack([columns[name] for name in _SIDES])
+    sides = tf.stack([columns[name] for name in features.SIDES])
     sides = request_bounds.check_sides(sides, config.max_pixels, "record's mask")
     if config.size is not None:
         fits = tf.reduce_all(sides == tf.constant(config.size, tf.int64))
         height, width = config.size
         message = f"the record's mask is not {height} x {width}, the dataset's size"
         sides = require(fits, message, sides)
-    return columns | dict(zip(_SIDES, tf.unstack(sides, num=2), strict=True))
+    return columns | dict(zip(features.SIDES, tf.unstack(sides, num=2), strict=True))
 
 
 def _judge(columns: Mapping[str, tf.Tensor], config: features.Config) -> tf.Tensor:
     """Judges what decoding a record takes, as `Row.judge` says."""
-    sides = tf.stack([columns[name] for name in _SIDES])
+    sides = tf.stack([columns[name] for name in features.SIDES])
     work = tf.reduce_prod(sides)
     for name in stored_masks.of(config).feature_spec():
         if columns[name].dtype == tf.string:
@@ -101,7 +100,7 @@ def _raw_image(columns: Mapping[str, tf.Tensor], config: features.Config) -> tf.
 def _pixels(columns: Mapping[str, tf.Tensor], config: features.Config) -> tf.Tensor:
     """Reads encoded pixels, which must be what the encoding makes of class indices."""
     stored = stored_masks.of(config)
-    height, width = (columns[name] for name in _SIDES)
+    height, width = (columns[name] for name in features.SIDES)
     message = "the record's mask is damaged, or not of the record's height and width"
     may_be = stored.may_have(columns, height, width)
     guarded = {**columns, features.IMAGE_HEIGHT: require(may_be, message, height)}

@@ -180,6 +180,11 @@ class StoredMask(abc.ABC):
         return False
 
     @property
+    def stores_floats(self) -> bool:
+        """Whether records hold a list of floats, which is as large as the mask."""
+        return False
+
+    @property
     def _sides(self) -> tuple[int | None, int | None]:
         """Height and width, as far as they are known beforehand."""
         return self.size or (None, None)
@@ -421,6 +426,11 @@ class Float32(OneHot):
 
     If all rows have one size that is `tf.io.FixedLenFeature([H, W, K], tf.float32)`.
     """
+
+    @property
+    def stores_floats(self) -> bool:
+        """Yes."""
+        return True
 
     @property
     def dtype(self) -> np.dtype[Any]:

@@ -25,6 +25,7 @@ from maskbeam.transforms import features
 from maskbeam.transforms.protobuf_wire import (
     Content,
     field,
+    fields,
     joined,
     of_bytes,
     varint,
@@ -159,6 +160,33 @@ def parse(record: bytes, path: str, number: int, keys: RecordKeys) -> RawRow:
     label = bytes_of(keys.label, "label map")
     image = bytes_of(keys.image, "image") if keys.image else None
     return RawRow(key, source, source, label, image)
+
+
+def without_floats(
+    record: bytes, name: str
+) -> tuple[bytes, npt.NDArray[np.float32] | None]:
+    """Takes a feature of floats out of a tf.Example, without a copy of them.
+
+    Args:
+        record: as `serialize` makes it.
+        name: of the feature.
+
+    Returns:
+        The tf.Example without the feature, and the floats; None if it is not there.
+
+    Raises:
+        ValueError: it is no tf.Example.
+    """
+    floats, others = None, []
+    for _, features_ in fields(memoryview(record)):
+        for _, entry in fields(features_):
+            found = dict(fields(entry))
+            if bytes(found.get(1, b"")) != name.encode():
+                others.append(field(1, of_bytes(bytes(entry))))
+                continue
+            packed = dict(fields(dict(fields(found[2]))[2]))[1]
+            floats = np.frombuffer(packed, np.dtype("<f4"))
+    return b"".join(field(1, joined(others)).parts), floats
 
 
 def serialize(columns: Mapping[str, Value]) -> Content:

@@ -1,0 +1,138 @@
+"""Loads every record of a shard as training would, and adds up what its pixels say."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from maskbeam.pipeline.elements import DamagedError
+from maskbeam.pipeline.formats import tf_examples, tfrecords
+from maskbeam.transforms import (
+    example_parser,
+    features,
+    record_columns,
+    stored_masks,
+    summaries,
+)
+
+_PART_BYTES = 64 << 20  # of a mask that is looked at at once
+_PARSED_BYTES = 128 << 20  # of a record that TensorFlow parses whole
+
+Columns = dict[str, tf.Tensor]
+Pixels = Any  # encoded, [H W *depth]: of TensorFlow, or of NumPy
+
+
+def check_records(
+    path: str,
+    count: int,
+    config: features.Config,
+    total: summaries.Summary,
+    keys: collections.Counter[bytes],
+) -> Iterator[str]:
+    """Loads every record, and adds its summary to the total; yields what is wrong."""
+    parse = _parser(config)
+    found = 0
+    try:
+        for record in tfrecords.records(path):
+            found += 1
+            if isinstance(record, tfrecords.BadRecord):
+                yield f"record {found - 1}: {record.reason}"
+                continue
+            try:
+                columns, pixels = parse(record)
+                keys[columns[features.KEY].numpy()] += 1
+                summary = _summary(columns, pixels, config)
+            except (
+                tf.errors.InvalidArgumentError,
+                tf.errors.DataLossError,
+                LookupError,
+                ValueError,
+            ) as error:
+                yield f"record {found - 1} does not load: {error}"
+                continue
+            summaries.add_row(total, summary)
+    except DamagedError as error:
+        yield f"damaged at record {error.row}: {error.reason}"
+    if found != count:
+        yield f"{found} records, and the manifest says {count}"
+
+
+def _parser(config: features.Config) -> Callable[[bytes], tuple[Columns, Pixels]]:
+    """Makes the function from a record to its columns, and its mask's encoded pixels.
+
+    What wrote the record may be anything.
+    """
+    stored = stored_masks.of(config)
+    spec = record_columns.feature_spec(config)
+    in_tensorflow = _parse_function(spec)
+    small = {n: s for n, s in spec.items() if n not in stored.feature_spec()}
+    without_mask = _parse_function(small)
+    (name, *_) = stored.feature_spec()
+
+    def parse(record: bytes) -> tuple[Columns, Pixels]:
+        if not stored.stores_floats or len(record) <= _PARSED_BYTES:
+            columns = in_tensorflow(record)
+            return columns, stored.pixels(columns)
+        # TensorFlow would copy the mask at each of five levels.
+        rest, floats = tf_examples.without_floats(record, name)
+        columns = without_mask(rest)
+        height, width = (int(columns[n]) for n in features.SIDES)
+        if floats is None:
+            raise ValueError(f"the record has no feature {name!r}")
+        return columns, floats.reshape(height, width, config.num_classes)
+
+    return parse
+
+
+def _parse_function(spec: Mapping[str, Any]) -> Callable[[bytes], Columns]:
+    return tf.function(
+        lambda record: example_parser.parse(record, spec),
+        [tf.TensorSpec([], tf.string)],
+        autograph=False,
+    )
+
+
+def _summary(
+    columns: Columns, pixels: Pixels, config: features.Config
+) -> summaries.RowSummary:
+    """Summarises a record, from the tensors that the model would get.
+
+    Raises:
+        ValueError: the mask is not the one-hot encoding of the label.
+    """
+    constants = record_columns.Constants()
+    plain = dataclasses.replace(
+        config, with_images=False, weight_map="none", presence=False, boundary=0
+    )
+    height, width = pixels.shape[:2]
+    # The mask of a whole picture takes 4 K times its pixels.
+    lines = max(1, _PART_BYTES // (4 * config.num_classes * max(1, width)))
+    counts = np.zeros(config.num_classes + 1, np.int64)
+    for top in range(0, height, lines):
+        part = tf.constant(pixels[top : top + lines])
+        row = record_columns.decode_columns(columns, plain, constants, part)
+        mask = record_columns.with_mask(row, plain)[features.MASK].numpy()
+        label = row[features.LABEL].numpy()
+        if not _is_one_hot(mask, label):
+            raise ValueError("the mask is not the one-hot encoding of the label")
+        counts += np.bincount(label.ravel() + 1, minlength=counts.size)
+    image = None
+    if config.with_images:
+        names = {features.IMAGE}
+        image = record_columns.compact_columns(columns, config, names)[features.IMAGE]
+        image = image.numpy()
+    return summaries.of_row(counts[1:], int(counts[0]), image)
+
+
+def _is_one_hot(mask: npt.NDArray[np.float32], label: npt.NDArray[np.int32]) -> bool:
+    """Checks whether a mask has a 1 where its label says, and nothing else."""
+    is_counted = label >= 0
+    at_label = np.take_along_axis(mask, np.maximum(label, 0)[..., np.newaxis], -1)
+    ones = np.count_nonzero(mask)
+    return bool(
+        ones == np.count_nonzero(is_counted) and (at_label[..., 0] == is_counted).all()
+    )
