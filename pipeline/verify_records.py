@@ -19,7 +19,7 @@ from maskbeam.transforms import (
     summaries,
 )
 
-_PART_BYTES = 64 << 20  # of a mask that is looked at at once
+_PART_BYTES = 16 << 20  # of a mask that is looked at at once
 _PARSED_BYTES = 128 << 20  # of a record that TensorFlow parses whole
 
 Columns = dict[str, tf.Tensor]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from maskbeam.pipeline import verify_records
 from maskbeam.pipeline.__main__ import main
 from maskbeam.pipeline.formats import tfrecords
 from maskbeam.transforms import load_transform
@@ -154,3 +155,30 @@ def test_record_count_that_does_not_hold(copy, capfd):
     code, printed = _verify(copy, capfd)
     assert code == 1
     assert "records, and the manifest says" in printed.err
+
+
+@pytest.mark.parametrize("size", [[], ["--size", "8x9"]], ids=["native", "sized"])
+@pytest.mark.parametrize("value", [None, 0.5, 1.0])
+def test_large_records_of_floats(size, value, convert, tmp_path, capfd, monkeypatch):
+    """They are read in parts, and nothing in them goes unseen."""
+    data.label_tree(tmp_path, 3, [0, 1, 2, 255], images=True)
+    out = convert(
+        tmp_path / "out",
+        *("--label_maps", f"{tmp_path}/labels/*", "--images", f"{tmp_path}/images/*"),
+        *("--num_classes", 3, "--ignore_label", 255, "--mask_encoding", "float32"),
+        *size,
+    )
+    monkeypatch.setattr(verify_records, "_PARSED_BYTES", 0)
+    monkeypatch.setattr(verify_records, "_PART_BYTES", 1)  # a line each
+    if value is None:
+        assert _verify(out, capfd)[0] == 0
+        return
+    shard = _shard(out)
+    records = [r for r in tfrecords.records(str(shard)) if isinstance(r, bytes)]
+    before, after = struct.pack("<3f", 0, 1, 0), struct.pack("<3f", value, 1, 0)
+    records[1] = records[1].replace(before, after, 1)
+    shard.write_bytes(b"".join(map(tfrecords.frame, records)))
+    reading.reseal(out)
+    code, printed = _verify(out, capfd)
+    assert code == 1
+    assert "record 1 does not load: the mask is not the one-hot" in printed.err

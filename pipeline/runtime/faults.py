@@ -21,7 +21,7 @@ _NUMBERS = frozenset(
 # Of TensorFlow's files: `PATH; No space left on device`.
 _WORDS = "|".join(re.escape(os.strerror(number)) for number in sorted(_NUMBERS))
 _OF_TENSORFLOW = re.compile(rf"(/[^;:\n]*)[;:] ?({_WORDS})")
-_MEMORY = re.compile(r"\bMemoryError\b|\bstd::bad_alloc\b")
+_MEMORY = re.compile(r"MemoryError\b|\bstd::bad_alloc\b")
 
 
 def fault_in(text: str) -> str:
