@@ -119,6 +119,7 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     """
     from maskbeam.pipeline import arguments, printing
     from maskbeam.pipeline.dataset import claim
+    from maskbeam.pipeline.dataset.space import check_space
     from maskbeam.pipeline.planning.survey import survey
     from maskbeam.pipeline.runtime import files, progress, stopping
 
@@ -136,9 +137,11 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     with progress.ProgressLine(progress.NAMES) if show else contextlib.nullcontext():
         plan = survey(options)
     _refuse_apart(plan.apart)
+    note = check_space(directory, plan.stored_bytes, overwrite=options.overwrite)
     if show:
         printing.print_plan(options, plan)
         printing.print_apart(plan)
+        printing.print_note(note)
     # A wrong command does not wait for what is loaded from here on.
     beam_options = load_beam(flags)
     with loading():
@@ -147,9 +150,8 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     dry_run = runners.is_dry_run(beam_options)
     name = claim.temporary_name()
     temporary = files.join(directory, name)
-    stopped = functools.partial(claim.when_stopped, directory)
     held = contextlib.nullcontext() if dry_run else claim.claim(options, plan, name)
-    with held, stopping.acting(stopped):
+    with held, stopping.acting(functools.partial(claim.when_stopped, directory)):
         result = run.run(
             beam_options,
             lambda root: flow.define_pipeline(root, options, plan, temporary),

@@ -47,6 +47,12 @@ def print_plan(options: Options, plan: Plan) -> None:
     sys.stdout.flush()
 
 
+def print_note(note: str) -> None:
+    """Prints what the user should know, if there is something."""
+    if note:
+        say(f"note: {note}")
+
+
 def print_apart(plan: Plan) -> None:
     """Prints what names do not meet, if any."""
     if plan.apart is not None:

@@ -104,10 +104,9 @@ def claim(options: Options, plan: Plan, temporary: str) -> Iterator[None]:
     assert directory is not None
     check_claim(directory, overwrite=options.overwrite)
     _make(directory)
-    with holding.hold(directory):
+    with holding.hold(directory, files.join(directory, temporary)):
         _take(options, plan, temporary)
-        with holding.beating(directory, files.join(directory, temporary)):
-            yield
+        yield
 
 
 def when_stopped(directory: str) -> str:

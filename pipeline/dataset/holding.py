@@ -50,30 +50,35 @@ def check_free(directory: str) -> None:
 
 
 @contextlib.contextmanager
-def hold(directory: str) -> Iterator[None]:
-    """Holds an output, which is there, while the block runs.
+def hold(directory: str, temporary: str) -> Iterator[None]:
+    """Holds an output while the block runs.
+
+    Args:
+        directory: the output, which is there.
+        temporary: the run's own directory in it.
 
     Raises:
         UsageError: another living run holds it.
     """
     with _lock(directory) as locked:
-        if locked is None and _beats(directory):
+        if locked:
+            yield
+            return
+        if _beats(directory):
             raise _held(directory)
-        yield
+        with _beating(temporary):
+            yield
 
 
 @contextlib.contextmanager
-def beating(directory: str, temporary: str) -> Iterator[None]:
-    """Says that a run lives while the block runs, where no lock says it."""
-    if files.is_local(directory):
-        yield
-        return
+def _beating(temporary: str) -> Iterator[None]:
     done = threading.Event()
+    path = files.join(temporary, _BEAT)
 
     def beat() -> None:
         while True:
             with contextlib.suppress(Exception):  # the next beat may arrive
-                files.write(files.join(temporary, _BEAT), str(time.time()).encode())
+                files.write(path, str(time.time()).encode())
             if done.wait(_BEAT_SECONDS):
                 return
 
@@ -84,8 +89,8 @@ def beating(directory: str, temporary: str) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-        if not holds(directory, temporary):  # the run has ended, and cleaned up
-            files.remove(temporary)
+        with contextlib.suppress(Exception):  # it is taken for dead after a while
+            files.remove(path)
 
 
 @contextlib.contextmanager

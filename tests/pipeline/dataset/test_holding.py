@@ -15,7 +15,7 @@ NAME = ".unfinished-0123456789ab"
 HOLD = """
 import sys, time
 from maskbeam.pipeline.dataset import holding
-with holding.hold(sys.argv[1]):
+with holding.hold(sys.argv[1], sys.argv[1] + "/.unfinished-0123456789ab"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -41,11 +41,11 @@ def holder(tmp_path):
 def test_a_living_holder_keeps_others_out(holder, tmp_path):
     with pytest.raises(UsageError, match=r"another run writes into .*: process \d+ on"):
         holding.check_free(str(tmp_path))
-    with pytest.raises(UsageError), holding.hold(str(tmp_path)):
+    with pytest.raises(UsageError), holding.hold(str(tmp_path), str(tmp_path / NAME)):
         pass
     holder.kill()
     holder.wait()
-    with holding.hold(str(tmp_path)):
+    with holding.hold(str(tmp_path), str(tmp_path / NAME)):
         pass
     holding.check_free(str(tmp_path))
 
@@ -59,8 +59,14 @@ def test_where_nothing_locks_a_beat_says_who_lives(age, tmp_path, monkeypatch):
     if age < 600:
         with pytest.raises(UsageError, match="another run writes"):
             holding.check_free(str(tmp_path))
-    else:
-        holding.check_free(str(tmp_path))
+        return
+    holding.check_free(str(tmp_path))
+    mine = tmp_path / ".unfinished-ffffffffffff"
+    with holding.hold(str(tmp_path), str(mine)):
+        while not (mine / "alive").exists():
+            time.sleep(0.01)
+        assert time.time() - float((mine / "alive").read_text()) < 60
+    assert not (mine / "alive").exists()
 
 
 @pytest.mark.parametrize(
