@@ -22,12 +22,13 @@ from maskbeam.pipeline.errors import UsageError
 def test_too_little_is_said_and_far_too_little_refused(
     free, overwrite, said, tmp_path, monkeypatch
 ):
-    asked = []
-    monkeypatch.setattr(
-        shutil,
-        "disk_usage",
-        lambda path: asked.append(path) or SimpleNamespace(free=free),
-    )
+    asked: list[str] = []
+
+    def disk_usage(path):
+        asked.append(path)
+        return SimpleNamespace(free=free)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
     output = str(tmp_path / "not" / "there")
     if said is None:
         with pytest.raises(UsageError, match="0 MB are free"):
