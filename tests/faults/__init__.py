@@ -1,0 +1,1 @@
+"""Makes each operation on files fail once, as SQLite tests itself."""
