@@ -60,8 +60,8 @@ def then(monkeypatch):
         original = claim.claim
 
         def claimed(*arguments):
-            original(*arguments)
             change()
+            return original(*arguments)
 
         monkeypatch.setattr(claim, "claim", claimed)
 
