@@ -17,6 +17,7 @@ from maskbeam.pipeline.errors import (
     BadDataError,
     MachineError,
     RunnerError,
+    StoreError,
     UsageError,
     one_line,
 )
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadDataError as error:
         say(f"maskbeam: {one_line(error)}", out=sys.stderr)
         return BAD_DATA
-    except MachineError as error:
+    except (MachineError, StoreError) as error:
         say(f"maskbeam: {one_line(error)}", out=sys.stderr)
         return RUNNER_FAILED
     except RunnerError as error:

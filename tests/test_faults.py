@@ -1,5 +1,6 @@
 """Signals, full disks and streams that nobody reads, met by whole commands."""
 
+import errno
 import json
 import os
 import pathlib
@@ -154,3 +155,21 @@ def test_a_run_that_lost_its_output_publishes_nothing(rows, tmp_path, monkeypatc
     assert main(["convert", *rows, "--output", str(out)]) == 3
     assert "manifest.json" not in _names(out)
     assert json.loads((out / "unfinished.json").read_text()) == theirs
+
+
+def test_too_many_open_files_are_no_bad_rows(rows, tmp_path, monkeypatch, capfd):
+    from maskbeam.pipeline.__main__ import main
+
+    opened = os.open
+
+    def open_(path, *more, **others):
+        if str(path).endswith("7.png"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+        return opened(path, *more, **others)
+
+    monkeypatch.setattr(os, "open", open_)
+    assert main(["convert", *rows, "--output", str(tmp_path / "out")]) == 3
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "7.png" in line
+    assert os.strerror(errno.EMFILE) in line
+    assert "manifest.json" not in _names(tmp_path / "out")

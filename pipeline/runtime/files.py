@@ -22,11 +22,13 @@ from concurrent import futures
 from contextlib import contextmanager
 from typing import IO, Any
 
+from maskbeam.pipeline.errors import StoreError
 from maskbeam.pipeline.runtime import local_globs
 from maskbeam.pipeline.runtime.loading import loading
 
 _FLAT_LIST = re.compile(r"\[[^][{}\"]*\]")
 _CHUNK_BYTES = 1 << 20
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _MOVED_AT_ONCE = 16
 _WRITTEN_BYTES = 256 << 10  # at once: many records, which are small
 
@@ -137,11 +139,16 @@ def open_raw(path: str) -> IO[bytes]:
 
     Raises:
         OSError: the file is not there, may not be read, or is no regular file.
-        StoreError: the store does not answer.
+        StoreError: the store does not answer, or this machine has no room for one more.
     """
     if not is_local(path):
         return _remote().open_raw(path)
-    return open(path, "rb", opener=_regular)
+    try:
+        return open(path, "rb", opener=_regular)
+    except OSError as error:
+        if error.errno in _NO_ROOM:  # which says nothing of the file
+            raise StoreError(str(error)) from error
+        raise
 
 
 def _regular(path: str, flags: int) -> int:
