@@ -104,9 +104,11 @@ def claim(options: Options, plan: Plan, temporary: str) -> Iterator[None]:
     assert directory is not None
     check_claim(directory, overwrite=options.overwrite)
     _make(directory)
-    with holding.hold(directory, files.join(directory, temporary)):
+    with holding.hold(directory) as is_locked:
         _take(options, plan, temporary)
-        yield
+        own = files.join(directory, temporary)
+        with contextlib.nullcontext() if is_locked else holding.beating(own):
+            yield
 
 
 def when_stopped(directory: str) -> str:

@@ -50,28 +50,28 @@ def check_free(directory: str) -> None:
 
 
 @contextlib.contextmanager
-def hold(directory: str, temporary: str) -> Iterator[None]:
-    """Holds an output while the block runs.
+def hold(directory: str) -> Iterator[bool]:
+    """Holds an output, which is there, while the block runs.
 
-    Args:
-        directory: the output, which is there.
-        temporary: the run's own directory in it.
+    Yields:
+        Whether a lock says so; if not, `beating` has to.
 
     Raises:
         UsageError: another living run holds it.
     """
     with _lock(directory) as locked:
-        if locked:
-            yield
-            return
-        if _beats(directory):
+        if locked is None and _beats(directory):
             raise _held(directory)
-        with _beating(temporary):
-            yield
+        yield bool(locked)
 
 
 @contextlib.contextmanager
-def _beating(temporary: str) -> Iterator[None]:
+def beating(temporary: str) -> Iterator[None]:
+    """Says that a run lives while the block runs.
+
+    Args:
+        temporary: the run's own directory in the output.
+    """
     done = threading.Event()
     path = files.join(temporary, _BEAT)
 

@@ -15,7 +15,7 @@ NAME = ".unfinished-0123456789ab"
 HOLD = """
 import sys, time
 from maskbeam.pipeline.dataset import holding
-with holding.hold(sys.argv[1], sys.argv[1] + "/.unfinished-0123456789ab"):
+with holding.hold(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -41,11 +41,11 @@ def holder(tmp_path):
 def test_a_living_holder_keeps_others_out(holder, tmp_path):
     with pytest.raises(UsageError, match=r"another run writes into .*: process \d+ on"):
         holding.check_free(str(tmp_path))
-    with pytest.raises(UsageError), holding.hold(str(tmp_path), str(tmp_path / NAME)):
+    with pytest.raises(UsageError), holding.hold(str(tmp_path)):
         pass
     holder.kill()
     holder.wait()
-    with holding.hold(str(tmp_path), str(tmp_path / NAME)):
+    with holding.hold(str(tmp_path)):
         pass
     holding.check_free(str(tmp_path))
 
@@ -62,7 +62,8 @@ def test_where_nothing_locks_a_beat_says_who_lives(age, tmp_path, monkeypatch):
         return
     holding.check_free(str(tmp_path))
     mine = tmp_path / ".unfinished-ffffffffffff"
-    with holding.hold(str(tmp_path), str(mine)):
+    with holding.hold(str(tmp_path)) as is_locked, holding.beating(str(mine)):
+        assert not is_locked
         while not (mine / "alive").exists():
             time.sleep(0.01)
         assert time.time() - float((mine / "alive").read_text()) < 60
