@@ -92,7 +92,7 @@ def make_by_dockerfile(directory: pathlib.Path) -> pathlib.Path:
             done += 1
         elif word == "ENV":
             assert rest == "RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1"  # as `_boot` has
-    assert done == 2
+    assert done == 3
     return _boot(directory, venv)
 
 

@@ -49,7 +49,7 @@ class ModelColumns:
 
         Columns that it does not know stay as they are; `image` too, if it is scaled.
         """
-        made = {name: row[name] for name in row.keys() - {features.INDEX}}
+        made = {name: row[name] for name in row if name != features.INDEX}
         if features.IMAGE in row:
             made[features.IMAGE] = self.scaled(row[features.IMAGE])
         if features.INDEX in self._names:

@@ -5,6 +5,7 @@ then. It returns normally whatever it finds: a runner would try again after an e
 """
 
 import collections
+import contextlib
 import dataclasses
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -239,7 +240,8 @@ class Publish(beam.DoFn):
             places.add(files.parent(files.join(self.options.output, *parts)))
         files.move_all(self._staged, self.options.output, names)
         for place in places:
-            files.sync(place)
+            with contextlib.suppress(OSError):  # some filesystems sync no directory
+                files.sync(place)
 
     def _is_ours(self) -> bool:
         """Checks whether no other run has taken the output meanwhile."""
@@ -254,9 +256,12 @@ class Publish(beam.DoFn):
     def _clean_up(self) -> None:
         assert self.options.output is not None
         is_ours = self._is_ours()
-        files.remove(self.temporary)
+        # The dataset is there: what cannot be removed is left for `--overwrite`.
+        with contextlib.suppress(OSError):
+            files.remove(self.temporary)
         if is_ours:
-            files.remove(files.join(self.options.output, dataset_files.UNFINISHED))
+            with contextlib.suppress(OSError):
+                files.remove(files.join(self.options.output, dataset_files.UNFINISHED))
 
 
 def make_manifest(
