@@ -62,26 +62,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UsageError as error:
-        say(f"maskbeam: {one_line(error)}", out=sys.stderr)
-        return WRONG_COMMAND
+        return _ended(WRONG_COMMAND, one_line(error))
     except BadDataError as error:
-        say(f"maskbeam: {one_line(error)}", out=sys.stderr)
-        return BAD_DATA
+        return _ended(BAD_DATA, one_line(error))
     except (MachineError, StoreError) as error:
-        say(f"maskbeam: {one_line(error)}", out=sys.stderr)
-        return RUNNER_FAILED
+        return _ended(RUNNER_FAILED, one_line(error))
     except RunnerError as error:
         # A runner's error is not the user's mistake: its trace helps to find the cause.
         logging.error("the runner failed", exc_info=error.__cause__)
-        say(f"maskbeam: the runner failed: {one_line(error)}", out=sys.stderr)
-        return RUNNER_FAILED
+        return _ended(RUNNER_FAILED, f"the runner failed: {one_line(error)}")
     except BrokenPipeError:  # `maskbeam inspect ... | head`
         streams.to_nowhere(sys.stdout)
         return DONE
     except OSError as error:  # of the machine, or the standard output
         streams.to_nowhere(sys.stdout)
-        say(f"maskbeam: {one_line(error)}", out=sys.stderr)
-        return RUNNER_FAILED
+        return _ended(RUNNER_FAILED, one_line(error))
+
+
+def _ended(code: int, line: str) -> int:
+    say(f"maskbeam: {line}", out=sys.stderr)
+    return code
 
 
 def _parser() -> Parser:

@@ -148,7 +148,7 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         from maskbeam.pipeline import flow
         from maskbeam.pipeline.runtime import run, runners
     dry_run = runners.is_dry_run(beam_options)
-    name = claim.temporary_name()
+    name = dataset_files.temporary_name()
     temporary = files.join(directory, name)
     held = contextlib.nullcontext() if dry_run else claim.claim(options, plan, name)
     with held, stopping.acting(functools.partial(claim.when_stopped, directory)):

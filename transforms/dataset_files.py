@@ -1,6 +1,7 @@
 """The names of a dataset's files, for the writer and the readers."""
 
 import re
+import uuid
 
 TRANSFORM_GRAPH = "transform_graph"
 SERVING = "serving"  # models by version, as model servers look for them
@@ -42,9 +43,9 @@ def is_below(path: str) -> bool:
     return not {"", ".", ".."} & set(parts) and not set(path) & {"\\", "\0"}
 
 
-def temporary(token: str) -> str:
-    """Returns the name of a run's own directory, of 12 hexadecimal digits."""
-    return f".unfinished-{token}"
+def temporary_name() -> str:
+    """Makes a name for a run's own directory."""
+    return f".unfinished-{uuid.uuid4().hex[:12]}"
 
 
 def is_temporary(name: str) -> bool:

@@ -8,7 +8,6 @@ neither          the directory is empty, or somebody else's and never touched
 import contextlib
 import glob
 import os
-import uuid
 from collections.abc import Iterator
 
 from maskbeam.pipeline.dataset import holding, leftovers
@@ -78,11 +77,6 @@ def _is_free(directory: str) -> bool:
         return bool(left) and left == set(os.listdir(directory))
     except OSError as error:
         raise UsageError(f"--output {directory} cannot be listed: {error}") from error
-
-
-def temporary_name() -> str:
-    """Makes a name for this run's own directory."""
-    return dataset_files.temporary(uuid.uuid4().hex[:12])
 
 
 @contextlib.contextmanager

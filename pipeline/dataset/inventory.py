@@ -1,7 +1,6 @@
 """What each file of a dataset holds, in the manifest: written, compared, renewed."""
 
 import hashlib
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,7 +67,7 @@ def add(directory: str, added: Inventory) -> None:
     if "files" in manifest:
         renewed = seal(manifest, {**manifest["files"], **added})
         # A file that is cut off in its writing is in no list, and no glob finds it.
-        own = files.join(directory, dataset_files.temporary(uuid.uuid4().hex[:12]))
+        own = files.join(directory, dataset_files.temporary_name())
         files.write_json(files.join(own, dataset_files.MANIFEST), renewed)
         files.move_all(own, directory, [dataset_files.MANIFEST])
         files.remove(own)

@@ -229,19 +229,9 @@ class Publish(beam.DoFn):
                 self._clean_up()
 
     def _move(self, names: Iterable[str]) -> None:
-        """Moves files, once they are on the disk, to where they are looked for."""
+        """Moves files to where they are looked for."""
         assert self.options.output is not None
-        places = set()
-        for name in names:
-            parts = name.split("/")
-            path = files.join(self._staged, *parts)
-            if files.exists(path):
-                files.sync(path)
-            places.add(files.parent(files.join(self.options.output, *parts)))
         files.move_all(self._staged, self.options.output, names)
-        for place in places:
-            with contextlib.suppress(OSError):  # some filesystems sync no directory
-                files.sync(place)
 
     def _is_ours(self) -> bool:
         """Checks whether no other run has taken the output meanwhile."""

@@ -19,7 +19,7 @@ import threading
 import uuid
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent import futures
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from maskbeam.pipeline.errors import StoreError
@@ -289,8 +289,8 @@ def _walk(directory: str) -> Iterator[str]:
 def move_all(source: str, target: str, names: Iterable[str]) -> None:
     """Moves files from one directory to another of the same filesystem.
 
-    Those that are moved already stay as they are, so that a step that was cut off can
-    be done again.
+    Each is on the disk before it has its new name. Those that are moved already stay as
+    they are, so that a step that was cut off can be done again.
 
     Args:
         source: the directory where they are.
@@ -298,32 +298,30 @@ def move_all(source: str, target: str, names: Iterable[str]) -> None:
         names: their paths below both, with slashes.
     """
 
-    def move(name: str) -> None:
+    def move(name: str) -> str:
         parts = name.split("/")
         path, to = join(source, *parts), join(target, *parts)
-        if not exists(path):
-            return
-        make_directory(parent(to))
-        if is_local(path):
-            os.replace(path, to)
-        else:
-            _remote().rename(path, to)
+        if exists(path):
+            make_directory(parent(to))
+            if is_local(path):
+                _sync(path)
+                os.replace(path, to)
+            else:  # whatever is in a store is safe once it is closed
+                _remote().rename(path, to)
+        return parent(to)
 
     if is_local(source):
-        collections.deque(map(move, names), maxlen=0)
+        for place in set(map(move, names)):
+            with suppress(OSError):  # some filesystems sync no directory
+                _sync(place)
         return
     # A store copies what it renames, one object after the other.
     with futures.ThreadPoolExecutor(_MOVED_AT_ONCE) as pool:
         collections.deque(pool.map(move, names), maxlen=0)
 
 
-def sync(path: str) -> None:
-    """Waits until a file, or the names in a directory, are on the disk.
-
-    Whatever is in a store is safe once it is closed.
-    """
-    if not is_local(path):
-        return
+def _sync(path: str) -> None:
+    """Waits until a file, or the names in a directory, are on the disk."""
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)

@@ -63,6 +63,9 @@ def _wait(read: int, errors: int) -> None:
 
 def _stop(number: int, errors: int) -> None:
     end = time.monotonic() + _SECONDS
+    # Other threads go on, and complain of what is undone under them.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
     _publishing.acquire(timeout=_SECONDS)
     said: list[str] = []
 
