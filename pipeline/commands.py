@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from maskbeam.pipeline import arguments as flags
-from maskbeam.pipeline import conversion, values
+from maskbeam.pipeline import conversion, options, values
 from maskbeam.pipeline.errors import BAD_DATA, DONE, BadDataError, UsageError
 from maskbeam.pipeline.runtime import beam_flags, streams
 from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.pipeline.terminal import say, say_lines
 from maskbeam.transforms import class_files, manifest
+
+_SHOWN_ROWS = 8
 
 
 def convert(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
@@ -53,6 +55,7 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     print_apart(plan)
     print_plan(options, plan)
     beam_options = conversion.load_beam(beam_arguments)
+    plan = conversion.with_own_function(options, plan, show=True)
     with loading():
         from maskbeam.pipeline import validate
         from maskbeam.pipeline.runtime import run, runners
@@ -99,6 +102,7 @@ def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     print_apart(found)
     print_plan(options, found)
     print_plan_details(found, beam_flags.shown(given))
+    conversion.with_own_function(options, found, show=True)
     return DONE
 
 
@@ -143,6 +147,44 @@ def verify(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     if not faults:
         say(verify.ALL_WELL)
     return BAD_DATA if faults else DONE
+
+
+def show(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    """Draws rows: images, label maps, and one over the other."""
+    _refuse(beam_arguments)
+    known = flags.declared()
+    own = {"output"}  # which a conversion has too
+    given = {n: v for n, v in vars(arguments).items() if n in known.keys() - own}
+    limit = options.read("limit", known["limit"], given.pop("limit", _SHOWN_ROWS))
+    directory, keys = arguments.directory, arguments.key
+    if directory is None:
+        if arguments.split is not None:
+            raise UsageError("--split is of a dataset: leave it out, or name DIR")
+        of_sources = flags.from_given(given)
+        if flags.finds_classes(of_sources):
+            raise UsageError(
+                "--classes auto takes a pass over all label maps: maskbeam validate "
+                "--classes auto prints the class map to show them with"
+            )
+        with loading():
+            from maskbeam.pipeline.report import show
+        rows, class_map = show.of_sources(of_sources, keys, limit), of_sources.class_map
+    else:
+        if given:
+            raise UsageError(
+                f"--{min(given)} is of rows that are not converted yet: leave it out, "
+                f"or leave out {directory}"
+            )
+        found = _check_dataset(directory, arguments.split)
+        splits = [arguments.split] if arguments.split else list(found["splits"])
+        with loading():
+            from maskbeam.pipeline.report import show
+        rows = show.of_dataset(directory, found, splits, keys, limit)
+        class_map = show.class_map_of(directory)
+    with _errors_of_dataset():
+        drawn = show.write(rows, class_map, arguments.output)
+    say(f"{drawn:,} {'row' if drawn == 1 else 'rows'} drawn: {arguments.output}")
+    return DONE
 
 
 def export(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
     from maskbeam.pipeline.options import Options
     from maskbeam.pipeline.planning.meeting import Apart
+    from maskbeam.pipeline.planning.plan import Plan
     from maskbeam.pipeline.reasons import Reasons
 
+_MANIFEST = dataset_files.MANIFEST
 _MAY_BE_MEANT = 0.5  # a share of rows lost
 
 
@@ -120,13 +122,15 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     from maskbeam.pipeline import arguments, printing
     from maskbeam.pipeline.dataset import claim
     from maskbeam.pipeline.dataset.space import check_space
+    from maskbeam.pipeline.own_function import code
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.runtime import files, progress, stopping
+    from maskbeam.pipeline.runtime import progress
 
     directory = options.output
     if directory is None:
         raise UsageError("say where the dataset goes, by --output")
     claim.check_claim(directory, overwrite=options.overwrite)
+    code.read(options.preprocessing_fn)
     if arguments.finds_classes(options):
         # Names are looked at before all label maps are read.
         _refuse_apart(survey(options).apart)
@@ -144,28 +148,52 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         printing.print_note(note)
     # A wrong command does not wait for what is loaded from here on.
     beam_options = load_beam(flags)
+    plan = with_own_function(options, plan, show=show)
+    outcome = _convert(options, plan, beam_options, show)
+    if show:
+        printing.print_outcome(outcome)
+    return outcome
+
+
+def _convert(
+    options: "Options", plan: "Plan", beam_options: "PipelineOptions", show: bool
+) -> Outcome:
+    """Claims the output, and runs the pipeline.
+
+    Raises:
+        BadDataError: too many rows were rejected.
+        RunnerError: the runner failed.
+    """
     with loading():
         from maskbeam.pipeline import flow
-        from maskbeam.pipeline.runtime import run, runners
+        from maskbeam.pipeline.dataset import claim
+        from maskbeam.pipeline.runtime import files, progress, run, runners, stopping
+
+    directory = options.output
+    assert directory is not None
     dry_run = runners.is_dry_run(beam_options)
     name = dataset_files.temporary_name()
     temporary = files.join(directory, name)
     held = contextlib.nullcontext() if dry_run else claim.claim(options, plan, name)
+    result = None
     with held, stopping.acting(functools.partial(claim.when_stopped, directory)):
-        result = run.run(
-            beam_options,
-            lambda root: flow.define_pipeline(root, options, plan, temporary),
-            records=plan.records,
-            is_estimate=plan.records_are_estimated,
-            phase=progress.CONVERTING,
-            show=show,
-        )
-        outcome = Outcome(directory, "dry run")
-        if not dry_run:
-            outcome = _outcome(directory, temporary, result)
-    if show:
-        printing.print_outcome(outcome)
-    return outcome
+        try:
+            result = run.run(
+                beam_options,
+                lambda root: flow.define_pipeline(root, options, plan, temporary),
+                records=plan.records,
+                is_estimate=plan.records_are_estimated,
+                phase=progress.CONVERTING,
+                show=show,
+            )
+        except RunnerError:
+            # What failed after the manifest was written has cost nothing: whichever was
+            # there before was removed at the start.
+            if dry_run or not files.exists(files.join(directory, _MANIFEST)):
+                raise
+        if dry_run:
+            return Outcome(directory, "dry run")
+        return _outcome(directory, temporary, result, beam_options)
 
 
 def _refuse_apart(apart: "Apart | None") -> None:
@@ -182,6 +210,33 @@ def _refuse_apart(apart: "Apart | None") -> None:
     raise BadDataError(apart.message, {"pair": apart.rejected})
 
 
+def with_own_function(options: "Options", plan: "Plan", *, show: bool) -> "Plan":
+    """Adds the user's own function, and its columns, to a plan.
+
+    Args:
+        options: what is converted.
+        plan: how it is cut.
+        show: whether to print the columns, and the passes that they take.
+
+    Raises:
+        UsageError: the function cannot be traced, or a column cannot be.
+    """
+    from maskbeam.pipeline import printing
+    from maskbeam.pipeline.own_function import code
+
+    if (found := code.read(options.preprocessing_fn)) is None:
+        return plan
+    with loading():
+        from maskbeam.pipeline.own_function import function
+
+        own, config = function.find(found, plan.config, options.store)
+        if options.output is not None:
+            function.check_place(own, options.output)
+    if show:
+        printing.print_lines(function.described(own, config))
+    return dataclasses.replace(plan, own=own, config=config)
+
+
 def load_beam(flags: Sequence[str]) -> "PipelineOptions":
     """Loads Beam, and sets this process up by its flags; TensorFlow may come then.
 
@@ -196,36 +251,35 @@ def load_beam(flags: Sequence[str]) -> "PipelineOptions":
     return options
 
 
-def _outcome(directory: str, temporary: str, result: "PipelineResult") -> Outcome:
+def _outcome(
+    directory: str,
+    temporary: str,
+    result: "PipelineResult | None",
+    beam_options: "PipelineOptions",
+) -> Outcome:
     """Reads what the last step of the pipeline left: a manifest, or a verdict.
 
     Raises:
         BadDataError: it left a verdict.
-        RunnerError: another run has the output.
+        RunnerError: another run has the output, or there is neither.
     """
     from maskbeam.pipeline import reasons
     from maskbeam.pipeline.dataset import holding
-    from maskbeam.pipeline.runtime import files, run
+    from maskbeam.pipeline.runtime import files, run, runners
 
     unfinished = files.exists(files.join(directory, dataset_files.UNFINISHED))
     if unfinished and not holding.holds(directory, temporary):
         raise RunnerError(
             f"another run has taken {directory} meanwhile; this one published nothing"
         )
-    manifest = files.join(directory, dataset_files.MANIFEST)
-    if files.exists(manifest):
-        stats = files.read_json(files.join(directory, dataset_files.STATS))
-        splits = files.read_json(manifest)["splits"]
-        return Outcome(
-            directory,
-            "done",
-            {split: found["records"] for split, found in splits.items()},
-            stats["rejections"],
-            tuple(stats["warnings"]),
-            run.counters(result),  # which a job that goes on may not have
-        )
+    if files.exists(files.join(directory, _MANIFEST)):
+        # Which a job that goes on may not have.
+        counters = run.counters(result) if result is not None else {}
+        return _done(directory, counters)
     rejected = files.join(directory, dataset_files.REJECTED)
     if not files.exists(files.join(rejected, dataset_files.VERDICT)):
+        if runners.is_in_process(beam_options):
+            raise RunnerError(f"the run is over, and has left nothing in {directory}")
         return Outcome(directory, "handed over")
     verdict = files.read_json(files.join(rejected, dataset_files.VERDICT))
     named = reasons.files_in(directory)
@@ -233,6 +287,27 @@ def _outcome(directory: str, temporary: str, result: "PipelineResult") -> Outcom
         _what_now(verdict, reasons.add_up(named), rejected),
         verdict["rejections"],
         named,
+    )
+
+
+def _done(directory: str, counters: Mapping[str, int]) -> Outcome:
+    """Reads what a dataset holds."""
+    from maskbeam.pipeline import printing
+    from maskbeam.pipeline.runtime import files
+
+    try:
+        splits = files.read_json(files.join(directory, _MANIFEST))["splits"]
+        stats = files.read_json(files.join(directory, dataset_files.STATS))
+    except OSError as error:
+        warning = {"name": "unread", "split": "", "message": printing.unread(error)}
+        return Outcome(directory, "done", warnings=(warning,), counters=counters)
+    return Outcome(
+        directory,
+        "done",
+        {split: found["records"] for split, found in splits.items()},
+        stats["rejections"],
+        tuple(stats["warnings"]),
+        counters,
     )
 
 

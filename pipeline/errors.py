@@ -1,5 +1,6 @@
 """What can go wrong, by whose fault it is; each kind has its own exit code."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from maskbeam.pipeline.terminal import escaped
@@ -33,6 +34,10 @@ class BadDataError(Exception):
         self.files = files
 
 
+class OwnCodeError(Exception):
+    """The user's own code cannot be loaded, or raises an error: one line says which."""
+
+
 class StoreError(Exception):
     """A store does not answer, and may do so later: the runner tries again."""
 
@@ -56,6 +61,19 @@ def in_words(error: BaseException) -> str:
     if not isinstance(error, (OSError, ValueError)) or not text:
         text = f"{type(error).__name__}: {text}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+_WHERE = re.compile(r"\{\{function_node [^}]*\}\}\s*")
+_BEFORE = ("<stack traces unavailable>\n", "\n\n")
+
+
+def reason_of(message: str) -> str:
+    """Returns what an error of TensorFlow's says, without where it was raised."""
+    text = message.split("\n\t [[", 1)[0]
+    if "Detected at node" in text:
+        for mark in _BEFORE:
+            text = text.rpartition(mark)[2]
+    return " ".join(_WHERE.sub("", text).split())
 
 
 def one_line(error: Exception) -> str:

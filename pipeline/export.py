@@ -36,18 +36,18 @@ def export(directory: str, to: str, version: int) -> str:
         import tensorflow as tf
 
         from maskbeam.transforms import saved_models, serving
-    model = serving.find_model(directory)
+    contents = saved_models.contents(serving.find_model(directory))
     # Model servers pass over names that are not numbers.
     temporary = os.path.join(to, f".{version}-{uuid.uuid4().hex[:12]}")
     try:
-        saved_models.copy(model, temporary)
+        saved_models.write(temporary, contents)
         tf.io.gfile.rename(temporary, path)
     except BaseException:
         if tf.io.gfile.exists(temporary):
             tf.io.gfile.rmtree(temporary)
         raise
     if below := _below(directory, path):
-        inventory.add(directory, inventory.of_directory(path, below))
+        inventory.add(directory, inventory.of_contents(contents, below))
     return path
 
 

@@ -1,5 +1,7 @@
 """The whole conversion on one screen."""
 
+from typing import Any
+
 import apache_beam as beam
 
 from maskbeam.pipeline.dataset.conservation import count_up
@@ -49,6 +51,9 @@ def define_pipeline(
         | "AllRejected" >> beam.Flatten()
         | "WriteRejections" >> WriteRejections(staged)
     )
+    analyzed: dict[str, Any] = {}
+    if plan.own is not None and plan.own.passes:
+        analyzed = analyze(written["shards"], plan, staged, temporary)
     counted = count_up((names[units.COUNTED], rows["counted"]))
     keys = judge_keys(rows["places"], names[units.REPEATED])
     _ = (
@@ -62,5 +67,20 @@ def define_pipeline(
             keys=beam.pvalue.AsDict(keys),
             counted=beam.pvalue.AsDict(counted),
             samples=beam.pvalue.AsSingleton(written[write.SAMPLES], default_value=[]),
+            **analyzed,
         )
     )
+
+
+def analyze(
+    shards: beam.PCollection, plan: Plan, staged: str, temporary: str
+) -> dict[str, Any]:
+    """Adds the passes of the user's analyzers: what they find, for the last step."""
+    from maskbeam.pipeline.own_function.analysis import Analyze
+
+    assert plan.own is not None
+    found = shards | "Analyze" >> Analyze(plan.own, plan.config, staged, temporary)
+    return {
+        "known": beam.pvalue.AsSingleton(found["known"]),
+        "failed": beam.pvalue.AsList(found["failed"]),
+    }

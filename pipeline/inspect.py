@@ -32,7 +32,7 @@ def print_dataset(directory: str, split: str | None, limit: int) -> None:
     for column, spec in tensors.items():
         say(f"  {column}: {spec.dtype.name}{spec.shape.as_list()}")
     say()
-    stats = read_stats(directory)
+    stats = read_stats(directory, manifest, config)
     stats["splits"] = {name: stats["splits"][name] for name in shown}
     print_classes(stats)
     for name in shown:

@@ -6,6 +6,7 @@ it may have, and what it does in words. Flags, `--help`, the keyword arguments o
 declarations.
 """
 
+import copy
 import dataclasses
 import math
 import re
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 from maskbeam.pipeline import values
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.values import DEFAULT_SPLIT, RecordKeys, Source
-from maskbeam.transforms import features, stored_masks
+from maskbeam.transforms import features, normalization_names, stored_masks
 from maskbeam.transforms.classes import ClassMap
 
 _NAME = rf"[A-Za-z][A-Za-z0-9_]{{0,{values.MAX_NAME - 1}}}"
@@ -262,22 +263,39 @@ class Options:
         "also give `boundary`: 1 within N pixels of another class",
         values.whole(at_least=0, at_most=_MAX_SIDE),
     )
-    # The smaller one, and about as fast to read: `stored_masks` has the measurements.
+    preprocessing_fn: Any = _option(
+        None,
+        ENCODE,
+        "Your preprocessing_fn",
+        "also give the columns that your own function of TF Transform's makes of "
+        "`label`, `mask`, `levels`, `image` and `key`; it is called preprocessing_fn "
+        "unless you say NAME",
+        values.FUNCTION,
+    )
+    store: tuple[str, ...] = _option(
+        (),
+        ENCODE,
+        "Stored columns",
+        "columns of --preprocessing_fn that go into the records too, computed once",
+        values.NAMES,
+        many=True,
+    )
     mask_encoding: str = _option(
         stored_masks.AUTO,
         ENCODE,
         "Mask encoding",
         "how masks lie in the records; all load to the same one-hot tensors",
         values.choice_of(lambda: (stored_masks.AUTO, *stored_masks.ENCODINGS)),
-        default_in_words=f"auto, which is {stored_masks.AUTO_IN_WORDS}",
+        default_in_words=f"auto, which is {stored_masks.BEST}",
     )
     # Most models that are trained from scratch take this; it needs no statistics.
-    normalize: features.Normalize = _option(
-        "unit",
+    normalize: str = _option(
+        normalization_names.UNIT,
         ENCODE,
         "Normalisation",
-        "images to 0..1, to -1..1, or by the training split's mean and deviation",
-        values.choice(*typing.get_args(features.Normalize)),
+        "images to 0..1 (unit), to -1..1 (symmetric), or to mean 0 and deviation 1: by "
+        "the training split's (zscore), ImageNet's, or yours, of levels from 0 to 1",
+        values.NORMALIZATION,
     )
     # ADE20K's JPEGs take 45 kB; the same pictures as PNGs of 512 x 512 take 420 kB.
     image_storage: features.ImageStorage = _option(
@@ -356,6 +374,10 @@ class Options:
             self._check_split_by()
         if self.group_by is not None and not self.split_by:
             raise UsageError("--group_by moves rows between splits: add --split_by")
+        if self.store and self.preprocessing_fn is None:
+            raise UsageError(
+                "--store is of columns of your own: add --preprocessing_fn"
+            )
         self._check_geometry()
         self._check_sides()
 
@@ -439,20 +461,23 @@ class Options:
 
     def config(self, *, with_images: bool) -> features.Config:
         """Returns what graph, records and reader must agree on."""
-        num_classes = self.class_map.num_classes
         shared = {field.name for field in dataclasses.fields(features.Config)}
         agreed = {n: getattr(self, n) for n in shared & declared(Options).keys()}
-        agreed["mask_encoding"] = stored_masks.choose(self.mask_encoding, num_classes)
+        agreed["mask_encoding"] = stored_masks.choose(self.mask_encoding)
         if self.tile is not None:
             storage = "raw" if self.image_storage == "raw" else "png"
             agreed |= {"size": self.tile, "resize": "tile", "image_storage": storage}
         return features.Config(
-            num_classes=num_classes, with_images=with_images, **agreed
+            num_classes=self.class_map.num_classes, with_images=with_images, **agreed
         )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the options as the manifest keeps them."""
-        tree = dataclasses.asdict(self)
+        named = copy.copy(self)
+        if callable(self.preprocessing_fn):  # which nobody may be able to copy
+            name = values.name_of(self.preprocessing_fn)
+            object.__setattr__(named, "preprocessing_fn", name)
+        tree = dataclasses.asdict(named)
         for name in _NOT_OF_THE_DATASET:
             del tree[name]
         return tree
@@ -467,6 +492,9 @@ class Options:
             class_map: the dataset's class map.
         """
         known = declared(cls).keys() & tree.keys()
+        if tree.get("tile") is not None:
+            known -= {"size", "resize"}  # of the rows, which are tiles
+        known -= {"preprocessing_fn", "store"}  # what they made is in the dataset
         return cls(class_map=class_map, **{name: tree[name] for name in known})
 
 

@@ -1,10 +1,11 @@
 """Prints what the commands show before and after a run."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from maskbeam.pipeline import reasons
+from maskbeam.pipeline.errors import one_line
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.planning.sizes import UNIT_BYTES
@@ -44,6 +45,13 @@ def print_plan(options: Options, plan: Plan) -> None:
         say(f"rows of the published dataset: {', '.join(found)}")
     for note in (*options.notes, *plan.notes):
         say(f"note: {note}")
+    sys.stdout.flush()
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines."""
+    for line in lines:
+        say(line)
     sys.stdout.flush()
 
 
@@ -110,9 +118,18 @@ def print_outcome(outcome: "Outcome") -> None:
             f"{dataset_files.MANIFEST}"
         )
     else:
-        _print_summary(outcome.directory, outcome.counters)
-        for warning in outcome.warnings:
-            say(f"maskbeam: {warning['message']}", out=sys.stderr)
+        warnings = [warning["message"] for warning in outcome.warnings]
+        try:
+            _print_summary(outcome.directory, outcome.counters)
+        except OSError as error:
+            warnings.append(unread(error))
+        for message in dict.fromkeys(warnings):
+            say(f"maskbeam: {message}", out=sys.stderr)
+
+
+def unread(error: OSError) -> str:
+    """Says of a dataset that was written why it cannot be shown."""
+    return f"the dataset is whole, but cannot be read here: {one_line(error)}"
 
 
 def _print_summary(directory: str, counters: Mapping[str, int]) -> None:

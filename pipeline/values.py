@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from maskbeam.pipeline import patterns
+from maskbeam.transforms import normalization_names
 
 DEFAULT_SPLIT = "train"
 MAX_NAME = 100  # characters; with a split's they make a shard's name, of 255 at most
@@ -316,8 +317,18 @@ def _like_a_split(name: str) -> str:
 
 
 def absolute(path: str) -> str:
-    """Makes a local path absolute: workers have working directories of their own."""
-    return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+    """Makes a local path absolute: workers have working directories of their own.
+
+    Raises:
+        ValueError: it is relative to a directory that is gone.
+    """
+    try:
+        return path if "://" in path else os.path.abspath(os.path.expanduser(path))
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{shown(path)} is relative to the working directory, which is gone: "
+            "change to one that is there"
+        ) from error
 
 
 def is_glob(pattern: str) -> bool:
@@ -482,6 +493,45 @@ def _regex(given: Any) -> str:
     return given
 
 
+def _function(given: Any) -> Any:
+    """Reads a file of Python, maybe with a function's name; callables stay."""
+    if callable(given):
+        return given
+    text = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not (isinstance(text, str) and re.fullmatch(FUNCTION.pattern, text, re.DOTALL)):
+        raise ValueError(f"{shown(given)} must be FILE.py, or FILE.py:NAME")
+    return text
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Returns what a callable is called."""
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _names(given: Any) -> tuple[str, ...]:
+    """Reads names of columns: several, or with commas."""
+    texts = [name for text in several(given) for name in str(text).split(",")]
+    for name in texts:
+        if not re.fullmatch(NAMES.pattern, name):
+            raise ValueError(f"{shown(name)} is no name of a column")
+    return tuple(dict.fromkeys(texts))
+
+
+def _normalization(given: Any) -> str:
+    """Reads a name, `mean=R,G,B:std=R,G,B`, or a mapping of the two."""
+    text = given
+    if isinstance(given, Mapping) and given.keys() == {"mean", "std"}:
+        mean, std = (",".join(map(str, several(given[n]))) for n in ("mean", "std"))
+        text = f"mean={mean}:std={std}"
+    if not isinstance(text, str):
+        raise ValueError(f"{shown(given)} must be text, or have mean and std")
+    try:
+        normalization_names.moments_of(text)
+    except ValueError as error:
+        raise ValueError(f"{shown(given)} {error}") from None
+    return text
+
+
 def _directory(given: Any) -> str:
     path = _text_of(given)
     if not path:
@@ -504,6 +554,13 @@ RECORD_KEYS = Value(
     "(label|image|key)=[^,]*(,(label|image|key)=[^,]*)*",
     "label=K,image=K,key=K",
 )
+FUNCTION = Value(_function, r".+\.py(:[A-Za-z_][A-Za-z0-9_]*)?", "FILE.py[:NAME]")
+NAMES = Value(_names, "[A-Za-z][A-Za-z0-9_]*", "NAME")
 REGEX = Value(_regex, ".+", "REGEX")
+NORMALIZATION = Value(
+    _normalization,
+    "|".join([*normalization_names.NAMES, normalization_names.PATTERN]),
+    "|".join([*normalization_names.NAMES, "mean=R,G,B:std=R,G,B"]),
+)
 SUFFIX = text("S", ".*")
 DIRECTORY = Value(_directory, rf"{_STORE}{_GLOB}", "DIR")

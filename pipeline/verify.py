@@ -17,11 +17,13 @@ import tensorflow_transform as tft
 from maskbeam.pipeline import verify_files
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.verify_files import Compared
-from maskbeam.pipeline.verify_records import check_records
+from maskbeam.pipeline.verify_records import OwnCheck, check_records, own_check
 from maskbeam.transforms import (
     dataset_files,
     features,
     known_ops,
+    own_records,
+    record_columns,
     saved_models,
     serving,
     summaries,
@@ -57,12 +59,17 @@ def _find_faults_within(directory: str, manifest: Mapping[str, Any]) -> list[str
     config = read_config(manifest)
     faults: list[str] = []
     totals: dict[str, summaries.Summary] = {}
+    # They are programs: others than ours are not run.
+    foreign = list(_foreign_models(directory, bool(config.own_columns)))
+    checks = [] if foreign else _own_checks(directory, manifest, config)
     for split, found in manifest["splits"].items():
         total = summaries.zero(config.num_classes, config.with_images)
         keys: collections.Counter[bytes] = collections.Counter()
         for shard in found["shards"]:
             path = files.join(directory, shard["file"])
-            shard_faults = check_records(path, shard["records"], config, total, keys)
+            shard_faults = check_records(
+                path, shard["records"], config, total, keys, *checks
+            )
             faults += (f"{shard['file']}: {fault}" for fault in shard_faults)
         faults += (
             f"split {split}: the key {key.decode()!r} is there {count} times"
@@ -79,19 +86,29 @@ def _find_faults_within(directory: str, manifest: Mapping[str, Any]) -> list[str
             config.with_images,
         )
         statistics = summaries.statistics(train)
-        faults += _check_stats(directory, totals, statistics)
-        # They are programs: others than ours are not run.
-        foreign = list(_foreign_models(directory))
+        faults += _check_stats(
+            read_stats(directory, manifest, config), totals, statistics
+        )
         faults += foreign or _check_graph(directory, train | statistics)
     return faults
 
 
+def _own_checks(
+    directory: str, manifest: Mapping[str, Any], config: features.Config
+) -> list[OwnCheck]:
+    """Makes what compares stored columns of the user's own, if there are any."""
+    if not any(own_records.stored(config)):
+        return []
+    stats = read_stats(directory, manifest, config)
+    constants = record_columns.constants_of(stats, config)
+    return [own_check(directory, config, constants)]
+
+
 def _check_stats(
-    directory: str,
+    stats: Mapping[str, Any],
     totals: dict[str, summaries.Summary],
     statistics: Mapping[str, tf.Tensor],
 ) -> Iterator[str]:
-    stats = read_stats(directory)
     for name, values in statistics.items():
         found = stats.get(name) or stats["class_weights"][name]
         for index, wanted in enumerate(values.numpy().tolist()):
@@ -110,12 +127,15 @@ def _check_stats(
                 )
 
 
-def _foreign_models(directory: str) -> Iterator[str]:
+def _foreign_models(directory: str, of_user: bool) -> Iterator[str]:
     """Yields why models of the dataset are not run, if so."""
     graph = (dataset_files.TRANSFORM_GRAPH, tft.TFTransformOutput.TRANSFORM_FN_DIR)
-    for path in (files.join(directory, *graph), serving.model_path(directory)):
+    paths = [files.join(directory, *graph), serving.model_path(directory)]
+    if of_user:
+        paths.append(files.join(directory, dataset_files.PREPROCESSING))
+    for path in paths:
         try:
-            known_ops.check(path)
+            known_ops.check(path, of_user=of_user)
         except DamagedDatasetError as error:
             yield str(error)
 

@@ -12,8 +12,12 @@ import tensorflow as tf
 from maskbeam.pipeline.elements import DamagedError
 from maskbeam.pipeline.formats import tf_examples, tfrecords
 from maskbeam.transforms import (
+    arrays,
     example_parser,
     features,
+    own_columns,
+    own_records,
+    raw_rows,
     record_columns,
     stored_masks,
     summaries,
@@ -24,6 +28,7 @@ _PARSED_BYTES = 128 << 20  # of a record that TensorFlow parses whole
 
 Columns = dict[str, tf.Tensor]
 Pixels = Any  # encoded, [H W *depth]: of TensorFlow, or of NumPy
+OwnCheck = Callable[[Columns, Pixels], None]
 
 
 def check_records(
@@ -32,8 +37,19 @@ def check_records(
     config: features.Config,
     total: summaries.Summary,
     keys: collections.Counter[bytes],
+    check_own: OwnCheck = lambda *_: None,
 ) -> Iterator[str]:
-    """Loads every record, and adds its summary to the total; yields what is wrong."""
+    """Loads every record, and adds its summary to the total; yields what is wrong.
+
+    Args:
+        path: the shard's.
+        count: how many records it has.
+        config: the encoding.
+        total: the sum of all records' summaries.
+        keys: how often each key was there.
+        check_own: raises ValueError if a stored column of the user's own is another
+            than its function computes.
+    """
     parse = _parser(config)
     found = 0
     try:
@@ -54,11 +70,40 @@ def check_records(
             ) as error:
                 yield f"record {found - 1} does not load: {error}"
                 continue
+            try:
+                check_own(columns, pixels)
+            except (ValueError, tf.errors.OpError) as error:
+                yield f"record {found - 1}: {error}"
             summaries.add_row(total, summary)
     except DamagedError as error:
         yield f"damaged at record {error.row}: {error.reason}"
     if found != count:
         yield f"{found} records, and the manifest says {count}"
+
+
+def own_check(
+    directory: str, config: features.Config, constants: record_columns.Constants
+) -> OwnCheck:
+    """Makes `check_own` of `check_records`.
+
+    Args:
+        directory: the dataset's.
+        config: the encoding, with stored columns of the user's own.
+        constants: the training split's constants.
+    """
+    functions = own_columns.load(directory, config)
+    stored = {column.name: column for column in own_records.stored(config)}
+
+    def check(columns: Columns, pixels: Pixels) -> None:
+        parts = record_columns.parts(columns, config, constants, tf.constant(pixels))
+        found = own_columns.of_row(functions, parts, config, stored)
+        for name, column in stored.items():
+            value = arrays.array_of(own_records.read(column, columns))
+            wanted = arrays.array_of(found[name])
+            if value.shape != wanted.shape or arrays.differs(value, wanted).any():
+                raise ValueError(f"its {name} is not what the user's function computes")
+
+    return check
 
 
 def _parser(config: features.Config) -> Callable[[bytes], tuple[Columns, Pixels]]:
@@ -75,11 +120,11 @@ def _parser(config: features.Config) -> Callable[[bytes], tuple[Columns, Pixels]
 
     def parse(record: bytes) -> tuple[Columns, Pixels]:
         if not stored.stores_floats or len(record) <= _PARSED_BYTES:
-            columns = in_tensorflow(record)
+            columns = in_tensorflow(tf.constant(record))
             return columns, stored.pixels(columns)
         # TensorFlow would copy the mask at each of five levels.
         rest, floats = tf_examples.without_floats(record, name)
-        columns = without_mask(rest)
+        columns = without_mask(tf.constant(rest))
         height, width = (int(columns[n]) for n in features.SIDES)
         if floats is None:
             raise ValueError(f"the record has no feature {name!r}")
@@ -88,12 +133,8 @@ def _parser(config: features.Config) -> Callable[[bytes], tuple[Columns, Pixels]
     return parse
 
 
-def _parse_function(spec: Mapping[str, Any]) -> Callable[[bytes], Columns]:
-    return tf.function(
-        lambda record: example_parser.parse(record, spec),
-        [tf.TensorSpec([], tf.string)],
-        autograph=False,
-    )
+def _parse_function(spec: Mapping[str, Any]) -> Callable[[tf.Tensor], Columns]:
+    return raw_rows.traced(lambda record: example_parser.parse(record, spec))
 
 
 def _summary(

@@ -1,27 +1,23 @@
 """Reads again the raw rows that a dataset was made of, and compares its records."""
 
-import collections
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from maskbeam.pipeline import source_rows
 from maskbeam.pipeline.dataset import skew
-from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, RawRow, Rejection
-from maskbeam.pipeline.formats import limits, picture_header, record_files, tfrecords
-from maskbeam.pipeline.keys import split_of
+from maskbeam.pipeline.elements import RawRow, Rejection
+from maskbeam.pipeline.formats import picture_header, tfrecords
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import listing
-from maskbeam.pipeline.planning.listing import kind_of
-from maskbeam.pipeline.planning.pairing import pair_by_key, pairing_of
-from maskbeam.pipeline.rows import read
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 from maskbeam.transforms import (
     class_files,
     dataset_files,
     features,
+    own_columns,
     record_columns,
     serving,
     tiles,
@@ -56,45 +52,6 @@ def options_of(
     )
 
 
-def rows(options: Options) -> Iterator[tuple[str, RawRow]]:
-    """Reads raw rows, with the split of each; leaves out what cannot be read."""
-    yield from _named_rows(options)
-    for source in options.label_maps:
-        for file in sorted(listing.matched(source, "label_maps", options)):
-            if kind_of(file.path, source.pattern) == "records":
-                yield from _record_rows(file.path, source.split, options)
-
-
-def _named_rows(options: Options) -> Iterator[tuple[str, RawRow]]:
-    pairing = pairing_of(options, with_images=bool(options.images))
-    found: dict[str, list[Entry]] = collections.defaultdict(list)
-    for element in listing.sources_of(options):
-        for key, entry in listing.listed(element, options):
-            found[key].append(entry)
-    for key, entries in found.items():
-        for paired in pair_by_key(key, entries, pairing):
-            if isinstance(paired, Rejection):
-                continue
-            split, row = paired
-            raw = read.read_row(row, split, options.max_pixels)
-            if isinstance(raw, RawRow):
-                yield split, raw
-
-
-def _record_rows(
-    path: str, split: str, options: Options
-) -> Iterator[tuple[str, RawRow]]:
-    keys = record_files.resolve(path, options.record_keys)
-    most = limits.picture_bytes(options.max_pixels)
-    try:
-        for row in record_files.rows(path, keys, most=most):
-            if not isinstance(row, BadRow):
-                dealt = options.split_by
-                yield split_of(row.key, options) if dealt else split, row
-    except DamagedError:
-        return
-
-
 def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[str]]:
     """Compares what the serving model makes of raw rows with their records.
 
@@ -112,13 +69,17 @@ def find_skew(directory: str, label_maps: Sequence[Source]) -> tuple[int, list[s
     """
     manifest = read_manifest(directory)
     config = read_config(manifest)
-    constants = record_columns.constants_of(read_stats(directory), config)
+    stats = read_stats(directory, manifest, config)
+    constants = record_columns.constants_of(stats, config)
     class_map = class_files.load_class_map(files.join(directory, dataset_files.CLASSES))
-    check = skew.SkewCheck(serving.load_transform(directory), config, constants)
+    own = own_columns.load(directory, config)
+    check = skew.SkewCheck(serving.load_transform(directory), config, constants, own)
     places = _record_places(directory, manifest)
     compared = 0
     faults: list[str] = []
-    for split, raw in rows(options_of(manifest, class_map, label_maps)):
+    for split, raw in source_rows.rows(options_of(manifest, class_map, label_maps)):
+        if isinstance(raw, Rejection):
+            continue
         key = _record_key(raw, config)
         if (place := places.get((split, key))) is None:
             continue  # it was rejected, or left out by --limit

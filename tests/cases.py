@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 from tests import direct, reading
 
 TRACEBACK = 70  # no exit code of maskbeam's

@@ -75,7 +75,7 @@ def public_cases(request: pytest.FixtureRequest) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def convert():
     """Runs `maskbeam convert`; demands that it is done."""
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     def run(output: pathlib.Path, *arguments: object, code: int = 0) -> pathlib.Path:
         argv = ["convert", *map(str, arguments), "--output", str(output)]

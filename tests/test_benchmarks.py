@@ -167,7 +167,8 @@ def test_readers_give_what_they_are_compared_by(tmp_path, name, option, with_one
     task = Task(labels_at, images_at, 11, shape, shape, with_one_hot, *kind)
     prepare, read = epoch_tf.CONTESTANTS[name]
     prepare(task)
-    ((images, targets),) = read(task)
+    epochs = read(task)
+    ((images, targets),) = epochs()
     assert images.dtype == np.float32
     assert images.shape == (3, 40, 56, 3)
     assert 0.5 < images.numpy().max() <= 1.0
@@ -175,12 +176,12 @@ def test_readers_give_what_they_are_compared_by(tmp_path, name, option, with_one
     wanted = [one_hot(label, 11) if with_one_hot else label for label in labels]
     found = {np.asarray(one).astype(np.uint8).tobytes() for one in ids}
     assert found == {one.astype(np.uint8).tobytes() for one in wanted}
-    figures = timed(task, lambda: read(task))
+    figures = timed(task, epochs)
     assert figures["rate"] > 0
     assert 0 <= figures["late"] < 60
 
 
 def test_reading_has_a_case_for_each_figure():
     names = [case.name for case in epoch.CASES]
-    assert names[:4] == ["labels", "jpeg", "png", "resized"]
-    assert epoch.CASES[3].kinds == ["png original", "png png", "png raw"]
+    assert names[:5] == ["labels", "jpeg", "jpeg_unit", "png", "resized"]
+    assert epoch.CASES[4].kinds == ["png original", "png png", "png raw"]

@@ -36,7 +36,7 @@ COMMANDS = ["convert", "validate", "plan", "inspect", "verify", "presets"]
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_loads_nothing_heavy(command, run_python):
     code = (
-        "import sys\nfrom maskbeam.pipeline.__main__ import main\n"
+        "import sys\nfrom maskbeam.pipeline.command_line import main\n"
         "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
         "heavy = {'tensorflow', 'apache_beam', 'tensorflow_transform', 'pyarrow'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
@@ -128,7 +128,7 @@ def test_wrong_command_is_one_line_and_code_2(
     ],
 )
 def test_outputs_that_cannot_be(flags, word, arguments, capfd):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     assert main(["convert", *arguments, *flags]) == 2
     message = capfd.readouterr().err
@@ -137,7 +137,7 @@ def test_outputs_that_cannot_be(flags, word, arguments, capfd):
 
 
 def test_without_a_command_it_helps(capfd):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     assert main([]) == 0
     printed = capfd.readouterr()
@@ -155,14 +155,14 @@ def test_without_a_command_it_helps(capfd):
     ],
 )
 def test_mistyped_words_of_other_commands(command, word, capfd):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     assert main(command) == 2
     assert word in capfd.readouterr().err
 
 
 def test_flags_of_other_engines_may_be_like_beams(arguments, capfd):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     own = ["--runner=FlinkRunner", "--max_parallelisms=3"]
     assert main(["plan", *arguments, *own]) == 0
@@ -214,7 +214,7 @@ def _wrong_commands(tree, tmp_path):
 def test_a_wrong_command_loads_neither_beam_nor_tensorflow(tree, tmp_path, run_python):
     code = (
         "import json, sys\n"
-        "from maskbeam.pipeline.__main__ import main\n"
+        "from maskbeam.pipeline.command_line import main\n"
         "for command in json.loads(sys.argv[1]):\n"
         "    assert main(command) == 2, command\n"
         "    heavy = {'tensorflow', 'apache_beam'} & set(sys.modules)\n"
@@ -233,7 +233,7 @@ def test_a_plan_loads_neither_beam_nor_tensorflow(arguments, tmp_path, run_pytho
     )
     run_python(
         "import json, sys\n"
-        "from maskbeam.pipeline.__main__ import main\n"
+        "from maskbeam.pipeline.command_line import main\n"
         "for command in json.loads(sys.argv[1]):\n"
         "    assert main(['plan', *command]) == 0\n"
         "    assert not {'tensorflow', 'apache_beam'} & set(sys.modules), command\n",
@@ -296,7 +296,7 @@ def test_an_output_that_is_called_as_a_pattern(
     name, arguments, tmp_path, convert, capfd
 ):
     """It means no neighbour, and all commands take it."""
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     mine = {f"run1/{name}": b"mine" for name in ("manifest.json", "stats.json")}
     data.write_tree(tmp_path, mine)
@@ -387,13 +387,13 @@ def test_runners_give_the_same_shards(
 
 
 def test_plan_and_estimate_are_near_the_truth(tmp_path, convert, capfd):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     data.label_tree(tmp_path, 40, IDS, size=lambda i: (200, 300))
     arguments = ["--label_maps", f"{tmp_path}/labels/*.png", *CLASSES]
     assert main(["plan", *arguments]) == 0
     text = capfd.readouterr().out
-    assert "40 rows, 3 classes, native sizes, bits masks" in text
+    assert "40 rows, 3 classes, native sizes, png masks" in text
     assert "--runner=FnApiRunner" in text
     assert "float32 one-hot: 28.8 MB" in text
     from maskbeam.pipeline import options, values
@@ -430,7 +430,7 @@ def _with_path():
 
 
 def test_inspect_shows_tensors_classes_and_rows(arguments, tmp_path, convert, capfd):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     out = convert(tmp_path / "out", *arguments)
     capfd.readouterr()
@@ -447,16 +447,18 @@ def test_inspect_shows_tensors_classes_and_rows(arguments, tmp_path, convert, ca
 
 
 def test_verify_says_which_split_it_takes(tree, arguments, tmp_path, convert, capfd):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     out = convert(tmp_path / "out", *arguments)
     dealt = convert(tmp_path / "dealt", *arguments, "--split_by", "a=0.5,b=0.5")
+    tiled = convert(tmp_path / "tiled", *arguments, "--tile", "16x16")
     capfd.readouterr()
     labels = f"{tree}/labels/*.png"
     for directory, raw, is_said in (
         (out, labels, True),
         (out, f"train={labels}", False),
         (dealt, labels, False),
+        (tiled, labels, True),
     ):
         assert main(["verify", str(directory), "--raw", raw]) == 0
         printed = capfd.readouterr().out
@@ -465,7 +467,7 @@ def test_verify_says_which_split_it_takes(tree, arguments, tmp_path, convert, ca
 
 
 def test_rows_of_record_files_are_said_to_be_an_estimate(tmp_path, capfd):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     label = data.png(data.filled((4, 4), 1))
     name = "image/segmentation/class/encoded"
@@ -476,7 +478,7 @@ def test_rows_of_record_files_are_said_to_be_an_estimate(tmp_path, capfd):
 
 
 def test_presets_are_listed_and_printed(capfd):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
     from maskbeam.transforms import class_files
 
     assert main(["presets"]) == 0

@@ -85,6 +85,8 @@ def test_many_classes(convert, tmp_path, num_classes):
         ("png", "zscore", None),
         ("png", "symmetric", "20x24"),
         ("raw", "zscore", "20x24"),
+        ("original", "imagenet", None),
+        ("original", "mean=0.1,0.2,0.3:std=0.4,0.5,1", "20x24"),
     ],
 )
 def test_images_equal_pillow_and_the_graph(
@@ -107,6 +109,8 @@ def test_images_equal_pillow_and_the_graph(
         "unit": (0, 1),
         "symmetric": (0.5, 0.5),
         "zscore": (np.array(stats["image_mean"]), np.array(stats["image_std"])),
+        "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        "mean=0.1,0.2,0.3:std=0.4,0.5,1": ((0.1, 0.2, 0.3), (0.4, 0.5, 1)),
     }[normalize]
     levels = []
     for key in made:

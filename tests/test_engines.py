@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from tests import (
     clean_worker,
     data_generation,
     flink_cluster,
+    own_functions,
     reading,
     sample_rows,
     servers,
@@ -91,6 +93,26 @@ def test_the_default_runner(mode, workers, run):
 
 def test_the_job_service_with_workers_of_its_client(run, job_service):
     run(*job_service, "--environment_type=LOOPBACK")
+
+
+def test_a_job_that_is_stopped_is_cancelled(camvid, job_service, tmp_path):
+    out = tmp_path / "out"
+    maps = ["--label_maps", f"{camvid}/trainannot/*.png", "--classes=camvid11"]
+    command = [sys.executable, "-m", "maskbeam.pipeline", "convert", *maps]
+    command += ["--shard_mb=1", "--mask_encoding=uint8", "--output", str(out)]
+    command += [*job_service, "--environment_type=LOOPBACK"]
+    job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list(out.glob(".unfinished-*/fragments/*")):
+        assert job.poll() is None, job.communicate()[1]
+        time.sleep(0.02)
+    job.terminate()
+    errors = job.communicate(timeout=60)[1]
+    assert job.returncode == 143, errors
+    (line,) = errors.splitlines()
+    assert line.startswith("maskbeam: stopped by SIGTERM; ")
+    assert "; PortableRunner's job is cancelled; " in line
+    time.sleep(5)  # in which a job that goes on would publish
+    assert not (out / "manifest.json").exists()
 
 
 @pytest.mark.parametrize("attempt", range(3))
@@ -172,6 +194,44 @@ def test_flink_and_spark(engine, arguments, assert_is_expected, tmp_path):
         )
     assert done.returncode == 0, done.stderr + log.read_text()[-2000:]
     assert_is_expected(out)
+
+
+def test_a_users_function_on_flink(convert, tmp_path):
+    """Two passes of analyzers, and workers that have nothing of the user's."""
+    _needs_java()
+    data_generation.label_tree(tmp_path, 14, [0, 1, 2, 3], images=True)
+    (tmp_path / "own.py").write_text(own_functions.EVERYTHING)
+    arguments = [
+        *("--label_maps", f"{tmp_path}/labels/*", "--images", f"{tmp_path}/images/*"),
+        *("--num_classes", "4", "--split_by", "train=0.7,val=0.3", "--size", "24x32"),
+        *("--store", *own_functions.STORED),
+        "--preprocessing_fn",
+    ]
+    expected = convert(tmp_path / "here", *arguments, tmp_path / "own.py")
+    log, out = tmp_path / "log", tmp_path / "out"
+    with _job_server("flink", log) as environment:
+        done = subprocess.run(
+            [
+                *("bash", _ROOT / "launch_scripts/run_flink.sh"),
+                *(*arguments, "own.py", "--output", out),
+            ],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr + log.read_text()[-2000:]
+    assert reading.checksums(out) == reading.checksums(expected)
+    for split in ("train", "val"):
+        rows, wanted = (own_functions.rows_of(d, split) for d in (out, expected))
+        assert rows.keys() == wanted.keys()
+        for key, row in rows.items():
+            for name, value in row.items():
+                if value.dtype.kind == "f":  # workers add sums up in another order
+                    np.testing.assert_allclose(value, wanted[key][name], rtol=1e-5)
+                else:
+                    np.testing.assert_array_equal(value, wanted[key][name])
 
 
 @pytest.mark.parametrize("killed", ["python", "taskmanager"])

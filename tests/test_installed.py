@@ -65,6 +65,7 @@ def test_the_sdist_has_all_of_the_checkout(built, checkout):
     found = {name.partition("/")[2] for name in files}
     expected = {str(p.relative_to(checkout)) for p in checkout.rglob("*.*")}
     expected = {n for n in expected if (checkout / n).is_file() and ".egg" not in n}
+    expected = {name for name in expected if "__pycache__" not in name}
     assert expected <= found
 
 

@@ -245,7 +245,7 @@ def test_coco_panoptic_goes_by_its_json(convert, tmp_path):
 
 
 def test_coco_panoptic_without_its_json_is_a_wrong_command(tmp_path, capsys):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     data.write_tree(tmp_path, {"a/x.png": data.png(data.filled((4, 5), (7, 0, 0)))})
     arguments = ["--label_maps", f"{tmp_path}/a/*.png", "--classes", "coco_panoptic"]
@@ -270,7 +270,7 @@ def test_a_first_map_of_ids_is_what_a_pass_finds(convert, tmp_path, capsys):
     ]
     assert made.ignore == (255,)
     capsys.readouterr()
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     assert main(["validate", *arguments]) == 0
     offered = capsys.readouterr().out.partition("5 rows")[0]
@@ -333,7 +333,7 @@ def test_a_first_map_of_colors_is_of_colors(convert, tmp_path):
     ids=["unreadable", "jpeg", "cut", "undecided", "mixed", "photo"],
 )
 def test_no_first_map_is_made_of(contents, code, words, tmp_path, capsys):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     data.write_tree(tmp_path, {f"labels/{k}": v for k, v in contents.items()})
     arguments = ["--label_maps", f"{tmp_path}/labels/*", "--classes", "auto"]
@@ -363,7 +363,7 @@ def test_no_first_map_is_made_of(contents, code, words, tmp_path, capsys):
 def test_a_map_that_contradicts_itself_is_a_wrong_command(
     text, words, tmp_path, capsys
 ):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     (tmp_path / "m.yaml").write_text(text)
     arguments = ["--label_maps", f"{tmp_path}/*.png", "--classes"]

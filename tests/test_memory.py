@@ -6,7 +6,7 @@ from tests import data_generation as data
 
 _CODE = """
 import resource, sys
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 assert main(sys.argv[1:]) == 0
 print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -21,7 +21,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import data_generation as data
-from tests import reading
+from tests import own_functions, reading
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(900)]
 _SCRIPTS = pathlib.Path(__file__).parent.parent / "launch_scripts"
@@ -132,6 +132,42 @@ def test_java_gives_what_load_gives(size, convert, tmp_path):
         assert _status_of_large(url, Content_Length=str(10**12)) == 413
         assert _status_of_large(url, Transfer_Encoding="chunked") == 413
         assert "neither JPEG nor PNG" in error.value.read().decode()
+
+
+def test_java_computes_a_users_columns(convert, tmp_path):
+    data.label_tree(tmp_path, 6, [0, 1, 2, 3], images=True)
+    (tmp_path / "own.py").write_text(own_functions.EVERYTHING)
+    out = convert(
+        tmp_path / "out",
+        *("--label_maps", tmp_path / "labels/*", "--images", tmp_path / "images/*"),
+        *("--num_classes=4", "--size", "24x32"),
+        *("--preprocessing_fn", tmp_path / "own.py"),
+    )
+    rows = own_functions.rows_of(out, "train")
+    (shard,) = out.glob("*.tfrecord-*")
+    records = list(tf.data.TFRecordDataset(str(shard)).as_numpy_iterator())
+    keys = sorted(rows)
+    contents = {
+        "image": [next(tmp_path.glob(f"images/{key}.*")).read_bytes() for key in keys],
+        "label_map": [(tmp_path / f"labels/{key}.png").read_bytes() for key in keys],
+        "decode_record": records,
+    }
+    seen = set()
+    with model_server(out / "serving") as url:
+        for signature, encoded in contents.items():
+            found = _predict(url, signature, list(map(_b64, encoded)))
+            for key, row in zip(keys, found, strict=True):
+                expected = rows[row.pop("key", key)]
+                seen |= row.keys()
+                for name, value in row.items():
+                    wanted = expected[name]
+                    if isinstance(value, str):
+                        value = value.encode()
+                    np.testing.assert_array_equal(
+                        np.array(value, wanted.dtype), wanted, name
+                    )
+    (first, *_) = rows.values()
+    assert seen == first.keys() - {"key"}
 
 
 def test_the_sample_is_trained_and_served(convert, tmp_path):

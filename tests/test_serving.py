@@ -14,7 +14,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 from maskbeam.pipeline.dataset import serving_model
 from maskbeam.transforms import serving, signatures
 from maskbeam.transforms.classes import ClassMap, LabelClass

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 from maskbeam.pipeline.formats import record_files, tfrecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import survey
@@ -220,7 +220,7 @@ def test_a_split_of_images_alone_is_all_ignored(tree, convert, tmp_path):
     counts = reading.stats(out)["splits"]["test"]
     assert counts["class_pixels"] == [0, 0, 0]
     assert counts["ignored_pixels"] == sum(ids.size for ids in made.values())
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     assert main(["verify", str(out)]) == 0
 
@@ -261,7 +261,7 @@ def test_a_split_of_images_alone_is_all_ignored(tree, convert, tmp_path):
     ],
 )
 def test_what_is_wrong_with_sources_is_told(arguments, words, tmp_path, capsys):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     data.label_tree(tmp_path, 2, IDS, images=True)
     data.write_tree(

@@ -1,6 +1,7 @@
 """`verify` finds what was changed, and names it."""
 
 import json
+import logging
 import shutil
 import struct
 
@@ -9,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from maskbeam.pipeline import verify_records
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 from maskbeam.pipeline.formats import tfrecords
 from maskbeam.transforms import load_transform
 from tests import data_generation as data
@@ -49,6 +50,18 @@ def test_a_sound_dataset_is_verified(dataset, capfd):
     code, printed = _verify(dataset, capfd)
     assert (code, printed.err) == (0, "")
     assert "agree" in printed.out
+
+
+def test_tensorflow_does_not_warn_of_retracing(convert, tmp_path, monkeypatch):
+    """As it does where one function is made, and called, again and again."""
+    data.label_tree(tmp_path, 1, [0, 1])
+    maps = ("--label_maps", f"{tmp_path}/labels/*", "--num_classes", "2")
+    dataset = convert(tmp_path / "out", *maps)
+    said: list[logging.LogRecord] = []
+    monkeypatch.setattr(tf.get_logger(), "handle", said.append)
+    for _ in range(8):
+        assert main(["verify", str(dataset), "--raw", maps[1]]) == 0
+    assert not [one for one in said if "retracing" in one.getMessage()]
 
 
 def test_missing_shard(copy, capfd):

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from maskbeam.pipeline import verify_files
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 from tests import data_generation as data
 from tests import reading
 

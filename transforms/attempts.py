@@ -30,8 +30,7 @@ def attempt(function: Callable[[Any], Tensors], argument: Any, message: str) -> 
     Raises:
         tf.errors.InvalidArgumentError: the function fails.
     """
-    plain = tf.autograph.experimental.do_not_convert
-    made = tf.data.Dataset.from_tensors(argument).map(plain(function))
+    made = _made(function, argument)
 
     def refusal(never: tf.Tensor) -> Tensors:
         first = decode.require(never, message, tf.constant(0))
@@ -40,8 +39,33 @@ def attempt(function: Callable[[Any], Tensors], argument: Any, message: str) -> 
             for name, spec in made.element_spec.items()
         }
 
-    refused = tf.data.Dataset.from_tensors(False).map(plain(refusal))
-    first = made.ignore_errors().concatenate(refused).take(1).with_options(_plain())
+    refused = tf.data.Dataset.from_tensors(False).map(_plain(refusal))
+    return _first(made, refused)
+
+
+def attempt_or(
+    function: Callable[[Any], Tensors], argument: Any, otherwise: Tensors
+) -> Tensors:
+    """Calls a function; if it fails, something else is returned.
+
+    Args:
+        function: from the argument to tensors.
+        argument: a tensor, or a structure of them.
+        otherwise: what is then returned.
+    """
+    return _first(_made(function, argument), tf.data.Dataset.from_tensors(otherwise))
+
+
+_plain = tf.autograph.experimental.do_not_convert
+
+
+def _made(function: Callable[[Any], Tensors], argument: Any) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensors(argument).map(_plain(function))
+
+
+def _first(made: tf.data.Dataset, other: tf.data.Dataset) -> Tensors:
+    """Takes the only element of a dataset; if it fails, that of another."""
+    first = made.ignore_errors().concatenate(other).take(1).with_options(_options())
     found: Tensors = first.get_single_element()
     return {
         name: tf.ensure_shape(value, made.element_spec[name].shape)
@@ -55,7 +79,7 @@ def _blanks(spec: tf.TensorSpec) -> tf.Tensor:
     return tf.fill(sides, tf.zeros([], spec.dtype))
 
 
-def _plain() -> tf.data.Options:
+def _options() -> tf.data.Options:
     """Turns off what pays over many rows only."""
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -4,6 +4,7 @@ import re
 import uuid
 
 TRANSFORM_GRAPH = "transform_graph"
+PREPROCESSING = "preprocessing"  # the user's own function, analysed
 SERVING = "serving"  # models by version, as model servers look for them
 SERVING_VERSION = 1
 SERVING_MODEL = f"{SERVING}/{SERVING_VERSION}"

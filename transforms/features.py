@@ -8,6 +8,8 @@ TFRecords.
 import dataclasses
 from typing import Literal
 
+from maskbeam.transforms import normalization_names
+
 # Raw columns: string[B], the encoded bytes as they come.
 LABEL_BYTES = "label_bytes"
 IMAGE_BYTES = "image_bytes"
@@ -24,6 +26,7 @@ IMAGE_SQUARE_SUM = "image_square_sum"  # [3] sum of their squares
 # Model columns: what the graph, `load` and serving return.
 LABEL = "label"  # int[H W]: class index, -1 where ignored
 MASK = "mask"  # f32[H W K]: one-hot, all zero where ignored
+LEVELS = "levels"  # u8[H W 3], the image before it is scaled; for functions of users
 INDEX = "index"  # `load(..., packed=True)` has it in place of label and mask
 IMAGE = "image"  # f32[H W 3]
 WEIGHT = "weight"  # f32[H W]: the class's weight, 0 where ignored
@@ -39,6 +42,7 @@ STATS_PREFIX = "stats/"  # constants of the training split, the same in every ro
 # (tensorflow/models, research/deeplab/datasets/build_data.py), and most since.
 EXAMPLE_LABEL = "image/segmentation/class/encoded"
 EXAMPLE_IMAGE = "image/encoded"
+EXAMPLE_KEY = "image/filename"
 
 # Record columns.
 KEY = "key"
@@ -51,11 +55,38 @@ MASK_PREFIX = "mask/"  # + the mask encoding
 VALUE_SUFFIX = "/value"  # if sizes vary, a mask column is stored as two
 SHAPE_SUFFIX = "/shape"
 
-Normalize = Literal["unit", "symmetric", "zscore"]
 Resize = Literal["stretch", "letterbox", "crop", "short_side", "tile"]
 ImageStorage = Literal["original", "png", "raw"]
 Exif = Literal["upright", "ignore"]
 WeightMap = Literal["none", "median_frequency", "inverse_frequency"]
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnColumn:
+    """A column that the user's own function makes of a row.
+
+    Attributes:
+        name: of the column; `image` if the function replaces it.
+        dtype: `string`, `int64` or `float32`.
+        shape: of one row; None for the height and the width of rows of several sizes.
+        inputs: what it hangs on, sorted: some of `image` f32[H W 3], `key` string[],
+            `label` i64[H W], `levels` u8[H W 3] and `mask` f32[H W K].
+        passes: how many passes over the training split its analyzers take, one after
+            the other.
+        stored: whether records have it.
+    """
+
+    name: str
+    dtype: Literal["string", "int64", "float32"]
+    shape: tuple[int | None, ...]
+    inputs: tuple[str, ...]
+    passes: int = 0
+    stored: bool = False
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it has the height and width of its row, which has its own."""
+        return None in self.shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +103,8 @@ class Config:
         overlap: pixels that neighbouring tiles share.
         with_images: whether rows have an image besides the label map.
         normalize: how `image` is scaled: `unit` 0..1, `symmetric` -1..1, `zscore`
-            by the mean and deviation of the training split.
+            by the mean and deviation of the training split, or by others
+            (`normalization_names`).
         image_storage: `original` keeps the source's bytes in the record, `png` the
             resized picture, `raw` its levels u8[H W 3] as they are.
         weight_map: the class weights that `weight` holds at each pixel; `none` leaves
@@ -81,13 +113,14 @@ class Config:
         boundary: how wide `boundary` is on each side, in pixels; 0 leaves it out.
         exif: whether JPEGs are turned `upright`, as their EXIF data says.
         max_pixels: the largest picture that graph and serving decode.
+        own_columns: what the user's own function makes, sorted by name.
     """
 
     num_classes: int
     mask_encoding: str
     size: tuple[int, int] | None = None
     with_images: bool = False
-    normalize: Normalize = "unit"
+    normalize: str = normalization_names.UNIT
     image_storage: ImageStorage = "original"
     resize: Resize = "stretch"
     overlap: int = 0
@@ -96,3 +129,9 @@ class Config:
     boundary: int = 0
     exif: Exif = "upright"
     max_pixels: int = 100_000_000
+    own_columns: tuple[OwnColumn, ...] = ()
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether some column of the user's own hangs on the row's key."""
+        return any(KEY in column.inputs for column in self.own_columns)

@@ -19,6 +19,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
+from maskbeam.transforms import table_files, user_ops
 from maskbeam.transforms.manifest import DamagedDatasetError
 from maskbeam.transforms.texts import quoted
 
@@ -59,20 +60,22 @@ _COMPUTING = frozenset(" ".join(_ALL).split())
 _RESTORING = _COMPUTING | {"RestoreV2"}
 _OF_PROTOS = "DecodeProtoV2"
 _OBJECTS = frozenset({"asset", "bare_concrete_function", "user_object"})
+_OF_TABLES = frozenset({"captured_tensor", "constant", "function", "resource"})
 _MODEL = "saved_model.pb"
 _OTHER_MODEL = "saved_model.cpb"  # which some loaders take first
 
 
-def check(path: str) -> None:
+def check(path: str, *, of_user: bool = False) -> None:
     """Checks that a SavedModel runs no operations but those of our models.
 
     Args:
         path: the model's directory, on any filesystem of TensorFlow's.
+        of_user: whether it may have what a function of the user's may (`user_ops`).
 
     Raises:
         DamagedDatasetError: it may run others, or is no SavedModel as we write it.
     """
-    why = _fault(path)
+    why = _fault(path, of_user)
     if why:
         raise DamagedDatasetError(
             f"{path} is not run, for {why}, as no model of maskbeam's: somebody has "
@@ -80,7 +83,12 @@ def check(path: str) -> None:
         )
 
 
-def _fault(path: str) -> str:
+def others(graph: Any) -> list[str]:
+    """Lists the operations of a user's graph, a GraphDef, that no model may run."""
+    return user_ops.others(graph, _COMPUTING)
+
+
+def _fault(path: str, of_user: bool) -> str:
     """Returns what a model has that ours have not; "" if there is nothing."""
     if tf.io.gfile.exists(os.path.join(path, _OTHER_MODEL)):
         return f"it has a {_OTHER_MODEL}"
@@ -93,21 +101,23 @@ def _fault(path: str) -> str:
     if len(model.meta_graphs) != 1 or not model.meta_graphs[0].object_graph_def.nodes:
         return "it has another number of graphs, or no objects"
     graph = model.meta_graphs[0]
+    objects = _OBJECTS | (_OF_TABLES if of_user else set())
     for node in graph.object_graph_def.nodes:
         kind = node.WhichOneof("kind")
-        if kind not in _OBJECTS or node.saveable_objects or node.registered_saver:
+        if kind not in objects or node.saveable_objects or node.registered_saver:
             return f"it has an object of kind {quoted(kind)}, or of its own way to save"
     try:
-        return _other_operation(graph)
-    except KeyError as error:
+        return table_files.fault(graph) or _other_operation(graph, of_user)
+    except LookupError as error:
         return f"it names {quoted(error.args[0])}, and has no such part"
 
 
-def _other_operation(graph: Any) -> str:
+def _other_operation(graph: Any, of_user: bool) -> str:
     """Returns an operation that ours have not; "" if there is none.
 
     Args:
         graph: a MetaGraphDef.
+        of_user: whether what a function of the user's may have is none.
 
     Raises:
         KeyError: a name leads nowhere.
@@ -139,7 +149,8 @@ def _other_operation(graph: Any) -> str:
         (_RESTORING, _reached(restores, (), nodes, library)),
     ):
         for operation in sorted(found - known):
-            return f"it has the operation {quoted(operation)}"
+            if not (of_user and user_ops.is_allowed(operation)):
+                return f"it has the operation {quoted(operation)}"
     return ""
 
 

@@ -9,11 +9,13 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from maskbeam.transforms import dataset_files
+from maskbeam.transforms import dataset_files, normalization_names, own_records
 from maskbeam.transforms.features import Config
 from maskbeam.transforms.texts import quoted
+
+_Shape = TypeVar("_Shape")
 
 SEAL = "self_sha256"  # the manifest's own checksum
 READ_ELSEWHERE = "copy the dataset to a disk, or to gs://, and read it there"
@@ -46,6 +48,9 @@ def read_manifest(directory: str) -> dict[str, Any]:
             f"{path} is of format {quoted(manifest.get('format'))}; this version reads "
             f"{dataset_files.FORMAT}"
         )
+    from maskbeam.transforms import json_shapes
+
+    _check(manifest, json_shapes.Manifest, path)
     return manifest
 
 
@@ -83,7 +88,11 @@ def exists(path: str, advice: str) -> bool:
 
 
 def read_config(manifest: Mapping[str, Any]) -> Config:
-    """Reads what the graph, the records and their reader agree on."""
+    """Reads what the graph, the records and their reader agree on.
+
+    Raises:
+        DamagedDatasetError: the manifest's options are not those of a dataset.
+    """
     options = manifest["options"]
     # A dataset of an earlier version has no fields that came later.
     agreed = {
@@ -91,8 +100,18 @@ def read_config(manifest: Mapping[str, Any]) -> Config:
         for field in dataclasses.fields(Config)
         if field.name in options
     }
-    size = agreed["size"]  # a list, in JSON
-    return Config(**agreed | {"size": None if size is None else tuple(size)})
+    name = f"{dataset_files.MANIFEST}, options,"
+    config = _check(agreed, Config, name)
+    try:
+        normalization_names.moments_of(config.normalize)
+    except ValueError as error:
+        raise DamagedDatasetError(f"{name} is damaged: normalize {error}") from error
+    if fault := own_records.fault(config.own_columns):
+        raise DamagedDatasetError(f"{name} is damaged: {fault}")
+    positive = (config.num_classes, config.max_pixels, *(config.size or ()))
+    if min(positive) < 1 or min(config.overlap, config.boundary) < 0:
+        raise DamagedDatasetError(f"{name} is damaged: a number is too small")
+    return config
 
 
 def shards_of(manifest: Mapping[str, Any], split: str) -> dict[str, int]:
@@ -115,9 +134,54 @@ def shards_of(manifest: Mapping[str, Any], split: str) -> dict[str, int]:
     return {s["file"]: s["records"] for s in shards if s["records"]}
 
 
-def read_stats(directory: str) -> dict[str, Any]:
-    """Reads a dataset's statistics."""
-    return _read_json(os.path.join(directory, dataset_files.STATS))
+def read_stats(
+    directory: str, manifest: Mapping[str, Any], config: Config
+) -> dict[str, Any]:
+    """Reads a dataset's statistics.
+
+    Args:
+        directory: the dataset's.
+        manifest: as `read_manifest` returns it.
+        config: as `read_config` returns it.
+
+    Raises:
+        DamagedDatasetError: they cannot be read, or are not of this dataset.
+        FileNotFoundError: there are none.
+    """
+    from maskbeam.transforms import json_shapes
+
+    path = os.path.join(directory, dataset_files.STATS)
+    stats = _read_json(path)
+    found = _check(stats, json_shapes.Stats, path)
+    splits, weights = found["splits"], found["class_weights"]
+    lengths = {
+        len(found["classes"]),
+        len(weights["median_frequency"]),
+        len(weights["inverse_frequency"]),
+        *(len(split["class_pixels"]) for split in splits.values()),
+        *(len(split["class_images"]) for split in splits.values()),
+    }
+    if lengths != {config.num_classes}:
+        raise DamagedDatasetError(f"{path} is not of {config.num_classes} classes")
+    if splits.keys() != manifest["splits"].keys():
+        raise DamagedDatasetError(f"{path} has not the splits of the manifest")
+    if config.with_images and not {"image_mean", "image_std"} <= found.keys():
+        raise DamagedDatasetError(f"{path} has no moments of images")
+    return stats
+
+
+def _check(tree: Mapping[str, Any], shape: type[_Shape], name: str) -> _Shape:
+    """Makes of JSON what it should hold.
+
+    Raises:
+        DamagedDatasetError: it holds something else.
+    """
+    import msgspec  # a command that reads no dataset needs none
+
+    try:
+        return msgspec.convert(tree, shape)
+    except msgspec.ValidationError as error:
+        raise DamagedDatasetError(f"{name} is damaged: {error}") from error
 
 
 def _read_json(path: str) -> dict[str, Any]:

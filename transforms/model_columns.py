@@ -10,8 +10,10 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import tensorflow as tf
 
-from maskbeam.transforms import features, look_up, masks, summaries
+from maskbeam.transforms import features, look_up, masks, normalizing
 from maskbeam.transforms.record_columns import Constants
+
+_OF_INDEX = {features.LABEL, features.WEIGHT, features.MASK}
 
 
 class ModelColumns:
@@ -48,7 +50,13 @@ class ModelColumns:
         """Makes them of `record_columns.compact_columns`, or of batches of these.
 
         Columns that it does not know stay as they are; `image` too, if it is scaled.
+
+        Raises:
+            tf.errors.InvalidArgumentError: an index, of which something else is made,
+                is that of no class.
         """
+        if features.INDEX in row and self._names & _OF_INDEX:
+            self._check(row[features.INDEX])
         made = {name: row[name] for name in row if name != features.INDEX}
         if features.IMAGE in row:
             made[features.IMAGE] = self.scaled(row[features.IMAGE])
@@ -63,11 +71,24 @@ class ModelColumns:
             made[features.MASK] = self._mask(row)
         return made
 
+    def _check(self, index: tf.Tensor) -> None:
+        """Checks that all indices are of classes, or ignored."""
+        # Of ignored pixels, which have the largest value, this is 0.
+        highest = tf.cast(tf.reduce_max(index + tf.ones([], index.dtype)), tf.int32)
+        classes = self._config.num_classes
+        message = (
+            f"a record has a pixel of a class beyond the {classes} of the dataset: its "
+            "file was changed, or written by others; maskbeam verify names it"
+        )
+        tf.debugging.Assert(highest <= classes, [message])
+
     def scaled(self, image: tf.Tensor) -> tf.Tensor:
         """Scales an image u8[... H W 3], unless it is scaled."""
         if image.dtype != tf.uint8:
             return image
-        return summaries.normalize(image, self._constants.scale, self._constants.offset)
+        return normalizing.normalize(
+            image, self._constants.scale, self._constants.offset
+        )
 
     def _mask(self, row: Mapping[str, tf.Tensor]) -> tf.Tensor:
         if features.MASK in row:

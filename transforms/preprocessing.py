@@ -1,26 +1,41 @@
 """TF Transform's preprocessing function: encoded bytes in, model-ready tensors out.
 
-The transform graph is made from it. Rows on their way to the records go through
-`stored_masks` instead. Both use the same row-local code of this package, and neither
-ever sees the other's columns.
+The transform graph is made from it, and so is the function for pipelines of others
+(`own_pipelines`): they differ in where the training split's sums come from. Rows on
+their way to the records go through `stored_masks` instead. Both use the same row-local
+code of this package, and neither ever sees the other's columns.
 """
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from maskbeam.transforms import extras, features, masks, raw_rows, summaries
+from maskbeam.transforms import (
+    dataset_files,
+    extras,
+    features,
+    masks,
+    normalizing,
+    own_columns,
+    raw_rows,
+    summaries,
+)
 from maskbeam.transforms.classes import IGNORED, ClassMap
 
 Tensors = Mapping[str, tf.Tensor]
+# Ragged in height and width, if sizes vary.
+Batch: TypeAlias = "tf.Tensor | tf.RaggedTensor"
 
 
 def make_preprocessing_fn(
-    config: features.Config, class_map: ClassMap, train: summaries.Summary
+    config: features.Config,
+    class_map: ClassMap,
+    train: summaries.Summary,
+    own: tf.Module | None = None,
 ) -> Callable[[Tensors], dict[str, Any]]:
     """Makes the function from encoded bytes to model-ready tensors.
 
@@ -36,36 +51,27 @@ def make_preprocessing_fn(
         config: sizes, images, normalisation.
         class_map: from id to class index.
         train: the sums over the training split.
+        own: the model of the user's own function, if the configuration has columns of
+            it.
 
     Returns:
-        A function of `label_bytes` string[B], and `image_bytes` string[B] if there are
-        images. It returns `label`, `mask`, `image`, the extra columns of the
-        configuration, and as `stats/...` the training split's sums and their
-        statistics, the same in every row.
+        A function of `label_bytes` string[B], `image_bytes` string[B] if there are
+        images, and `key` string[B] if own columns hang on it. It returns `label`,
+        `mask`, `image`, the extra columns of the configuration, those of the user's own
+        function, and as `stats/...` the training split's sums and their statistics, the
+        same in every row.
     """
 
     def preprocessing_fn(inputs: Tensors) -> dict[str, Any]:
         sums = {name: tf.constant(values) for name, values in train.items()}
         label_bytes = inputs[features.LABEL_BYTES]
-        label = _label_batch(config, class_map)(label_bytes)
-        statistics = summaries.statistics(sums)
-        outputs = {
-            features.LABEL: label,
-            features.MASK: _map_values(
-                lambda values: masks.of_label(values, config.num_classes), label
-            ),
-            **_extras(label, config, statistics),
-        }
+        label, levels = label_batch(config, class_map)(label_bytes), None
         if config.with_images:
-            scale, offset = summaries.normalization(
-                config.normalize,
-                statistics[summaries.IMAGE_MEAN],
-                statistics[summaries.IMAGE_STD],
-            )
-            levels = _image_batch(config)(inputs[features.IMAGE_BYTES])
-            outputs[features.IMAGE] = _map_values(
-                lambda values: summaries.normalize(values, scale, offset), levels
-            )
+            levels = image_batch(config)(inputs[features.IMAGE_BYTES])
+        statistics = summaries.statistics(sums)
+        outputs = model_columns(label, levels, config, statistics)
+        if own is not None:
+            outputs |= _own_columns(own, config, outputs, levels, inputs)
         rows = tf.size(label_bytes)
         for name, value in (sums | statistics).items():
             outputs[features.STATS_PREFIX + name] = _in_every_row(value, rows)
@@ -74,12 +80,45 @@ def make_preprocessing_fn(
     return preprocessing_fn
 
 
+def model_columns(
+    label: Batch,
+    levels: "Batch | None",
+    config: features.Config,
+    statistics: Tensors,
+) -> dict[str, Batch]:
+    """Makes what a model gets of a batch of decoded rows.
+
+    Args:
+        label: i64[B H W], class indices, -1 where ignored.
+        levels: u8[B H W 3], if there are images.
+        config: sizes, images, normalisation, the extra columns.
+        statistics: of the training split (`summaries.statistics`).
+    """
+    columns = {
+        features.LABEL: label,
+        features.MASK: _map_values(
+            lambda values: masks.of_label(values, config.num_classes), label
+        ),
+        **_extras(label, config, statistics),
+    }
+    if levels is not None:
+        scale, offset = normalizing.normalization(
+            config.normalize,
+            statistics[summaries.IMAGE_MEAN],
+            statistics[summaries.IMAGE_STD],
+        )
+        columns[features.IMAGE] = _map_values(
+            lambda values: normalizing.normalize(values, scale, offset), levels
+        )
+    return columns
+
+
 # TF Transform traces a preprocessing function twice for one graph. A `tf.function` in
 # it is traced once in a process, and both call it.
 
 
 @functools.lru_cache(maxsize=8)
-def _label_batch(config: features.Config, class_map: ClassMap) -> Any:
+def label_batch(config: features.Config, class_map: ClassMap) -> Any:
     """Makes the function from label maps string[B] to class indices i64[B H W]."""
     label_row = raw_rows.label_row(config, class_map)
     row_fn = _unless_empty(
@@ -94,7 +133,7 @@ def _label_batch(config: features.Config, class_map: ClassMap) -> Any:
 
 
 @functools.lru_cache(maxsize=8)
-def _image_batch(config: features.Config) -> Any:
+def image_batch(config: features.Config) -> Any:
     """Makes the function from images string[B] to levels u8[B H W 3]."""
     row_fn = _unless_empty(
         raw_rows.image_row(config), np.zeros([*(config.size or (0, 0)), 3], np.uint8)
@@ -124,12 +163,10 @@ def _unless_empty(
 
 
 def _extras(
-    label: tf.Tensor | tf.RaggedTensor,
-    config: features.Config,
-    statistics: Tensors,
-) -> dict[str, tf.Tensor | tf.RaggedTensor]:
+    label: Batch, config: features.Config, statistics: Tensors
+) -> dict[str, Batch]:
     """Makes the extra columns of the configuration, for a batch of labels."""
-    columns: dict[str, tf.Tensor | tf.RaggedTensor] = {}
+    columns: dict[str, Batch] = {}
     if config.weight_map != "none":
         weights = tf.cast(statistics[config.weight_map], tf.float32)
         columns[features.WEIGHT] = _map_values(
@@ -151,19 +188,65 @@ def _extras(
     return columns
 
 
-def _dense(row: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+def _own_columns(
+    own: tf.Module,
+    config: features.Config,
+    outputs: Mapping[str, Batch],
+    levels: "Batch | None",
+    inputs: Tensors,
+) -> dict[str, Batch]:
+    """Makes the columns of the user's own function, for one row after the other."""
+    import tensorflow_transform as tft
+
+    tft.make_and_track_object(lambda: own, name=dataset_files.PREPROCESSING)
+    functions = own_columns.functions_of(own, config)
+    parts = {features.LABEL: outputs[features.LABEL]}
+    if levels is not None:
+        parts |= {features.LEVELS: levels, features.IMAGE: outputs[features.IMAGE]}
+    if features.KEY in inputs:
+        parts[features.KEY] = inputs[features.KEY]
+    given = {
+        name: tf.strings.length(inputs[raw_name]) > 0
+        for name, raw_name in (
+            (features.LABEL, features.LABEL_BYTES),
+            (features.IMAGE, features.IMAGE_BYTES),
+            (features.KEY, features.KEY),
+        )
+        if raw_name in inputs
+    }
+    signature = {
+        column.name: tf.RaggedTensorSpec(column.shape, column.dtype, ragged_rank=1)
+        if column.is_picture
+        else tf.TensorSpec(column.shape, column.dtype)
+        for column in config.own_columns
+    }
+
+    def of_row(row: tuple[Mapping[str, Batch], Tensors]) -> dict[str, Batch]:
+        dense = {name: _dense(value) for name, value in row[0].items()}
+        found = own_columns.of_given(functions, dense, config, row[1])
+        return {
+            column.name: tf.RaggedTensor.from_tensor(found[column.name])
+            if column.is_picture
+            else found[column.name]
+            for column in config.own_columns
+        }
+
+    return tf.map_fn(of_row, (parts, given), fn_output_signature=signature)
+
+
+def _dense(row: Batch) -> tf.Tensor:
     """Makes one row of a batch dense; by itself it is rectangular."""
     return row.to_tensor() if isinstance(row, tf.RaggedTensor) else row
 
 
 def _map_rows(
     row_fn: Callable[[tf.Tensor], tf.Tensor],
-    rows: tf.Tensor | tf.RaggedTensor,
+    rows: Batch,
     size: tuple[int, int] | None,
     dtype: tf.DType,
     *,
     channels: tuple[int, ...] = (),
-) -> tf.Tensor | tf.RaggedTensor:
+) -> Batch:
     """Maps a function from one row to a picture over a batch.
 
     If sizes vary, the result is ragged in height and width.
@@ -186,9 +269,7 @@ def _map_rows(
     )
 
 
-def _map_values(
-    fn: Callable[[tf.Tensor], tf.Tensor], tensor: tf.Tensor | tf.RaggedTensor
-) -> tf.Tensor | tf.RaggedTensor:
+def _map_values(fn: Callable[[tf.Tensor], tf.Tensor], tensor: Batch) -> Batch:
     """Maps a function of single pixels over a tensor, ragged or not."""
     return tf.ragged.map_flat_values(fn, tensor)
 

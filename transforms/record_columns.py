@@ -12,6 +12,8 @@ from maskbeam.transforms import (
     features,
     geometry,
     masks,
+    normalizing,
+    own_records,
     stored_masks,
     summaries,
 )
@@ -32,13 +34,34 @@ class Constants(NamedTuple):
 
     Attributes:
         scale: f32[3], what image levels are multiplied by; None without images.
-        offset: f32[3], what is then added (`summaries.normalization`).
+        offset: f32[3], what is then added (`normalizing.normalization`).
         class_weights: f32[K], for the weight map; 0 for a class that never occurs.
     """
 
     scale: tf.Tensor | None = None
     offset: tf.Tensor | None = None
     class_weights: tf.Tensor | None = None
+
+
+def picture_depth(name: str, config: features.Config) -> list[int | None] | None:
+    """Returns what follows height and width in a model column's shape.
+
+    Args:
+        name: the column's.
+        config: the encoding.
+
+    Returns:
+        None for a column that is no picture.
+    """
+    for column in config.own_columns:
+        if column.name == name:
+            sides = config.size or (None, None)
+            return list(column.shape[2:]) if column.shape[:2] == sides else None
+    if name in (features.IMAGE, features.LEVELS):
+        return [3]
+    if name == features.MASK:
+        return [config.num_classes]
+    return [] if name in (features.LABEL, features.WEIGHT, features.BOUNDARY) else None
 
 
 def feature_spec(config: features.Config) -> dict[str, Any]:
@@ -53,6 +76,8 @@ def feature_spec(config: features.Config) -> dict[str, Any]:
     }
     if config.with_images:
         spec |= {features.IMAGE_ENCODED: text, features.IMAGE_FORMAT: text}
+    for column in own_records.stored(config):
+        spec |= own_records.feature_spec(column)
     return spec
 
 
@@ -68,9 +93,15 @@ def record_parser(config: features.Config, names: Collection[str] | None = None)
     if names is not None:
         image = {features.IMAGE_ENCODED, features.IMAGE_FORMAT}
         mask = stored_masks.of(config).feature_spec().keys()
+        own = {
+            name
+            for column in own_records.stored(config)
+            if column.name not in names
+            for name in own_records.feature_spec(column)
+        }
         spec = {
             name: spec[name]
-            for name in spec
+            for name in spec.keys() - own
             if (features.IMAGE in names or name not in image)
             and (_OF_INDEX & set(names) or name not in mask)
         }
@@ -83,6 +114,7 @@ def model_names(config: features.Config) -> set[str]:
     names |= {features.IMAGE} if config.with_images else set()
     names |= {features.WEIGHT} if config.weight_map != "none" else set()
     names |= {features.PRESENCE} if config.presence else set()
+    names |= {column.name for column in config.own_columns}
     return names | ({features.BOUNDARY} if config.boundary else set())
 
 
@@ -141,9 +173,22 @@ def decode_columns(
         pixels: the mask's encoded pixels, if they are read already.
 
     Returns:
-        `key`, `label`, the other columns of the configuration, and `mask` if it is
-        stored as such, in the dtype that it is stored in.
+        `key`, `label`, the other columns of the configuration but those of the user's
+        own function, and `mask` if it is stored as such, in the dtype that it is stored
+        in.
     """
+    row = parts(columns, config, constants, pixels)
+    row.pop(features.LEVELS, None)
+    return row
+
+
+def parts(
+    columns: Mapping[str, tf.Tensor],
+    config: features.Config,
+    constants: Constants,
+    pixels: tf.Tensor | None = None,
+) -> dict[str, tf.Tensor]:
+    """Decodes as `decode_columns` does, with `levels`: all that functions take."""
     row = compact_columns(columns, config, model_names(config), pixels)
     row[features.LABEL] = masks.label_from_index(row.pop(features.INDEX))
     if config.weight_map != "none":
@@ -151,7 +196,8 @@ def decode_columns(
             row[features.LABEL], constants.class_weights
         )
     if config.with_images:
-        row[features.IMAGE] = summaries.normalize(
+        row[features.LEVELS] = row[features.IMAGE]
+        row[features.IMAGE] = normalizing.normalize(
             row[features.IMAGE], constants.scale, constants.offset
         )
     return row
@@ -223,7 +269,7 @@ def constants_of(stats: Mapping[str, Any], config: features.Config) -> Constants
     """Makes the constants that decode records, from a dataset's statistics."""
     scale = offset = weights = None
     if config.with_images:
-        scale, offset = summaries.normalization(
+        scale, offset = normalizing.normalization(
             config.normalize,
             tf.constant(stats[summaries.IMAGE_MEAN], tf.float64),
             tf.constant(stats[summaries.IMAGE_STD], tf.float64),

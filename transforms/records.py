@@ -14,7 +14,13 @@ from collections.abc import Collection, Mapping
 
 import tensorflow as tf
 
-from maskbeam.transforms import features, model_columns, record_columns
+from maskbeam.transforms import (
+    features,
+    model_columns,
+    normalization_names,
+    own_columns,
+    record_columns,
+)
 from maskbeam.transforms.manifest import (
     read_config,
     read_manifest,
@@ -71,13 +77,16 @@ def load(
     Returns:
         A dataset of dicts: `key` string[], `label` i32[H W] with -1 where ignored,
         `mask` [H W K], `image` f32[H W 3] if there are images, and if the dataset has
-        them `weight` f32[H W], `presence` f32[K] and `boundary` f32[H W]. Batches have
-        one more dimension, and if sizes vary, each row's `height` and `width`, i64[B].
+        them `weight` f32[H W], `presence` f32[K], `boundary` f32[H W], and what the
+        user's own function made. Batches have one more dimension, and if sizes vary,
+        each row's `height` and `width`, i64[B].
         With `packed`, `index` is `masks.index_dtype`[H W], its largest value ignored.
 
     Raises:
         FileNotFoundError: there is no dataset.
         ValueError: it has no such split or column, or an argument is not possible.
+        tf.errors.InvalidArgumentError: while it is read, a record has a class that the
+            dataset has not; `packed` does not look.
     """
     if class_axis not in (-1, -3):
         raise ValueError(f"class_axis {class_axis} must be -1 or -3")
@@ -93,12 +102,13 @@ def load(
     names = _names(columns, _all_names(config, packed, batch_size is not None))
     model = model_columns.ModelColumns(
         config,
-        record_columns.constants_of(read_stats(directory), config),
+        record_columns.constants_of(read_stats(directory, manifest, config), config),
         names,
         mask_dtype,
         class_axis,
     )
-    rows = _compact_rows(records, config, names)
+    own = own_columns.Reader(directory, config, names, model.scaled)
+    rows = _compact_rows(records, config, own)
     if batch_size is not None:
         rows = _batches(rows, batch_size, config, model)
     rows = rows.map(model, _threads() if batch_size is None else _BATCHES)
@@ -168,9 +178,10 @@ def _raw_columns(
 
 
 def _compact_rows(
-    records: tf.data.Dataset, config: features.Config, names: Collection[str]
+    records: tf.data.Dataset, config: features.Config, own: own_columns.Reader
 ) -> tf.data.Dataset:
     """Decodes records to compact columns, and the sides of the row where asked for."""
+    names = own.names
     parse = record_columns.record_parser(config, names)
     sides = {
         features.HEIGHT: features.IMAGE_HEIGHT,
@@ -181,7 +192,7 @@ def _compact_rows(
         columns = parse(record)
         row = record_columns.compact_columns(columns, config, names)
         found = {name: columns[sides[name]] for name in sides if name in names}
-        return row | found
+        return own(row, columns) | found
 
     return records.map(decoded, _threads())
 
@@ -195,7 +206,7 @@ def _batches(
     """Batches rows; those of several sizes are padded to the largest of the batch."""
     if config.size is not None:
         return rows.batch(batch_size)
-    if features.IMAGE in _spec(rows) and config.normalize != "unit":
+    if features.IMAGE in _spec(rows) and config.normalize != normalization_names.UNIT:
         # Padding is 0, and level 0 something else.
         rows = rows.map(
             lambda row: row | {features.IMAGE: model.scaled(row[features.IMAGE])},

@@ -35,18 +35,21 @@ def judged(sides: tf.Tensor) -> tf.Tensor:
     return tf.concat([sides, [tf.reduce_prod(sides)]], axis=0)
 
 
-def one_size(columns: Tensors, what: str) -> Tensors:
+def one_size(columns: Tensors, what: str, config: features.Config) -> Tensors:
     """Checks that a row's label and image are of one size, which `height` tells.
 
     Args:
         columns: the row's.
         what: what they are from, for the error.
+        config: sizes, images.
     """
     label, image = columns[features.LABEL], columns[features.IMAGE]
     same = tf.reduce_all(tf.shape(label) == tf.shape(image)[:2])
     message = f"label map and image of {what} differ in size"
     start = require(same, message, tf.constant(0))
-    return columns | {name: columns[name][start:] for name in _pictures(columns)}
+    return columns | {
+        name: columns[name][start:] for name in _pictures(columns, config)
+    }
 
 
 def batched(row: Row, config: features.Config) -> BatchFn:
@@ -64,10 +67,7 @@ def batched(row: Row, config: features.Config) -> BatchFn:
         name: tf.TensorSpec(value.shape, value.dtype)
         for name, value in decode.structured_outputs.items()
     }
-    per_pixel = sum(
-        spec.dtype.size * math.prod(spec.shape[2:])
-        for spec in _pictures(specs).values()
-    )
+    per_pixel = _bytes_per_pixel(specs, config)
 
     def batch(rows: tf.Tensor) -> Tensors:
         if config.size is not None:
@@ -76,7 +76,7 @@ def batched(row: Row, config: features.Config) -> BatchFn:
             work = tf.map_fn(row.judge, rows, fn_output_signature=tf.int64)[:, 2]
             columns = request_bounds.map_in_turn(decode, rows, work, specs)
         else:
-            columns, pixels = _padded(row, decode, rows, specs, per_pixel)
+            columns, pixels = _padded(row, decode, rows, specs, config)
         if features.LABEL not in columns:
             return columns
         in_all = per_pixel
@@ -100,23 +100,28 @@ def _shaped(columns: Tensors, config: features.Config) -> Tensors:
     sides = config.size or (None, None)
     return {
         name: tf.ensure_shape(value, [*sides, *depth])
-        if (depth := _depth(name, config)) is not None
+        if (depth := record_columns.picture_depth(name, config)) is not None
         else value
         for name, value in columns.items()
     }
 
 
-def _depth(name: str, config: features.Config) -> list[int] | None:
-    """Returns what follows height and width in a picture's shape; None if not one."""
-    if name == features.IMAGE:
-        return [3]
-    if name == features.MASK:
-        return [config.num_classes]
-    return [] if name in (features.LABEL, features.WEIGHT, features.BOUNDARY) else None
+def _pictures(columns: Mapping[str, Any], config: features.Config) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in columns.items()
+        if record_columns.picture_depth(name, config) is not None
+    }
 
 
-def _pictures(columns: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in columns.items() if value.shape.rank > 1}
+def _bytes_per_pixel(
+    specs: Mapping[str, tf.TensorSpec], config: features.Config
+) -> int:
+    """Adds up what the pictures of a row take of each pixel."""
+    return sum(
+        spec.dtype.size * math.prod(spec.shape[2:])
+        for spec in _pictures(specs, config).values()
+    )
 
 
 def _plain_check(rows: tf.Tensor, pixels: tf.Tensor, per_pixel: int) -> tf.Tensor:
@@ -130,14 +135,15 @@ def _padded(
     decode: Callable[[tf.Tensor], Tensors],
     rows: tf.Tensor,
     specs: Mapping[str, tf.TensorSpec],
-    per_pixel: int,
+    config: features.Config,
 ) -> tuple[Tensors, tf.Tensor]:
     """Maps a function over rows of several sizes, and pads to the largest.
 
     Returns:
         The columns, and how many pixels there are with the padding.
     """
-    pictures_of = _pictures(specs)
+    pictures_of = _pictures(specs, config)
+    per_pixel = _bytes_per_pixel(specs, config)
 
     def ragged(one: tf.Tensor) -> dict[str, tf.Tensor | tf.RaggedTensor]:
         columns: dict[str, tf.Tensor | tf.RaggedTensor] = dict(decode(one))

@@ -1,22 +1,21 @@
-"""Loads SavedModels from any path, and copies them.
+"""Writes and loads SavedModels in memory.
 
-TensorFlow looks for a model's variables by a glob, on any filesystem: from a path with
-`[`, `*` or `?` it loads none, or finds those of another directory. Such a model is
-loaded from a copy.
+TensorFlow writes and reads a model's files in ways of its own. It looks for variables
+by a glob: from a path with `[`, `*` or `?` it loads none, or finds those of another
+directory. Where a read fails, its reader of checkpoints ends the process. In memory
+neither happens; their files go from there to a disk, and back, one by one.
 """
 
 import contextlib
 import os
-import re
-import shutil
-import tempfile
+import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 
-_WILDCARD = re.compile(r"[*?\[]")
+_MEMORY = "ram://"
 
 
 def load(path: str) -> Any:
@@ -24,6 +23,9 @@ def load(path: str) -> Any:
 
     Args:
         path: the model's directory, on any filesystem of TensorFlow's.
+
+    Raises:
+        tf.errors.OpError: a file cannot be read.
     """
     with contextlib.ExitStack() as stack:
         model = tf.saved_model.load(stack.enter_context(loadable(path)))
@@ -34,32 +36,75 @@ def load(path: str) -> Any:
 
 @contextlib.contextmanager
 def loadable(path: str) -> Iterator[str]:
-    """Gives the path of a directory, or of a copy, that TensorFlow can load from.
+    """Gives the path of a copy of a directory that TensorFlow can load from.
 
     Args:
         path: the directory of one SavedModel, or of several, on any filesystem of
             TensorFlow's.
+
+    Raises:
+        tf.errors.OpError: a file cannot be read.
     """
-    if not _WILDCARD.search(path):
-        yield path
-        return
-    scratch = tempfile.mkdtemp(prefix="maskbeam-")
+    with in_memory() as scratch:
+        write(scratch, contents(path))
+        yield scratch
+
+
+@contextlib.contextmanager
+def in_memory() -> Iterator[str]:
+    """Gives the path of a directory in memory, and removes it."""
+    path = f"{_MEMORY}maskbeam-{uuid.uuid4().hex}"
+    tf.io.gfile.makedirs(path)
     try:
-        copy(path, os.path.join(scratch, "model"))
-        yield os.path.join(scratch, "model")
+        yield path
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        for file in list(_files_in_memory(path)):
+            tf.io.gfile.remove(file)
 
 
-def copy(source: str, target: str) -> None:
-    """Copies a directory and all in it, between any filesystems of TensorFlow's.
+def contents(path: str) -> dict[str, bytes]:
+    """Reads all files in a directory and those within it.
 
     Args:
-        source: the directory.
-        target: the copy's path, where nothing is.
+        path: the directory, on any filesystem of TensorFlow's.
+
+    Returns:
+        By path below the directory, with slashes, sorted.
     """
-    for folder, _, names in tf.io.gfile.walk(source):
-        below = os.path.join(target, os.path.relpath(folder, source))
-        tf.io.gfile.makedirs(below)
-        for name in names:
-            tf.io.gfile.copy(os.path.join(folder, name), os.path.join(below, name))
+    found = {}
+    for file in _files(path):
+        with tf.io.gfile.GFile(file, "rb") as opened:
+            found[os.path.relpath(file, path).replace(os.sep, "/")] = opened.read()
+    return dict(sorted(found.items()))
+
+
+def _files(path: str) -> Iterator[str]:
+    """Yields the paths of all files in a directory and those within it."""
+    if path.startswith(_MEMORY):
+        yield from _files_in_memory(path)
+        return
+    for folder, _, names in tf.io.gfile.walk(path):
+        yield from (os.path.join(folder, name) for name in names)
+
+
+def _files_in_memory(path: str) -> Iterator[str]:
+    """Yields paths of files; there `assets` lists what is in `assets.extra` too."""
+    for below in tf.io.gfile.glob(f"{path}/*"):
+        if tf.io.gfile.isdir(below):
+            yield from _files_in_memory(below)
+        else:
+            yield below
+
+
+def write(path: str, contents: Mapping[str, bytes]) -> None:
+    """Writes files into a directory.
+
+    Args:
+        path: the directory, on any filesystem of TensorFlow's.
+        contents: of the files, by path below the directory, with slashes.
+    """
+    for name, content in contents.items():
+        file_path = os.path.join(path, *name.split("/"))
+        tf.io.gfile.makedirs(os.path.dirname(file_path))
+        with tf.io.gfile.GFile(file_path, "wb") as file:
+            file.write(content)

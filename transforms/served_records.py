@@ -81,9 +81,9 @@ def _decode(
     pixels = _pixels(columns, config)
     if config.image_storage == "raw":
         columns = {**columns, features.IMAGE_ENCODED: _raw_image(columns, config)}
-    row = record_columns.decode_columns(columns, config, constants, pixels)
+    row = record_columns.parts(columns, config, constants, pixels)
     if config.with_images and config.size is None:
-        return one_size(row, "the record")
+        return one_size(row, "the record", config)
     return row
 
 

@@ -90,7 +90,8 @@ def find_model(directory: str) -> str:
     path = model_path(directory)
     if not exists(path, READ_ELSEWHERE):
         raise FileNotFoundError(f"{path} is missing: {directory} has no serving model")
-    known_ops.check(path)
+    own = os.path.join(directory, dataset_files.PREPROCESSING)
+    known_ops.check(path, of_user=exists(own, READ_ELSEWHERE))
     return path
 
 

@@ -16,7 +16,7 @@ sizes are padded to the largest of the batch (label -1, all else 0), and `height
 """
 
 import os
-import tempfile
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -26,14 +26,16 @@ from maskbeam.transforms import (
     extras,
     features,
     masks,
+    normalizing,
+    own_columns,
     pictures,
     raw_rows,
     record_columns,
+    saved_models,
     served_records,
-    summaries,
     warmup,
 )
-from maskbeam.transforms.attempts import attempt
+from maskbeam.transforms.attempts import attempt, attempt_or
 from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.decode import require
 from maskbeam.transforms.request_batches import (
@@ -45,6 +47,7 @@ from maskbeam.transforms.request_batches import (
 )
 
 Tensors = dict[str, tf.Tensor]
+Finish = Callable[[Tensors], Tensors]
 
 IMAGE, LABEL_MAP, EXAMPLE = "image", "label_map", "example"
 DECODE_RECORD, TO_PNG = "decode_record", "to_png"
@@ -66,10 +69,13 @@ class ExampleKeys(NamedTuple):
     Attributes:
         label: the encoded label map.
         image: the encoded image.
+        key: the row's key, for columns of the user's own that hang on it; "" where it
+            is missing.
     """
 
     label: str = features.EXAMPLE_LABEL
     image: str = features.EXAMPLE_IMAGE
+    key: str = features.EXAMPLE_KEY
 
 
 def save(
@@ -78,6 +84,7 @@ def save(
     class_map: ClassMap,
     constants: record_columns.Constants,
     keys: ExampleKeys,
+    own: tf.Module | None = None,
 ) -> None:
     """Writes a serving model.
 
@@ -87,18 +94,22 @@ def save(
         class_map: from id to class index.
         constants: the training split's constants.
         keys: the features of the tf.Examples that `example` reads.
+        own: the model of the user's own function, if the configuration has columns of
+            it.
     """
     model = tf.Module()
-    functions = _functions(config, class_map, _as_numpy(constants), keys)
+    model.preprocessing = own  # which holds its tables
+    finish = _finish(config, own)
+    functions = _functions(config, class_map, _as_numpy(constants), keys, finish)
     signatures = {
         name: tf.function(function, [_spec(name, config)], autograph=False)
         for name, function in functions.items()
     }
     signatures[DEFAULT] = signatures[IMAGE if config.with_images else LABEL_MAP]
-    with tempfile.TemporaryDirectory() as scratch:
+    with saved_models.in_memory() as scratch:
         names = os.path.join(scratch, _CLASS_NAMES)
-        with open(names, "w", encoding="utf-8") as file:
-            file.write("".join(f"{name}\n" for name in class_map.names))
+        with tf.io.gfile.GFile(names, "wb") as file:
+            file.write("".join(f"{name}\n" for name in class_map.names).encode())
         model.class_names = tf.saved_model.Asset(names)
         tf.saved_model.save(model, path, signatures)
     warmup.save(path, _warmup_requests(config, class_map, keys))
@@ -124,27 +135,49 @@ def _functions(
     class_map: ClassMap,
     constants: record_columns.Constants,
     keys: ExampleKeys,
+    finish: Finish,
 ) -> dict[str, BatchFn]:
     """Makes the signatures' functions, by name."""
-    label, image = _label_row(config, class_map, constants), None
+    label, image = _label_parts(config, class_map, constants), None
     if config.with_images:
-        image = _image_row(config, constants)
-    rows = {
+        image = _image_parts(config, constants)
+    parts = {
         LABEL_MAP: label,
-        EXAMPLE: _example_row(keys, label, image, config.size is not None),
+        EXAMPLE: _example_parts(keys, label, image, config),
         DECODE_RECORD: served_records.row(config, constants),
     }
     if image is not None:
-        rows[IMAGE] = image
-    functions = {name: batched(row, config) for name, row in rows.items()}
+        parts[IMAGE] = image
+    functions = {
+        name: batched(Row(row.judge, _finished(row, finish)), config)
+        for name, row in parts.items()
+    }
     return functions | {TO_PNG: _to_png(class_map)}
 
 
-def _label_row(
+def _finish(config: features.Config, own: tf.Module | None) -> Finish:
+    """Makes the function from a row's parts to its columns.
+
+    Parts are `label` and what is made of it, `levels`, `image` and `key`, as far as
+    there are any.
+    """
+    functions = {} if own is None else own_columns.functions_of(own, config)
+
+    def finish(parts: Tensors) -> Tensors:
+        columns = {n: parts[n] for n in parts if n != features.LEVELS}
+        return columns | own_columns.of_row(functions, parts, config)
+
+    return finish
+
+
+def _finished(row: Row, finish: Finish) -> Callable[[tf.Tensor], Tensors]:
+    return lambda encoded: finish(row.decode(encoded))
+
+
+def _label_parts(
     config: features.Config, class_map: ClassMap, constants: record_columns.Constants
 ) -> Row:
     label_row = raw_rows.label_row(config, class_map)
-
     sides = raw_rows.label_sides(config.max_pixels)
 
     def decode(encoded: tf.Tensor) -> Tensors:
@@ -155,24 +188,20 @@ def _label_row(
     return Row(lambda encoded: judged(sides(encoded)), decode)
 
 
-def _image_row(config: features.Config, constants: record_columns.Constants) -> Row:
+def _image_parts(config: features.Config, constants: record_columns.Constants) -> Row:
     image_row = raw_rows.image_row(config)
-
     sides = raw_rows.image_sides(config.max_pixels)
 
     def decode(encoded: tf.Tensor) -> Tensors:
         levels = image_row(encoded)
-        return {
-            features.IMAGE: summaries.normalize(
-                levels, constants.scale, constants.offset
-            )
-        }
+        image = normalizing.normalize(levels, constants.scale, constants.offset)
+        return {features.LEVELS: levels, features.IMAGE: image}
 
     return Row(lambda encoded: judged(sides(encoded)), decode)
 
 
-def _example_row(
-    keys: ExampleKeys, label: Row, image: Row | None, is_sized: bool
+def _example_parts(
+    keys: ExampleKeys, label: Row, image: Row | None, config: features.Config
 ) -> Row:
     """Makes what is done with a tf.Example as the converter reads it."""
     names = [keys.label] if image is None else [keys.label, keys.image]
@@ -196,12 +225,24 @@ def _example_row(
     def decode(serialized: tf.Tensor) -> Tensors:
         found = parse(serialized)
         row = label.decode(found[keys.label])
+        if config.needs_key:
+            row |= {features.KEY: _key_of(serialized, keys.key)}
         if image is None:
             return row
         row |= image.decode(found[keys.image])
-        return row if is_sized else one_size(row, "the tf.Example")
+        if config.size is not None:
+            return row
+        return one_size(row, "the tf.Example", config)
 
     return Row(judge, decode)
+
+
+def _key_of(serialized: tf.Tensor, name: str) -> tf.Tensor:
+    """Reads the key that a tf.Example may have."""
+    spec = {name: tf.io.FixedLenFeature([], tf.string)}
+    nothing = {name: tf.constant("")}
+    found = attempt_or(lambda one: example_parser.parse(one, spec), serialized, nothing)
+    return found[name]
 
 
 def _to_png(class_map: ClassMap) -> BatchFn:

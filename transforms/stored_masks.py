@@ -35,11 +35,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 AUTO = "auto"
-# README has the measurements. To 8 classes `bits` and `png` are alike; to 16 `bits`
-# stays below twice its source's bytes, and reads a little faster; beyond, its words
-# widen and deflate worse, and `png` is smaller and faster to read.
-_BITS_CLASSES = 16
-AUTO_IN_WORDS = f"bits to {_BITS_CLASSES} classes and png beyond"
+# The smallest for any number of classes, the fastest to read, and as fast to write:
+# docs/benchmarks has the measurements.
+BEST = "png"
 
 Parts = Iterable[npt.NDArray[Any]]
 
@@ -499,14 +497,14 @@ def of(config: features.Config) -> StoredMask:
     return _known(name)(name, config.num_classes, config.size)
 
 
-def choose(encoding: str, num_classes: int) -> str:
-    """Returns the encoding asked for; for `auto`, the one that suits the classes.
+def choose(encoding: str) -> str:
+    """Returns the encoding asked for; for `auto`, the best one.
 
     Raises:
         ValueError: there is no such encoding.
     """
     if encoding == AUTO:
-        return "bits" if num_classes <= _BITS_CLASSES else "png"
+        return BEST
     _known(encoding)
     return encoding
 

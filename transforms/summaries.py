@@ -87,6 +87,56 @@ def of_row(
     )
 
 
+def of_batch(
+    label: tf.Tensor | tf.RaggedTensor,
+    levels: tf.Tensor | tf.RaggedTensor | None,
+    num_classes: int,
+) -> dict[str, tf.Tensor]:
+    """Summarises rows in a graph.
+
+    Args:
+        label: i64[B H W], class indices, -1 where ignored.
+        levels: u8[B H W 3], as the model will see it, or None.
+        num_classes: K.
+
+    Returns:
+        The columns of `spec`, i64[B ...].
+    """
+    counts = tf.math.bincount(
+        _pixels(label) + 1,
+        minlength=num_classes + 1,
+        maxlength=num_classes + 1,
+        axis=-1,
+        dtype=tf.int64,
+    )
+    counts = tf.ensure_shape(counts, [None, num_classes + 1])
+    pixels = counts[:, 1:]
+    occurs = tf.cast(pixels > 0, tf.int64)
+    sums = {
+        features.CLASS_PIXELS: pixels,
+        features.CLASS_IMAGES: occurs,
+        features.PRESENCE_PIXELS: occurs * tf.reduce_sum(pixels, 1, keepdims=True),
+        features.IGNORED_PIXELS: counts[:, :1],
+    }
+    if levels is not None:
+        values = tf.cast(_pixels(levels), tf.int64)
+        sums |= {
+            features.IMAGE_PIXELS: tf.reduce_sum(tf.ones_like(values[..., :1]), 1),
+            features.IMAGE_SUM: tf.reduce_sum(values, 1),
+            features.IMAGE_SQUARE_SUM: tf.reduce_sum(values * values, 1),
+        }
+    return sums
+
+
+def _pixels(pictures: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
+    """Puts the pixels of each picture in a row: [B H W ...] -> [B H*W ...]."""
+    if isinstance(pictures, tf.RaggedTensor):
+        return pictures.merge_dims(1, 2)
+    shape = tf.shape(pictures)
+    flat = tf.reshape(pictures, tf.concat([shape[:1], [-1], shape[3:]], 0))
+    return tf.ensure_shape(flat, [None, None, *pictures.shape[3:]])
+
+
 def add_row(total: Summary, row: RowSummary) -> None:
     """Adds a row's summary to a total, in place."""
     total[features.CLASS_PIXELS][row.classes] += row.pixels
@@ -206,54 +256,3 @@ def statistics(sums: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         mean, deviation = moments(*(sums[name] for name in IMAGE_SUMS))
         derived |= {IMAGE_MEAN: mean, IMAGE_STD: deviation}
     return derived
-
-
-def normalization(
-    normalize: features.Normalize, mean: tf.Tensor, deviation: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns what an image's u8 levels are multiplied by, and what is then added.
-
-    Args:
-        normalize: `unit`, `symmetric` or `zscore`.
-        mean: f64[3], for `zscore`.
-        deviation: f64[3], for `zscore`; a channel without spread becomes 0.
-
-    Returns:
-        f32[3] scale and f32[3] offset.
-    """
-    if normalize == "zscore":
-        scale = tf.math.divide_no_nan(tf.ones([3], tf.float64), deviation * 255.0)
-        offset = -tf.math.divide_no_nan(mean, deviation)
-    else:
-        factor, shift = (1 / 255, 0.0) if normalize == "unit" else (2 / 255, -1.0)
-        scale = tf.fill([3], tf.constant(factor, tf.float64))
-        offset = tf.fill([3], tf.constant(shift, tf.float64))
-    return tf.cast(scale, tf.float32), tf.cast(offset, tf.float32)
-
-
-def normalize(levels: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
-    """Scales levels u8[... 3] to f32[... 3], by what `normalization` returns.
-
-    TensorFlow multiplies by three numbers, over and over, many times slower than by one
-    number, or by a row of the picture: so where channels are scaled alike it is one,
-    and else the three, tiled. All ways give the same bits.
-    """
-    values = tf.cast(levels, tf.float32)
-    one_scale, one_offset = _if_equal(scale), _if_equal(offset)
-    if one_scale is not None and one_offset is not None:
-        return values * one_scale + one_offset if one_offset else values * one_scale
-    if levels.shape.rank is None or levels.shape.rank < 3:
-        return values * scale + offset
-    shape = tf.shape(levels)
-    lines = tf.reshape(values, [-1, 3 * shape[-2]])
-    lines = lines * tf.tile(scale, shape[-2:-1]) + tf.tile(offset, shape[-2:-1])
-    return tf.ensure_shape(tf.reshape(lines, shape), levels.shape)
-
-
-def _if_equal(channels: tf.Tensor) -> np.float32 | None:
-    """The number that all channels have, if it is known beforehand, and one."""
-    values = tf.get_static_value(channels)
-    if values is None or (values != values[0]).any():
-        return None
-    found: np.float32 = values[0]
-    return found

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from maskbeam.pipeline import arguments
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 
 
 def convert_arguments(parameters: Iterable[str]) -> Iterator[str]:

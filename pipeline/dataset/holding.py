@@ -33,9 +33,14 @@ def holds(directory: str, temporary: str) -> bool:
     Args:
         directory: the output.
         temporary: the run's own directory in it.
+
+    Raises:
+        Exception: the run's note is there and cannot be read, which each store says in
+            its own way. Then nobody can tell.
     """
-    found = _note(directory).get("temporary") or [""]
-    return files.join(directory, str(found[0])) == temporary
+    if not files.exists(files.join(directory, dataset_files.UNFINISHED)):
+        return False
+    return files.join(directory, _temporary(_read_note(directory))) == temporary
 
 
 def check_free(directory: str) -> None:
@@ -123,12 +128,12 @@ def _lock(directory: str) -> Iterator[bool | None]:
             return
         yield True
     finally:
-        os.close(number)
+        with contextlib.suppress(OSError):  # it is closed all the same
+            os.close(number)
 
 
 def _beats(directory: str) -> bool:
-    temporary = _note(directory).get("temporary") or [""]
-    name = str(temporary[0])
+    name = _temporary(_note(directory))
     if not dataset_files.is_temporary(name):
         return False
     path = files.join(directory, name, _BEAT)
@@ -141,11 +146,24 @@ def _beats(directory: str) -> bool:
 def _note(directory: str) -> Mapping[str, Any]:
     """Reads the note of the run that has the output; {} for none, or a mangled one."""
     try:
-        note = files.read_json(files.join(directory, dataset_files.UNFINISHED))
-    except Exception:  # each store has errors of its own; anybody may have written it
+        return _read_note(directory)
+    except Exception:  # each store has errors of its own
         return {}
-    found = note if isinstance(note, dict) else {}
-    return found if isinstance(found.get("temporary", []), list) else {}
+
+
+def _read_note(directory: str) -> Mapping[str, Any]:
+    """Reads the note of the run that has the output; {} if it is mangled."""
+    try:
+        note = files.read_json(files.join(directory, dataset_files.UNFINISHED))
+    except (ValueError, RecursionError):  # anybody may have written it
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _temporary(note: Mapping[str, Any]) -> str:
+    """Returns the name of a run's own directory, by its note; "" if it has none."""
+    found = note.get("temporary")
+    return str(found[0]) if isinstance(found, list) and found else ""
 
 
 def _held(directory: str) -> UsageError:

@@ -12,7 +12,11 @@ Entry = dict[str, Any]  # `bytes` and `sha256`
 Inventory = dict[str, Entry]  # by path below the dataset's directory, with slashes
 
 # Whatever is in these is loaded, by us or by a model server.
-CLOSED = (dataset_files.TRANSFORM_GRAPH, dataset_files.SERVING)
+CLOSED = (
+    dataset_files.PREPROCESSING,
+    dataset_files.TRANSFORM_GRAPH,
+    dataset_files.SERVING,
+)
 
 
 def of_bytes(content: bytes) -> Entry:
@@ -38,17 +42,14 @@ def of_file(path: str) -> Entry:
     return entry(size, checksum.hexdigest())
 
 
-def of_directory(path: str, below: str) -> Inventory:
+def of_contents(contents: Mapping[str, bytes], below: str) -> Inventory:
     """Returns the entries of all files in a directory.
 
     Args:
-        path: the directory.
-        below: what it is called below the dataset's directory.
+        contents: of the files, by path below the directory, with slashes.
+        below: what the directory is called below the dataset's.
     """
-    return {
-        f"{below}/{name}": of_file(files.join(path, *name.split("/")))
-        for name in files.below(path)
-    }
+    return {f"{below}/{name}": of_bytes(data) for name, data in contents.items()}
 
 
 def seal(manifest: Mapping[str, Any], inventory: Inventory) -> dict[str, Any]:

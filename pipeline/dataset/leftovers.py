@@ -13,8 +13,9 @@ from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import shown
 from maskbeam.transforms import dataset_files
 
+_DIRECTORIES = {dataset_files.PREPROCESSING, dataset_files.TRANSFORM_GRAPH}
 _FIXED = {
-    dataset_files.TRANSFORM_GRAPH,
+    *_DIRECTORIES,
     dataset_files.SERVING_MODEL,
     dataset_files.CLASSES,
     dataset_files.STATS,
@@ -121,7 +122,7 @@ def _foreign(directory: str, found: Leftovers, listed: Mapping[str, Any] | None)
 
 
 def _is_directory(name: str) -> bool:
-    return name == dataset_files.TRANSFORM_GRAPH or dataset_files.is_model(name)
+    return name in _DIRECTORIES or dataset_files.is_model(name)
 
 
 def _check(directory: str, found: Leftovers) -> None:

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 
@@ -27,12 +27,22 @@ from maskbeam.pipeline.dataset.rejections import Found, Rejected, add_rejections
 from maskbeam.pipeline.dataset.shards import assemble
 from maskbeam.pipeline.dataset.tfds_files import make_dataset_info, make_features
 from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
+from maskbeam.pipeline.errors import OwnCodeError
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
 from maskbeam.pipeline.runtime import files, progress, stopping
-from maskbeam.pipeline.runtime.loading import uncollected
-from maskbeam.transforms import class_files, dataset_files, record_columns, serving
+from maskbeam.pipeline.runtime.loading import loading, uncollected
+from maskbeam.transforms import (
+    class_files,
+    dataset_files,
+    own_columns,
+    record_columns,
+)
+
+if TYPE_CHECKING:  # they load TF Transform's Beam, which most runs do without
+    from maskbeam.pipeline.own_function.model import Saved
+    from maskbeam.pipeline.own_function.tracing import Known
 
 _PACKAGES = ("maskbeam", "apache-beam", "tensorflow", "tensorflow-transform", "isal")
 
@@ -66,6 +76,8 @@ class Publish(beam.DoFn):
         keys: Mapping[str, Found],
         counted: Mapping[str, Counted],
         samples: Sequence[SkewSample],
+        known: "Sequence[Known]" = (),
+        failed: Sequence[str] = (),
     ) -> Iterator[None]:
         """Judges the run, and publishes it or says why not.
 
@@ -75,6 +87,8 @@ class Publish(beam.DoFn):
             keys: what `judge_keys` found.
             counted: what workers listed and sent on, by split.
             samples: rows to compare the serving model with.
+            known: what the user's analyzers have found.
+            failed: rows that the user's function failed on, in words.
         """
         if self._was_published():  # by an attempt whose end the runner did not see
             self._clean_up()
@@ -84,6 +98,7 @@ class Publish(beam.DoFn):
         written = sum(shard.records for _, shard in shards)
         reason = self._loss(shards, dict(rejected), counted)
         reason = reason or judge(written, rejections, self.options.max_rejected, keys)
+        reason = reason or min(failed, default="")
         stats: dict[str, Any] = {}
         splits: Splits = {}
         written_files: Inventory = {}
@@ -92,17 +107,17 @@ class Publish(beam.DoFn):
             stats = statistics.make_stats(
                 self.options, self.plan, splits, rejections.by_stage, keys
             )
-            progress.TALLY.phase = progress.GRAPH
-            with uncollected():  # tracing makes many objects, which are all in use
-                written_files = self._write_graph(splits)
-                transform, of_model = self._write_model(stats)
-            progress.TALLY.phase = progress.CHECKING
-            reason = self._skew(transform, stats, samples)
+            try:
+                with self._own_model(known) as own:
+                    reason, written_files = self._write_graphs(
+                        stats, splits, samples, own
+                    )
+            except OwnCodeError as error:  # what is known may be what it fails on
+                reason = str(error)
         rejected_files = [dataset_files.rejected_file(split) for split, _ in rejected]
         if reason:
             self._write_verdict(reason, rejections, written, rejected_files)
             return
-        written_files |= of_model
         written_files |= self._of_rejections(rejected_files)
         self._write_dataset(stats, splits, rejections.rows, written_files)
         yield None
@@ -134,38 +149,53 @@ class Publish(beam.DoFn):
         assert not left, f"shards that were not planned: {sorted(left)}"
         return splits
 
-    def _write_graph(self, splits: Splits) -> Inventory:
-        config = self.plan.config
-        return transform_graph.write(
-            self._staged,
-            config,
-            self.options.class_map,
-            statistics.training_summary(config, splits),
-        )
+    def _own_model(
+        self, known: "Sequence[Known]"
+    ) -> "contextlib.AbstractContextManager[Saved | None]":
+        """Makes the model of the user's function, if there is one."""
+        if self.plan.own is None:
+            return contextlib.nullcontext()
+        with loading():
+            from maskbeam.pipeline.own_function import model
 
-    def _write_model(
-        self, stats: Mapping[str, Any]
-    ) -> tuple[serving.Transform, Inventory]:
-        return serving_model.write(
-            self._staged,
-            self.plan.config,
-            self.options.class_map,
-            record_columns.constants_of(stats, self.plan.config),
-            self.plan.record_keys,
-        )
+        return model.saved(self.plan.own.code, self.plan.config, known)
 
-    def _skew(
+    def _write_graphs(
         self,
-        transform: serving.Transform,
         stats: Mapping[str, Any],
+        splits: Splits,
         samples: Sequence[SkewSample],
-    ) -> str:
-        """Returns the serving model's first difference to records, or ""."""
-        config = self.plan.config
+        own: "Saved | None",
+    ) -> tuple[str, Inventory]:
+        """Writes the models; returns how serving differs from records, or "", too."""
+        config, class_map = self.plan.config, self.options.class_map
+        progress.TALLY.phase = progress.GRAPH
         constants = record_columns.constants_of(stats, config)
-        check = skew.SkewCheck(transform, config, constants)
+        written: Inventory = {}
+        module = None
+        if own is not None:
+            module, name = own.module, dataset_files.PREPROCESSING
+            files.write_all(files.join(self._staged, name), own.contents)
+            written |= inventory.of_contents(own.contents, name)
+        with uncollected():  # tracing makes many objects, which are all in use
+            train = statistics.training_summary(config, splits)
+            written |= transform_graph.write(
+                self._staged, config, class_map, train, module
+            )
+            transform, of_model = serving_model.write(
+                self._staged,
+                config,
+                class_map,
+                constants,
+                self.plan.record_keys,
+                module,
+            )
+        progress.TALLY.phase = progress.CHECKING
+        functions = {} if module is None else own_columns.functions_of(module, config)
+        check = skew.SkewCheck(transform, config, constants, functions)
         difference = serving_model.first_difference(check, samples)
-        return f"serving and records differ: {difference}" if difference else ""
+        reason = f"serving and records differ: {difference}" if difference else ""
+        return reason, written | of_model
 
     def _of_rejections(self, names: Iterable[str]) -> Inventory:
         return {name: inventory.of_file(self._where(name)) for name in names}
@@ -245,12 +275,11 @@ class Publish(beam.DoFn):
 
     def _clean_up(self) -> None:
         assert self.options.output is not None
-        is_ours = self._is_ours()
         # The dataset is there: what cannot be removed is left for `--overwrite`.
         with contextlib.suppress(OSError):
             files.remove(self.temporary)
-        if is_ours:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self._is_ours():
                 files.remove(files.join(self.options.output, dataset_files.UNFINISHED))
 
 

@@ -1,7 +1,8 @@
 """Writes the serving model, and compares it with the records of a sample of rows."""
 
-import tempfile
 from collections.abc import Iterable
+
+import tensorflow as tf
 
 from maskbeam.pipeline.dataset import inventory, skew
 from maskbeam.pipeline.dataset.inventory import Inventory
@@ -13,6 +14,7 @@ from maskbeam.transforms import (
     dataset_files,
     features,
     record_columns,
+    saved_models,
     serving,
     signatures,
 )
@@ -25,6 +27,7 @@ def write(
     class_map: ClassMap,
     constants: record_columns.Constants,
     keys: RecordKeys,
+    own: tf.Module | None = None,
 ) -> tuple[serving.Transform, Inventory]:
     """Writes a dataset's serving model, and loads it.
 
@@ -35,21 +38,24 @@ def write(
         constants: the training split's constants.
         keys: the features of the tf.Examples that the converter reads: serving reads
             the same.
+        own: the model of the user's own function, if there is one.
 
     Returns:
         The model, and what its files hold.
     """
-    # TensorFlow knows fewer filesystems than Beam.
-    with tempfile.TemporaryDirectory(prefix="maskbeam-") as scratch:
-        signatures.save(scratch, config, class_map, constants, _example_keys(keys))
+    with saved_models.in_memory() as scratch:
+        signatures.save(scratch, config, class_map, constants, _example_keys(keys), own)
+        contents = saved_models.contents(scratch)
         transform = serving.Transform(scratch)
-        files.copy_directory(scratch, serving.model_path(directory))
-        return transform, inventory.of_directory(scratch, dataset_files.SERVING_MODEL)
+    files.write_all(serving.model_path(directory), contents)
+    return transform, inventory.of_contents(contents, dataset_files.SERVING_MODEL)
 
 
 def _example_keys(keys: RecordKeys) -> signatures.ExampleKeys:
     usual = signatures.ExampleKeys()
-    return signatures.ExampleKeys(keys.label or usual.label, keys.image or usual.image)
+    return signatures.ExampleKeys(
+        keys.label or usual.label, keys.image or usual.image, keys.key or usual.key
+    )
 
 
 def first_difference(check: skew.SkewCheck, samples: Iterable[SkewSample]) -> str:

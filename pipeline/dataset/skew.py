@@ -7,9 +7,14 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from maskbeam.pipeline.errors import reason_of
 from maskbeam.transforms import (
+    arrays,
     features,
     masks,
+    own_columns,
+    own_records,
+    raw_rows,
     record_columns,
     serving,
     signatures,
@@ -27,6 +32,7 @@ class SkewCheck:
         transform: the serving model.
         config: the records' encoding.
         constants: the training split's constants.
+        own: the functions of the user's own columns.
     """
 
     def __init__(
@@ -34,19 +40,40 @@ class SkewCheck:
         transform: serving.Transform,
         config: features.Config,
         constants: record_columns.Constants,
+        own: own_columns.Functions | None = None,
     ) -> None:
         self._transform = transform
         self._config = config
         self._parse = record_columns.record_parser(config)
-        self._read = tf.function(
-            lambda columns: record_columns.decode_columns(columns, config, constants)
-        )
+        self._own = own or {}
+        self._constants = constants
+        self._read = raw_rows.traced(self._read_record)
         self._stored = stored_masks.of(config)
         self._without_mask = tf.function(
             self._label_map_without_mask,
             [tf.TensorSpec([None], tf.string)],
             autograph=False,
         )
+
+    def _read_record(self, record: tf.Tensor) -> signatures.Tensors:
+        """Reads a record as training does, but for a mask that is not stored."""
+        columns = self._parse(record)
+        parts = record_columns.parts(columns, self._config, self._constants)
+        row = {n: parts[n] for n in parts if n != features.LEVELS}
+        row |= own_columns.of_row(self._own, parts, self._config)
+        for column in own_records.stored(self._config):
+            row[column.name] = own_records.read(column, columns)
+        return row
+
+    def _failing(self, record: bytes) -> str:
+        """Names the first column of the user's own that cannot be computed."""
+        parts = record_columns.parts(self._parse(record), self._config, self._constants)
+        for column in self._config.own_columns:
+            try:
+                own_columns.of_row(self._own, parts, self._config, {column.name})
+            except tf.errors.OpError:
+                return f"column {column.name}"
+        return "the record"
 
     def _label_map_without_mask(self, encoded: tf.Tensor) -> signatures.Tensors:
         """Serves label maps, without computing the mask.
@@ -75,7 +102,12 @@ class SkewCheck:
         height, width = columns[features.IMAGE_HEIGHT], columns[features.IMAGE_WIDTH]
         pixels = int(height) * int(width)
         small = 4 * pixels * self._config.num_classes < _MASK_BYTES
-        expected = self._read(columns)
+        try:
+            expected = self._read(tf.constant(record))
+        except tf.errors.OpError as error:
+            reason = reason_of(str(error.message))
+            yield f"{self._failing(record)} cannot be computed: {reason}"
+            return
         if small:
             expected = record_columns.with_mask(expected, self._config)
         found: signatures.Tensors = {}
@@ -89,12 +121,14 @@ class SkewCheck:
                 )
             if image_bytes is not None:
                 found |= self._transform(image_bytes=tf.constant([image_bytes]))
-        except tf.errors.InvalidArgumentError as error:
-            yield f"serving refuses the raw bytes: {error.message}"
+        except tf.errors.OpError as error:
+            yield f"serving refuses the raw bytes: {reason_of(str(error.message))}"
             return
         for name in sorted(expected.keys() & found.keys()):
-            # Not `.numpy()`, which copies: a mask may take 256 MB.
-            one, other = np.asarray(expected[name]), np.asarray(found[name])[0]
+            # A mask may take 256 MB, and is not copied.
+            one = arrays.array_of(expected[name])
+            other = arrays.array_of(found[name])[0]
+            other = np.array(other, dtype=object) if one.dtype == object else other
             yield from _difference(name, one, other)
         if features.LABEL in found:
             index = masks.index_from_label(
@@ -126,7 +160,7 @@ def _difference(
             f"{list(found.shape)} from serving"
         )
         return
-    differs = expected != found
+    differs = arrays.differs(expected, found)
     if differs.any():
         first = np.unravel_index(differs.argmax(), differs.shape)
         place = ", ".join(map(str, first))

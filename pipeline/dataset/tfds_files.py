@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maskbeam.pipeline.elements import WrittenRecords
-from maskbeam.transforms import features, stored_masks, tfds_json
+from maskbeam.transforms import features, own_records, stored_masks, tfds_json
 
 _VERSION = "1.0.0"  # of the dataset: TFDS wants one
 
@@ -51,6 +51,10 @@ def make_features(config: features.Config) -> dict[str, Any]:
     if config.with_images:
         columns[features.IMAGE_ENCODED] = _image_feature(config)
         columns[features.IMAGE_FORMAT] = tfds_json.text()
+    columns |= {
+        column.name: own_records.tfds_feature(column)
+        for column in own_records.stored(config)
+    }
     return {
         "type": tfds_json.FEATURES_DICT,
         "content": {"features": columns},

@@ -34,7 +34,6 @@ from maskbeam.transforms.stored_masks import Floats
 
 Value = str | bytes | int | npt.NDArray[np.int64] | Floats
 
-_KEY = "image/filename"
 _LOOKED_AT = 64
 
 
@@ -51,7 +50,7 @@ def resolve(path: str, keys: RecordKeys) -> RecordKeys:
     return RecordKeys(
         features.EXAMPLE_LABEL if keys.label is None else keys.label,
         image,
-        _KEY if keys.key is None else keys.key,
+        features.EXAMPLE_KEY if keys.key is None else keys.key,
     )
 
 

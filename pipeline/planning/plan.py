@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.planning.census import Census
@@ -11,6 +12,9 @@ from maskbeam.pipeline.planning.meeting import Apart
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import dataset_files, features, tiles
+
+if TYPE_CHECKING:  # it loads TensorFlow
+    from maskbeam.pipeline.own_function.function import OwnFunction
 
 SKEW_ROWS = 16  # that the serving model is held against
 SKEW_PIXELS = 32 << 20  # of all of them together
@@ -79,6 +83,7 @@ class Plan:
         splits: by name, sorted.
         apart: label maps and images that do not meet; None if all do.
         notes: what the user should know of the names, a line each.
+        own: the user's own function, once it is traced.
     """
 
     config: features.Config
@@ -86,6 +91,7 @@ class Plan:
     splits: dict[str, SplitPlan]
     apart: Apart | None = None
     notes: tuple[str, ...] = ()
+    own: "OwnFunction | None" = None
 
     @property
     def rows(self) -> int:

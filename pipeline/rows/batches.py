@@ -1,6 +1,6 @@
 """What moves within the row stage: raw, checked and encoded rows, in batches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -48,6 +48,7 @@ class CheckedRow(NamedTuple):
         is_turned: whether the image was turned upright.
         origins: the row itself; nothing for the further tiles of a picture.
         raw: the raw row, in the few rows that the skew check chooses from.
+        own: the columns of the user's own function that go into the record.
     """
 
     key: str
@@ -61,6 +62,7 @@ class CheckedRow(NamedTuple):
     is_turned: bool = False
     origins: Origins = Origins()
     raw: RawRow | None = None
+    own: Mapping[str, npt.NDArray[Any]] = {}
 
 
 class CheckedBatch(NamedTuple):

@@ -8,7 +8,7 @@ decoded takes no other row with it.
 import functools
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import numpy as np
@@ -19,14 +19,19 @@ from maskbeam.pipeline.formats import limits, picture_header
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import plan, sizes
-from maskbeam.pipeline.rows import images, refusals
+from maskbeam.pipeline.rows import headers, images, refusals
 from maskbeam.pipeline.rows.batches import Batch, CheckedBatch, CheckedRow
 from maskbeam.pipeline.rows.images import Image
 from maskbeam.pipeline.rows.label_maps import LabelMaps
 from maskbeam.pipeline.rows.run_lengths import Runs, runs_of
 from maskbeam.pipeline.runtime import progress, turns
+from maskbeam.pipeline.runtime.loading import loading
 from maskbeam.transforms import features, geometry, stored_masks, summaries, tiles
 from maskbeam.transforms.classes import ClassMap
+
+if TYPE_CHECKING:
+    from maskbeam.pipeline.own_function.function import OwnFunction
+    from maskbeam.pipeline.own_function.row_part import RowPart
 
 REJECTED = "rejected"
 
@@ -44,16 +49,27 @@ class CheckBatch(beam.DoFn):
     """
 
     def __init__(
-        self, options: Options, config: features.Config, sample_rank: int
+        self,
+        options: Options,
+        config: features.Config,
+        sample_rank: int,
+        own: "OwnFunction | None" = None,
     ) -> None:
         self._options = options
         self._config = config
         self._sample_rank = sample_rank
+        self._code = None if own is None else own.code
 
     def setup(self) -> None:
         """Makes the tables, which are too large to be sent."""
         options = self._options
-        self._check = RowCheck(options.class_map, self._config, options.max_pixels)
+        own = None
+        if self._code is not None:
+            with loading():  # TF Transform, which others do without
+                from maskbeam.pipeline.own_function.row_part import row_part
+            own = row_part(self._code, self._config)
+        self._bytes_per_pixel = _BYTES_PER_PIXEL + (own.bytes_per_pixel if own else 0)
+        self._check = RowCheck(options.class_map, self._config, options.max_pixels, own)
 
     def process(self, batch: Batch) -> Iterator[Any]:
         """Checks one batch, and cuts it if it turns out larger than a unit."""
@@ -89,7 +105,8 @@ class CheckBatch(beam.DoFn):
         rank = rank_of(raw.key, self._options.seed)
         is_first = True
         try:
-            # A picture's tiles come one by one, and are rejected together.
+            # A picture's tiles are rejected together. They come one by one, unless a
+            # function of the user's may yet fail on one.
             for row in self._check(raw):
                 if is_first:  # and of a picture's tiles the only one that counts
                     row, is_first = self._first(row, raw, rank), False
@@ -102,7 +119,7 @@ class CheckBatch(beam.DoFn):
 
     def _needed_bytes(self, raw: RawRow) -> int:
         """What a row needs in memory while it is decoded, about."""
-        return _BYTES_PER_PIXEL * min(_pixels(raw), self._options.max_pixels)
+        return self._bytes_per_pixel * min(_pixels(raw), self._options.max_pixels)
 
     def _first(self, row: CheckedRow, raw: RawRow, rank: int) -> CheckedRow:
         """A row, or the first of its tiles, with what is known of its source."""
@@ -133,11 +150,17 @@ class RowCheck:
         class_map: what label values mean.
         config: what the rows become.
         max_pixels: the largest picture that is decoded.
+        own: what of the user's own function runs here.
     """
 
     def __init__(
-        self, class_map: ClassMap, config: features.Config, max_pixels: int
+        self,
+        class_map: ClassMap,
+        config: features.Config,
+        max_pixels: int,
+        own: "RowPart | None" = None,
     ) -> None:
+        self._own = own
         self._label_maps = LabelMaps(class_map)
         self._config = config
         self._stored = stored_masks.of(config)
@@ -153,6 +176,11 @@ class RowCheck:
         Raises:
             RejectedError: with stage and reason, before anything is yielded.
         """
+        rows = self._rows(raw)
+        # The user's function may fail on any of the tiles.
+        return rows if self._own is None else iter(list(rows))
+
+    def _rows(self, raw: RawRow) -> Iterator[CheckedRow]:
         if raw.label_bytes is None:
             image = self._image(raw, None)
             assert image is not None
@@ -161,7 +189,7 @@ class RowCheck:
             runs = self._label_maps.all_ignored(height, width)
             counts = runs.counts()
         else:
-            header = self._header(raw.label_bytes, "label map")
+            header = headers.read(raw.label_bytes, "label map", self._max_pixels)
             self._label_maps.check_kind(header)
             height, width = header.height, header.width
             self._check_mask_size(height, width)
@@ -190,25 +218,12 @@ class RowCheck:
             reason = refusals.mask_too_large(self._stored.encoding, shape, size)
             raise RejectedError("size", reason)
 
-    def _header(self, data: bytes, what: str) -> picture_header.Header:
-        """The header of a picture that is small enough to be decoded."""
-        try:
-            found = picture_header.read_header(data)
-        except ValueError as error:
-            raise RejectedError("header", f"{what}: {error}") from error
-        if found.pixels > self._max_pixels:
-            reason = refusals.too_many_pixels(
-                found.height, found.width, self._max_pixels
-            )
-            raise RejectedError("header", f"{what}: {reason}")
-        return found
-
     def _image(self, raw: RawRow, label: picture_header.Header | None) -> Image | None:
         """The image, upright and of the label map's size."""
         if raw.image_bytes is None:  # as it is for all rows, or for none
             return None
         what = f"image {raw.image_source}"
-        header = self._header(raw.image_bytes, what)
+        header = headers.read(raw.image_bytes, what, self._max_pixels)
         turn = images.turn_of(raw.image_bytes, header, self._config.exif, what)
         size = images.upright_size(header, turn)
         if label is not None and (label.height, label.width) != size:
@@ -244,6 +259,10 @@ class RowCheck:
         encoded, image_format = None, ""
         if image is not None:
             encoded, image_format = image.stored(self._config.image_storage)
+        own = {}
+        if self._own is not None:
+            index = runs.repeat(runs.values).reshape(shape)
+            own = self._own(key, index, None if image is None else image.levels)
         return CheckedRow(
             key,
             *shape,
@@ -255,6 +274,7 @@ class RowCheck:
             ),
             encoded,
             image_format,
-            self._unit_bytes(*shape),
+            self._unit_bytes(*shape) + sum(column.nbytes for column in own.values()),
             image is not None and image.is_turned,
+            own=own,
         )

@@ -72,6 +72,46 @@ class LabelMaps:
             RejectedError: it is damaged, or holds a value that the class map does not
                 name.
         """
+        ids = self._ids(data, header)
+        runs = runs_of(ids)
+        forward, table = self._tables[8 * ids.itemsize]
+        counts = runs.counts()
+        present = np.flatnonzero(counts)
+        unknown = present[forward[present] == UNKNOWN]
+        if unknown.size:
+            raise RejectedError("classes", self._unknown(data, header, ids, unknown))
+        return (
+            runs._replace(values=table[runs.values]),
+            counts_of(table[present], counts[present]),
+        )
+
+    def meanings(
+        self, data: bytes, header: picture_header.Header
+    ) -> tuple[npt.NDArray[np.int32], str]:
+        """What each pixel of a label map means, whether the class map names it or not.
+
+        Args:
+            data: the encoded label map.
+            header: of it, which `check_kind` let pass.
+
+        Returns:
+            i32[H W]: a class index, `IGNORED` or `UNKNOWN`; and what is unknown, in
+            words.
+
+        Raises:
+            RejectedError: it is damaged.
+        """
+        ids = self._ids(data, header)
+        forward, _ = self._tables[8 * ids.itemsize]
+        found = forward[ids]
+        unknown = np.unique(ids[found == UNKNOWN])
+        why = self._unknown(data, header, ids, unknown) if unknown.size else ""
+        return found, why
+
+    def _ids(
+        self, data: bytes, header: picture_header.Header
+    ) -> npt.NDArray[np.generic]:
+        """Decodes a label map to ids, of the size that its header says."""
         assert header.kind is not None
         ids = self._decode(data, header.kind)
         if ids.shape != (header.height, header.width):
@@ -79,20 +119,20 @@ class LabelMaps:
                 (header.height, header.width), ids.shape
             )
             raise RejectedError("decode", f"label map: {reason}")
-        runs = runs_of(ids)
-        forward, table = self._tables[8 * ids.itemsize]
-        counts = runs.counts()
-        present = np.flatnonzero(counts)
-        unknown = present[forward[present] == UNKNOWN]
-        if unknown.size:
-            values = self._values(data, header.kind, ids)[np.isin(ids, unknown)]
-            found, pixels = np.unique(values, return_counts=True)
-            reason = refusals.unknown_values(found, pixels, self._class_map)
-            raise RejectedError("classes", reason)
-        return (
-            runs._replace(values=table[runs.values]),
-            counts_of(table[present], counts[present]),
-        )
+        return ids
+
+    def _unknown(
+        self,
+        data: bytes,
+        header: picture_header.Header,
+        ids: npt.NDArray[np.generic],
+        unknown: npt.NDArray[np.generic],
+    ) -> str:
+        """Says which values the class map does not name, and how many pixels have."""
+        assert header.kind is not None
+        values = self._values(data, header.kind, ids)[np.isin(ids, unknown)]
+        found, pixels = np.unique(values, return_counts=True)
+        return refusals.unknown_values(found, pixels, self._class_map)
 
     def all_ignored(self, height: int, width: int) -> Runs:
         """The class indices of an image that has no label map."""

@@ -9,7 +9,7 @@ Fragments stay until the manifest is written.
 import collections
 import dataclasses
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -21,7 +21,7 @@ from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.rows.batches import CheckedRow, EncodedBatch
 from maskbeam.pipeline.rows.encode import encoded_parts, make_encoder
 from maskbeam.pipeline.runtime import files, progress
-from maskbeam.transforms import features, stored_masks, summaries
+from maskbeam.transforms import features, own_records, stored_masks, summaries
 from maskbeam.transforms.protobuf_wire import Content
 
 _RECORDS = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
@@ -31,7 +31,10 @@ SAMPLES = "samples"
 
 
 def make_record(
-    row: CheckedRow, parts: stored_masks.Parts, stored: stored_masks.StoredMask
+    row: CheckedRow,
+    parts: stored_masks.Parts,
+    stored: stored_masks.StoredMask,
+    own: Sequence[features.OwnColumn],
 ) -> Content:
     """Makes a row a serialized tf.Example.
 
@@ -39,6 +42,7 @@ def make_record(
         row: the row.
         parts: its encoded pixels, as `StoredMask.write` takes them.
         stored: how masks are stored.
+        own: the columns of the user's own that are stored.
     """
     columns: dict[str, tf_examples.Value] = {
         features.KEY: row.key,
@@ -49,6 +53,8 @@ def make_record(
     if row.image_bytes is not None:
         columns[features.IMAGE_ENCODED] = row.image_bytes
         columns[features.IMAGE_FORMAT] = row.image_format
+    for column in own:
+        columns |= own_records.write(column, row.own[column.name])
     return tf_examples.serialize(columns)
 
 
@@ -70,6 +76,7 @@ class WriteFragment(beam.DoFn):
         """Makes the directory, and what large masks are encoded by."""
         files.make_directory(self.directory)
         self._stored = stored_masks.of(self.config)
+        self._own = list(own_records.stored(self.config))
         self._encode = make_encoder(self.config)
 
     def process(self, batch: EncodedBatch) -> Iterator[Any]:
@@ -82,7 +89,8 @@ class WriteFragment(beam.DoFn):
         origins = Origins()
         with files.open_new(path) as file:
             for row, mask in zip(batch.rows, batch.masks, strict=True):
-                record = make_record(row, self._parts(row, mask), self._stored)
+                parts = self._parts(row, mask)
+                record = make_record(row, parts, self._stored, self._own)
                 if row.raw is not None:
                     samples.append(
                         SkewSample(

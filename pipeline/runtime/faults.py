@@ -1,4 +1,4 @@
-"""Tells faults of the machine from all else that makes a runner fail.
+"""Tells faults of the machine, and of the user's own code, from all else.
 
 A worker's error arrives as text, with its trace: from another thread, another process
 or an engine. A full disk is no reason to read it.
@@ -21,6 +21,8 @@ _NUMBERS = frozenset(
 # Of TensorFlow's files: `PATH; No space left on device`.
 _WORDS = "|".join(re.escape(os.strerror(number)) for number in sorted(_NUMBERS))
 _OF_TENSORFLOW = re.compile(rf"(/[^;:\n]*)[;:] ?({_WORDS})")
+# Of a worker, which has loaded the user's own code; a trace of ours explains nothing.
+_OWN_CODE = re.compile(r"OwnCodeError: ([^\n]*?)(?: \[while running [^\n]*)?$", re.M)
 _MEMORY = re.compile(r"MemoryError\b|\bstd::bad_alloc\b")
 
 
@@ -30,6 +32,8 @@ def fault_in(text: str) -> str:
     Args:
         text: the error, maybe with its trace.
     """
+    if own := _OWN_CODE.search(text):
+        return own[1]
     found_in_python = [
         (match[3] or "", match[2].strip())
         for match in _OF_PYTHON.finditer(text)

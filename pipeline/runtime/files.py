@@ -17,7 +17,7 @@ import stat
 import sys
 import threading
 import uuid
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from typing import IO, Any
@@ -334,13 +334,12 @@ def parent(path: str) -> str:
     return os.path.dirname(path) if is_local(path) else path.rpartition("/")[0]
 
 
-def copy_directory(source: str, target: str) -> None:
-    """Copies all files in a directory, from one filesystem to another."""
-    for name in below(source):
-        parts = name.split("/")
-        to = join(target, *parts)
-        make_directory(parent(to))
-        write(to, read(join(source, *parts)))
+def write_all(directory: str, contents: Mapping[str, bytes]) -> None:
+    """Writes files, by path below a directory, with slashes, and makes the folders."""
+    for name, content in contents.items():
+        path = join(directory, *name.split("/"))
+        make_directory(parent(path))
+        write(path, content)
 
 
 @contextmanager

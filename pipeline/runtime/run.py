@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
 from maskbeam.pipeline.errors import MachineError, RunnerError, in_words
@@ -73,7 +73,7 @@ def _cancel(pipeline: beam.Pipeline) -> str:
     result = getattr(pipeline, "result", None)  # once the job is there
     if runners.is_in_process(pipeline.options) or result is None:
         return ""
-    name = pipeline.options.view_as(StandardOptions).runner
+    name = type(pipeline.runner).__name__
     job = getattr(result, "job_id", lambda: "")
     of = f"{name}'s job {job() if callable(job) else job}".rstrip()
     try:

@@ -28,7 +28,7 @@ CEILING_MIB = 3072
 _SIDE = 10_000  # squared, the default of --max_pixels
 _CODE = """
 import resource, sys
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 code = main(sys.argv[1:])
 peak = max(resource.getrusage(who).ru_maxrss
            for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -43,11 +44,19 @@ _PIXELS_DECODED = 4000e6  # where nothing is made of them
 _PIXELS_WITH_IMAGES = 500e6
 _FEW = 16  # of the many rows this part is the few
 _READ_VALUES = 1500e6  # one-hot values that are read in a pass
+_IDS_VALUES = 8  # that an id counts as: it is read faster than one-hot masks
 _BATCH_VALUES = 100e6
 CONTESTANTS = (
     *_VALUES,
     *("tf_data_stock", "tf_data_isal", "tf_data_arithmetic"),
     *("decode_only", "maskbeam"),
+)
+# With a function of the user's: CONTESTANT+FUNCTION.
+_FUNCTIONS = pathlib.Path(__file__).parent / "functions"
+WITH_FUNCTION = tuple(
+    f"{name}+{path.stem}"
+    for name in ("tf_transform", "maskbeam")
+    for path in sorted(_FUNCTIONS.glob("*.py"))
 )
 
 Figures = dict[str, float]
@@ -78,6 +87,7 @@ class Bench:
     def rows(self, contestant: str) -> int:
         """How many the many rows are."""
         height, width = self.scenes.size
+        contestant = contestant.partition("+")[0]
         pixels = _PIXELS_DECODED if contestant == "decode_only" else _PIXELS
         if self.images:
             pixels = _PIXELS_WITH_IMAGES
@@ -148,7 +158,8 @@ def _parse() -> tuple[Bench, argparse.Namespace]:
     parser.add_argument("--contestants", default=",".join(CONTESTANTS))
     parser.add_argument("--json", type=pathlib.Path)
     arguments, options = parser.parse_known_args()
-    for flag, names in (("data", scenes.KINDS), ("contestants", CONTESTANTS)):
+    known = (*CONTESTANTS, *WITH_FUNCTION)
+    for flag, names in (("data", scenes.KINDS), ("contestants", known)):
         for name in getattr(arguments, flag).split(","):
             if name not in names:
                 parser.error(f"--{flag} {name}: there are {', '.join(names)}")
@@ -248,14 +259,18 @@ def step() -> None:
     import resource
 
     name, what, text = sys.argv[1:]
+    name, _, function = name.partition("+")
     contestant: Any = importlib.import_module(f"tests.benchmarks.peer_{name}")
     job = Job.from_json(text)
+    if function:
+        job = dataclasses.replace(job, function=str(_FUNCTIONS / f"{function}.py"))
     figures: Figures = {}
     if what == "write":
         contestant.write(job)
         os.sync()
     else:
-        figures["rate"] = reading_rate(contestant, job)
+        read: Callable[[Job, int], Any] = getattr(contestant, what)
+        figures["rate"] = reading_rate(read, job, one_hot=what == "read")
     used = [
         resource.getrusage(who)
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -265,12 +280,20 @@ def step() -> None:
     print("\n" + json.dumps(figures))
 
 
-def reading_rate(contestant: Any, job: Job) -> float:
-    """Mpixel/s of a second pass, in batches as a training loop takes them."""
+def reading_rate(
+    read: Callable[[Job, int], Any], job: Job, *, one_hot: bool = True
+) -> float:
+    """Mpixel/s of a second pass, in batches as a training loop takes them.
+
+    Args:
+        read: a contestant's function from the job and the rows of a batch to batches.
+        job: what was converted.
+        one_hot: whether it gives one-hot masks, and not ids.
+    """
     pixels = job.size[0] * job.size[1]
-    values = pixels * job.num_classes
+    values = pixels * (job.num_classes if one_hot else _IDS_VALUES)
     batch = max(1, min(8, int(_BATCH_VALUES / values)))
-    batches = contestant.read(job, batch).repeat()
+    batches = read(job, batch).repeat()
     count = max(2, int(_READ_VALUES / values / batch))
     reader = iter(batches.take(2 * count))
     start, seen = 0.0, 0

@@ -4,9 +4,10 @@
         [--only NAME,...] [--rounds 3] [--seconds 5] [--json FILE]
 
 Batches as a training loop takes them, from the page cache: ids as they are, or one-hot
-f32 masks; with images, these as f32. Every measurement is a process of its own, and
-contestants run in turn; the first three batches are not timed. Rates are Mpixel/s of
-the label maps as their files have them, so a smaller `--size` is faster for all.
+f32 masks; with images, these as f32 of mean 0 and deviation 1. Every measurement is a
+process of its own, and contestants run in turn; the first three batches are not timed.
+Rates are Mpixel/s of the label maps as their files have them, so a smaller `--size` is
+faster for all.
 """
 
 import argparse
@@ -45,6 +46,7 @@ class Case:
         classes: K.
         images: `jpg`, `png`, or nothing.
         size: what rows are resized to; None if they are not.
+        centred: whether images are brought to a mean of 0, or to 0..1.
         peers: whether peers with an environment of their own take part.
     """
 
@@ -53,6 +55,7 @@ class Case:
     classes: int
     images: str = ""
     size: tuple[int, int] | None = None
+    centred: bool = False
     peers: bool = False
 
     @property
@@ -67,9 +70,10 @@ class Case:
 CAMVID = (360, 480)
 CASES = (
     Case("labels", CAMVID, 11, peers=True),
-    Case("jpeg", CAMVID, 11, "jpg", peers=True),
-    Case("png", CAMVID, 11, "png"),
-    Case("resized", CAMVID, 11, "jpg", (256, 256)),
+    Case("jpeg", CAMVID, 11, "jpg", centred=True, peers=True),
+    Case("jpeg_unit", CAMVID, 11, "jpg"),
+    Case("png", CAMVID, 11, "png", centred=True),
+    Case("resized", CAMVID, 11, "jpg", (256, 256), centred=True),
     *(
         Case(f"{side}_{classes}", shape, classes)
         for side, shape in (("512", (512, 512)), ("1024", (1024, 2048)))
@@ -174,6 +178,7 @@ def _tasks(
                 arguments.seconds,
                 os.cpu_count() or 1,
                 name.partition(" ")[2],
+                case.centred,
             ),
         )
 

@@ -6,32 +6,25 @@
 Pillow do it; each is used as its own guide for training says.
 """
 
-import json
 import pathlib
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.benchmarks.epoch_task import Task, one_hot, timed  # noqa: E402
+from tests.benchmarks.epoch_task import (  # noqa: E402
+    Contestants,
+    Epochs,
+    Task,
+    one_hot,
+    run_step,
+)
 
 Row = tuple[Any, ...]
-Epochs = Callable[[], Iterable[Row]]
-
-
-def main() -> None:
-    """Does one step of one contestant, and prints its figures."""
-    name, step, text = sys.argv[1:]
-    task = Task.from_json(text)
-    prepare, read = CONTESTANTS[name]
-    if step == "prepare":
-        prepare(task)
-        return
-    print("\n" + json.dumps(timed(task, read(task))))
 
 
 def _decode(task: Task, label: bytes, image: bytes | None) -> Row:
@@ -54,7 +47,10 @@ def _decode(task: Task, label: bytes, image: bytes | None) -> Row:
 def _finished(task: Task, row: Iterable[Any]) -> Row:
     """Makes of a batch of levels and ids what the model gets."""
     *images, ids = map(np.asarray, row)
-    scaled = [np.multiply(one, np.float32(1 / 255)) for one in images]
+    scale, offset = task.scale if task.centred else (np.float32(1 / 255), None)
+    scaled = [np.multiply(one, scale) for one in images]
+    if offset is not None:
+        scaled = [np.add(one, offset, out=one) for one in scaled]
     return (*scaled, one_hot(ids, task.num_classes) if task.one_hot else ids)
 
 
@@ -198,7 +194,7 @@ def _read_hugging_face(task: Task) -> Epochs:
     return epoch
 
 
-CONTESTANTS: dict[str, tuple[Callable[[Task], None], Callable[[Task], Epochs]]] = {
+CONTESTANTS: Contestants = {
     "hugging_face": (_write_hugging_face, _read_hugging_face),
     "grain": (_write_array_records, _read_grain),
     "streaming": (_write_streaming, _read_streaming),
@@ -207,4 +203,4 @@ CONTESTANTS: dict[str, tuple[Callable[[Task], None], Callable[[Task], Epochs]]] 
 
 
 if __name__ == "__main__":
-    main()
+    run_step(CONTESTANTS)

@@ -3,30 +3,16 @@
 python -m tests.benchmarks.epoch_tf CONTESTANT prepare|read TASK
 """
 
-import json
 import os
-import sys
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from maskbeam.transforms import load
-from tests.benchmarks.epoch_task import Task, timed
+from tests.benchmarks.epoch_task import Contestants, Epochs, Task, run_step
 
 Row = tuple[tf.Tensor, ...]
 _RECORDS = "rows.tfrecord"
-
-
-def main() -> None:
-    """Does one step of one contestant, and prints its figures."""
-    name, step, text = sys.argv[1:]
-    task = Task.from_json(text)
-    prepare, read = CONTESTANTS[name]
-    if step == "prepare":
-        prepare(task)
-        return
-    rows = read(task)
-    print("\n" + json.dumps(timed(task, lambda: rows)))
 
 
 def _decode(task: Task, label: tf.Tensor, image: tf.Tensor | None) -> Row:
@@ -41,7 +27,11 @@ def _decode(task: Task, label: tf.Tensor, image: tf.Tensor | None) -> Row:
     levels = tf.io.decode_jpeg(image, channels=3)  # which decodes PNGs, too
     if task.size != task.shape:
         levels = tf.image.resize(levels, task.size)
-    return (tf.cast(levels, tf.float32) / 255.0, *row)
+    levels = tf.cast(levels, tf.float32)
+    if not task.centred:
+        return (levels / 255.0, *row)
+    scale, offset = task.scale
+    return (levels * scale + offset, *row)
 
 
 def _batched(task: Task, rows: tf.data.Dataset) -> tf.data.Dataset:
@@ -107,6 +97,7 @@ def _convert(task: Task) -> None:
         size=task.size,
         mask_encoding=encoding,
         image_storage=storage,
+        normalize="zscore" if task.centred else "unit",
         output=f"{task.work}/dataset",
         overwrite=True,
     )
@@ -125,14 +116,22 @@ def _load(task: Task) -> tf.data.Dataset:
     return rows.map(lambda row: tuple(row[name] for name in names))
 
 
-CONTESTANTS: dict[
-    str, tuple[Callable[[Task], None], Callable[[Task], tf.data.Dataset]]
-] = {
-    "files": (lambda task: None, _read_files),
-    "tfrecords": (_write_records, _read_records),
-    "maskbeam": (_convert, _load),
+def _epochs(read: Callable[[Task], tf.data.Dataset]) -> Callable[[Task], Epochs]:
+    """Opens a dataset once, and reads it again and again."""
+
+    def opened(task: Task) -> Epochs:
+        rows = read(task)
+        return lambda: rows
+
+    return opened
+
+
+CONTESTANTS: Contestants = {
+    "files": (lambda task: None, _epochs(_read_files)),
+    "tfrecords": (_write_records, _epochs(_read_records)),
+    "maskbeam": (_convert, _epochs(_load)),
 }
 
 
 if __name__ == "__main__":
-    main()
+    run_step(CONTESTANTS)

@@ -82,7 +82,7 @@ def main() -> None:
         for _ in range(arguments.rounds)
     ]
     results = []
-    titles = ("s/Mpixel", "peak MB", "bytes/source", "read Mpixel/s")
+    titles = ("s/Mpixel", "peak MB", "bytes/source", "read Mpixel/s", "read ids")
     print(f"{'':42}" + "".join(f"{title:>14}" for title in titles))
     for case, *found in zip(chosen, *rounds, strict=True):
         figures = {k: statistics.median(f[k] for f in found) for k in found[0]}
@@ -94,6 +94,7 @@ def main() -> None:
         print(
             f"{name:42}{figures['seconds']:14.5f}{figures['rss']:14.0f}"
             f"{figures['growth']:14.2f}{figures['read']:14.1f}"
+            f"{figures['read_ids']:14.1f}"
         )
     if arguments.json:
         record.save(arguments.json, results)
@@ -106,14 +107,16 @@ def measure(case: Case, work: pathlib.Path) -> compare.Figures:
     many = _job(case, case.rows, work)
     second = compare.run("maskbeam", "write", many)
     seconds = second["seconds"] - first["seconds"]
-    read = float("nan")
+    read = read_ids = float("nan")
     if case.axis != "rows" and case.classes * case.side**2 <= _READ_VALUES:
         read = compare.run("maskbeam", "read", many)["rate"]
+        read_ids = compare.run("maskbeam", "read_ids", many)["rate"]
     return {
         "seconds": seconds / (many.megapixels - few.megapixels),
         "rss": second["rss"],
         "growth": compare.output_bytes(many) / compare.source_bytes(many),
         "read": read,
+        "read_ids": read_ids,
     }
 
 

@@ -18,7 +18,7 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from maskbeam.pipeline.__main__ import main as maskbeam
+from maskbeam.pipeline.command_line import main as maskbeam
 from maskbeam.transforms import serving
 from tests import data_generation as data
 from tests.fuzz import requests

@@ -49,8 +49,9 @@ _READERS = {
 _READ = {
     "labels": "label maps",
     "jpeg": "with JPEG images",
+    "jpeg_unit": "JPEG images in 0..1",
     "png": "with PNG images",
-    "resized": "JPEG at 256 x 256",
+    "resized": "JPEG images at 256 x 256",
 }
 Rows = Iterable[Iterable[str]]
 
@@ -116,52 +117,65 @@ def _compared(name: str) -> Callable[[], str]:
     return make
 
 
-def _epoch(*, of_camvid: bool, whole: bool = True) -> Callable[[], str]:
+def _epoch(name: str, *, one_hot: bool) -> Callable[[], str]:
     """Makes a table of `epoch`: each reader's rate over that of the files.
 
     Args:
-        of_camvid: CamVid's cases, or those that are drawn.
-        whole: all readers, or maskbeam alone.
+        name: of the saved figures.
+        one_hot: whether masks are read, or ids.
     """
 
     def make() -> str:
-        results = [r for r in _read("epoch")["results"] if _is_drawn(r) != of_camvid]
+        results = [r for r in _read(name)["results"] if r["one_hot"] == one_hot]
         medians = [result["medians"] for result in results]
-        titles = ["times as fast as tf.data over the files", *map(_title, results)]
-        if not whole:
-            cells = (_number(_of_maskbeam(found)) for found in medians)
-            return _table(
-                ["", *titles[1:]], [["times as fast as tf.data over the files", *cells]]
-            )
         rows = []
-        for name in (n for n in _READERS if any(n in found for found in medians)):
-            key = "rate" if name == "files" else "ratio"
-            cells = (_number(m[name][key]) if name in m else "" for m in medians)
-            rows.append([_READERS[name], *cells])
-        return _table(titles, rows)
+        for reader in (n for n in _READERS if any(n in found for found in medians)):
+            kinds = {"ratio": ""}
+            if reader == "files":
+                kinds = {"rate": ""}
+            elif reader.startswith("maskbeam"):
+                kinds["cpu_ratio"] = ", by CPU time"
+            for key, of in kinds.items():
+                cells = (
+                    _number(m[reader][key]) if reader in m else "" for m in medians
+                )
+                rows.append([_READERS[reader] + of, *cells])
+        what = "one-hot" if one_hot else "ids"
+        titles = (_title(result["case"], result["classes"]) for result in results)
+        return _table(
+            [f"{what}, times as fast as tf.data over the files", *titles], rows
+        )
 
     return make
 
 
+def _reading() -> str:
+    """Makes the short table of `epoch`: maskbeam alone."""
+    found: dict[str, list[str]] = {}
+    for result in _read("epoch")["results"]:
+        title = _title(result["case"], result["classes"])
+        found.setdefault(title, []).append(_number(_of_maskbeam(result["medians"])))
+    titles = ["times as fast as tf.data over the files", "ids", "one-hot masks"]
+    return _table(titles, ([title, *cells] for title, cells in found.items()))
+
+
 def _of_maskbeam(medians: dict[str, Any]) -> float:
-    """The ratio with masks as PNG, and where images are resized, these raw."""
+    """The ratio with masks as PNG, and where images are resized, these raw.
+
+    It is the lower of two: tf.data's autotuning may end an epoch seconds late, which
+    counts for more in a measurement than in a day's training.
+    """
     raw = "maskbeam png raw"
-    found: float = medians[raw if raw in medians else "maskbeam png original"]["ratio"]
-    return found
+    figures = medians[raw if raw in medians else "maskbeam png original"]
+    return min(figures["ratio"], figures["cpu_ratio"])
 
 
-def _is_drawn(result: dict[str, Any]) -> bool:
-    return result["case"] not in _READ
-
-
-def _title(result: dict[str, Any]) -> str:
+def _title(case: str, classes: int) -> str:
     """What is read, in the head of a table."""
-    what = "one-hot" if result["one_hot"] else "ids"
-    if not _is_drawn(result):
-        return f"{_READ[result['case']]}, {what}"
-    shape = {"512": "512 x 512", "1024": "1024 x 2048"}
-    side = result["case"].partition("_")[0]
-    return f"{shape[side]}, {result['classes']:,} classes, {what}"
+    if case in _READ:
+        return _READ[case]
+    shape = {"512": "512 x 512", "1024": "1024 x 2048"}[case.partition("_")[0]]
+    return f"{shape}, {classes:,} classes"
 
 
 def _startup() -> str:
@@ -182,9 +196,16 @@ def _classes() -> str:
     results = _read("classes")["results"]
     counts = sorted({case["classes"] for case in results})
     rows = []
-    for key, title in (("growth", "bytes"), ("read", "read")):
+    for key, title in (
+        ("seconds", "conversion"),
+        ("growth", "bytes"),
+        ("read", "reading one-hot"),
+        ("read_ids", "reading ids"),
+    ):
         for encoding in ("bits", "png"):
             found = {c["classes"]: c[key] for c in results if c["encoding"] == encoding}
+            if key == "seconds":
+                found = {count: 1 / found[count] for count in counts}
             cells = (_number(found[count]) for count in counts)
             rows.append([f"`{encoding}`, {title}", *cells])
     return _table(["classes", *map(str, counts)], rows)
@@ -215,9 +236,11 @@ def _origins() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "labels": _compared("labels"),
     "images": _compared("images"),
-    "reading": _epoch(of_camvid=True, whole=False),
-    "epoch": _epoch(of_camvid=True),
-    "epoch_classes": _epoch(of_camvid=False),
+    "reading": _reading,
+    "epoch_ids": _epoch("epoch", one_hot=False),
+    "epoch_one_hot": _epoch("epoch", one_hot=True),
+    "drawn_ids": _epoch("epoch_drawn", one_hot=False),
+    "drawn_one_hot": _epoch("epoch_drawn", one_hot=True),
     "startup": _startup,
     "classes": _classes,
     "memory": _memory,

@@ -8,7 +8,7 @@ from tests.benchmarks.job import Job
 
 def write(job: Job) -> None:
     """Converts all rows."""
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     images = ["--images", f"{job.images}/*"] if job.images else []
     code = main(
@@ -23,6 +23,7 @@ def write(job: Job) -> None:
             f"{job.output}/dataset",
             "--direct_num_workers",
             str(job.workers),
+            *(["--preprocessing_fn", job.function] if job.function else []),
             *job.options,
         ]
     )
@@ -37,3 +38,15 @@ def read(job: Job, batch: int) -> tf.data.Dataset:
         return (row["image"], row["mask"]) if job.images else (row["mask"],)
 
     return load(f"{job.output}/dataset", "train", batch_size=batch).map(pair)
+
+
+def read_ids(job: Job, batch: int) -> tf.data.Dataset:
+    """The same, with class indices in place of masks, and no images."""
+    rows = load(
+        f"{job.output}/dataset",
+        "train",
+        batch_size=batch,
+        packed=True,
+        columns=["index"],
+    )
+    return rows.map(lambda row: (row["index"],))

@@ -7,6 +7,7 @@ images their mean. Images are stored as they came.
 import glob
 import os
 import pathlib
+import runpy
 
 import apache_beam as beam
 import tensorflow as tf
@@ -64,6 +65,7 @@ def _read(row: dict[str, str]) -> dict[str, bytes]:
 
 def _preprocessing_fn(job: Job):
     table, size, num_classes = job.table, job.size, job.num_classes
+    function = job.function
 
     def decode_label(encoded: tf.Tensor) -> tf.Tensor:
         label = tf.io.decode_png(encoded, channels=1)[..., 0]
@@ -81,6 +83,9 @@ def _preprocessing_fn(job: Job):
         rows = tf.shape(label)[0]
         pixels = tft.sum(tf.reduce_sum(mask, [1, 2]), reduce_instance_dims=False)
         outputs = {"mask": mask, "pixels": tf.repeat(pixels[tf.newaxis], rows, axis=0)}
+        if function:
+            own = runpy.run_path(function)["preprocessing_fn"]
+            outputs |= own({"mask": mask, "label": tf.cast(index, tf.int64)})
         if "image" in inputs:
             image = tf.map_fn(
                 decode_image, inputs["image"], fn_output_signature=tf.float32

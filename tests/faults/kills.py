@@ -2,21 +2,22 @@
 
     python -m tests.faults.kills --labels GLOB --classes NAME [--points 100] [--seed 0]
 
-By turns SIGKILL and SIGTERM. There is never a manifest beside missing or wrong files;
-the next run says what is so; with --overwrite it is right, and nothing is left over.
+By turns SIGKILL and SIGTERM, of processes that have loaded TensorFlow and Beam before.
+There is never a manifest beside missing or wrong files; the next run says what is so;
+with --overwrite it is right, and nothing is left over.
 """
 
 import argparse
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from maskbeam.pipeline import verify_files
 from maskbeam.transforms.manifest import read_manifest
+from tests.faults.commands import Commands, Done
 
 
 def main() -> int:
@@ -26,59 +27,82 @@ def main() -> int:
     parser.add_argument("--classes", required=True)
     parser.add_argument("--points", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=15.0, help="of a whole run")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of a run")
     arguments = parser.parse_args()
     chance = random.Random(arguments.seed)
     states: dict[str, int] = {}
     wrong = 0
-    for point in range(arguments.points):
-        number = (signal.SIGKILL, signal.SIGTERM)[point % 2]
-        seconds = chance.uniform(0.0, arguments.seconds)
-        with tempfile.TemporaryDirectory() as work:
-            state, fault = _point(arguments, Path(work), number, seconds)
-        states[state] = states.get(state, 0) + 1
-        if fault:
-            wrong += 1
-            print(f"{number.name} after {seconds:.2f} s: {fault}", flush=True)
+    with tempfile.TemporaryDirectory() as work:
+        commands = Commands(Path(work))
+        for point in range(arguments.points):
+            number = (signal.SIGKILL, signal.SIGTERM)[point % 2]
+            seconds = chance.uniform(0.0, arguments.seconds)
+            with tempfile.TemporaryDirectory() as own:
+                conversion = _Conversion(commands, arguments, Path(own))
+                state, fault = conversion.killed(number, seconds)
+            states[state] = states.get(state, 0) + 1
+            if fault:
+                wrong += 1
+                print(f"{number.name} after {seconds:.2f} s: {fault}", flush=True)
+        commands.close()
     print(f"{arguments.points} points, {states}: {wrong} wrong")
     return 1 if wrong else 0
 
 
-def _point(
-    arguments: argparse.Namespace, work: Path, number: signal.Signals, seconds: float
-) -> tuple[str, str]:
-    """Kills one conversion; returns the state it leaves, and what is wrong, or ""."""
-    output = work / "out"
-    command = [sys.executable, "-m", "maskbeam.pipeline", "convert"]
-    command += ["--label_maps", arguments.labels, "--classes", arguments.classes]
-    command += ["--output", str(output)]
-    first = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        first.wait(seconds)
-    except subprocess.TimeoutExpired:
-        first.send_signal(number)
-    first.wait()
-    names = set(os.listdir(output)) if output.exists() else set()
-    state = "dataset" if "manifest.json" in names else "unfinished" if names else "none"
-    if state == "dataset" and (found := _differs(output)):
-        return state, found
-    if state == "unfinished" and "unfinished.json" in names:
-        second = _run(command)
-        said = second.returncode == 2 and "holds an unfinished run" in second.stderr
-        if not said:
-            return state, f"the next run: {second.returncode}, {second.stderr!r}"
-    third = _run([*command, "--overwrite"])
-    if third.returncode:
-        return state, f"--overwrite: {third.returncode}, {third.stderr!r}"
-    left = sorted(one.name for one in output.glob("**/*") if "unfinished" in one.name)
-    left += sorted(one.name for one in output.glob("**/*.tmp"))
-    return state, _differs(output) or (f"left over: {left}" if left else "")
+class _Conversion:
+    """A conversion, and what is looked at after it.
+
+    Args:
+        commands: runs it.
+        arguments: the command line's.
+        work: an empty directory.
+    """
+
+    def __init__(
+        self, commands: Commands, arguments: argparse.Namespace, work: Path
+    ) -> None:
+        self._commands = commands
+        self._output, self._temporary = work / "out", work / "tmp"
+        self._temporary.mkdir()
+        maps = ["--label_maps", arguments.labels, "--classes", arguments.classes]
+        self._arguments = ["convert", *maps, "--output", str(self._output)]
+
+    def killed(self, number: signal.Signals, seconds: float) -> tuple[str, str]:
+        """Kills it; returns the state that it leaves, and what is wrong, or ""."""
+        done = self._commands.run(self._arguments, self._temporary, (number, seconds))
+        if found := self._ended_wrongly(done, number):
+            return "ended", found
+        there = self._output.exists()
+        names = set(os.listdir(self._output)) if there else set()
+        state = "unfinished" if names else "none"
+        if "manifest.json" in names:
+            state = "dataset"
+            if found := _differs(self._output):
+                return state, found
+        if state == "unfinished" and "unfinished.json" in names:
+            second = self._commands.run(self._arguments, self._temporary)
+            if second.returncode != 2 or "an unfinished run" not in second.stderr:
+                return state, f"the next run: {second}"
+        third = self._commands.run([*self._arguments, "--overwrite"], self._temporary)
+        if third.returncode:
+            return state, f"--overwrite: {third}"
+        left = [one.name for one in self._output.glob("**/*") if _is_of_a_run(one)]
+        return state, _differs(self._output) or (f"left over: {left}" if left else "")
+
+    def _ended_wrongly(self, done: Done, number: signal.Signals) -> str:
+        """Says what is wrong with how it ended, or ""."""
+        if done.returncode in (0, -number):
+            return ""
+        if number is signal.SIGKILL or done.returncode != 128 + number:
+            return f"it ended so: {done}"
+        left = [one.name for one in self._temporary.iterdir()]
+        if left or done.stderr.count("\n") != 1:
+            return f"it left {left}, and said {done.stderr!r}"
+        return ""
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def _is_of_a_run(path: Path) -> bool:
+    return "unfinished" in path.name or path.suffix == ".tmp"
 
 
 def _differs(output: Path) -> str:

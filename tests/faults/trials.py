@@ -4,15 +4,17 @@ import errno
 import os
 import shutil
 import subprocess
-import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from tests import data_generation as data
+from tests.faults.commands import Commands, Done
 
 _SHIM = Path(__file__).with_name("shim.c")
-_SECONDS = 120
+_LARGE = 1 << 16  # bytes: less than a label map has
+_SIDE = 300
 
 
 class Trial:
@@ -20,18 +22,32 @@ class Trial:
 
     Args:
         work: an empty directory.
+        memory: whether NumPy's calls for memory fail, and not those on files.
     """
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, *, memory: bool = False) -> None:
         self._work = work
         self._place = work / "place"  # where calls are counted
-        self._shim = work / "shim.so"
+        self._state = work / "state"
+        shim = work / "shim.so"
         compiler = os.environ.get("CC", "cc")
-        command = [compiler, "-shared", "-fPIC", "-O1", "-o", self._shim, _SHIM, "-ldl"]
+        command = [compiler, "-shared", "-fPIC", "-O1", "-o", shim, _SHIM, "-ldl"]
         subprocess.run(list(map(str, command)), check=True)
         for name in ("a", "b"):
-            labels = np.arange(64, dtype=np.uint8).reshape(8, 8) % 3
+            labels = np.indices((_SIDE, _SIDE)).sum(0).astype(np.uint8) // 100
             data.write_tree(work / "labels", {f"{name}.png": data.png(labels)})
+        (self._place / "tmp").mkdir(parents=True)
+        self.codes: Counter[int] = Counter()  # of runs with a fault
+        self._fail(0)
+        counted = {"FAULT_UNDER": str(self._place)}
+        if memory:
+            counted = {"FAULT_BYTES": str(_LARGE)}
+        shown = {"LD_PRELOAD": str(shim), "FAULT_STATE": str(self._state)}
+        self._commands = Commands(work, shown | counted)
+
+    def close(self) -> None:
+        """Ends the process that runs conversions."""
+        self._commands.close()
 
     def calls(self) -> int:
         """Counts the calls of a run that none fails in.
@@ -39,10 +55,10 @@ class Trial:
         Raises:
             RuntimeError: it failed.
         """
-        done = self._convert(0, 0)
+        done = self._convert()
         if done.returncode:
             raise RuntimeError(done.stderr)
-        return self._counted()
+        return int(np.fromfile(self._state, np.int64, 1)[0])
 
     def fault(self, number: int, name: str) -> str:
         """Makes a call fail; returns what is wrong after it, or "".
@@ -51,63 +67,52 @@ class Trial:
             number: of the call, from 1.
             name: of the error, as `ENOSPC`.
         """
-        done = self._convert(number, getattr(errno, name))
+        shutil.rmtree(self._place)
+        (self._place / "tmp").mkdir(parents=True)
+        self._fail(number, getattr(errno, name))
+        done = self._convert()
+        self.codes[done.returncode] += 1
         manifest = self._place / "out" / "manifest.json"
-        lines = done.stderr.splitlines()
+        # Of progress there is a line every ten seconds.
+        lines = [line for line in done.stderr.splitlines() if " elapsed" not in line]
         if done.returncode == 0:
-            if found := self._differs():
-                return f"exit code 0, and {found}"
+            found, left = self._differs()
+            if found or not left:
+                return f"exit code 0, and {found}" if found else ""
+            # Removing may be what failed; the next run removes it.
         elif done.returncode not in (1, 2, 3):
             return f"exit code {done.returncode}: {done.stderr[-500:]!r}"
         elif len(lines) != 1:
             return f"{len(lines)} lines: {done.stderr[-700:]!r}"
         elif manifest.exists():
             return f"exit code {done.returncode}, and a manifest: {lines[0]}"
-        again = self._convert(0, 0, "--overwrite", fresh=False)
+        self._fail(0)
+        again = self._convert("--overwrite")
         if again.returncode:
             return f"the next run fails: {again.stderr[-500:]!r}"
-        left = [one.name for one in (self._place / "out").glob(".*")]
-        return self._differs() or (f"it leaves {left}" if left else "")
+        return "; ".join(filter(None, self._differs()))
 
-    def _convert(
-        self, number: int, error: int, *options: str, fresh: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        if fresh:
-            shutil.rmtree(self._place, ignore_errors=True)
-            (self._place / "tmp").mkdir(parents=True)
-        count = self._work / "count"
-        count.write_bytes(bytes(8))
-        environment = {
-            "LD_PRELOAD": str(self._shim),
-            "FAULT_UNDER": str(self._place),
-            "FAULT_AT": str(number),
-            "FAULT_ERRNO": str(error),
-            "FAULT_COUNT": str(count),
-            "TMPDIR": str(self._place / "tmp"),
-        }
-        maps = [f"--label_maps={self._work}/labels/*", "--num_classes=3"]
-        return subprocess.run(
-            [
-                *(sys.executable, "-m", "maskbeam.pipeline", "convert", *maps),
-                *(f"--output={self._place}/out", "--direct_num_workers=1", *options),
-            ],
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+    def _convert(self, *options: str) -> Done:
+        maps = [f"--label_maps={self._work}/labels/*", "--num_classes=6"]
+        output = [f"--output={self._place}/out", "--direct_num_workers=1"]
+        arguments = ["convert", *maps, *output, *options]
+        return self._commands.run(arguments, self._place / "tmp")
 
-    def _counted(self) -> int:
-        return int.from_bytes((self._work / "count").read_bytes(), sys.byteorder)
+    def _fail(self, number: int, error: int = 0) -> None:
+        """Has the n-th call from now on fail, or none."""
+        values = np.array([0, number, error], np.int64)
+        if not self._state.exists():
+            self._state.write_bytes(bytes(values.nbytes))
+        np.memmap(self._state, np.int64, "r+")[:] = values
 
-    def _differs(self) -> str:
-        """Returns how the dataset differs from its manifest, or ""."""
+    def _differs(self) -> tuple[str, str]:
+        """Returns how the dataset differs from its manifest, and what else is there."""
         from maskbeam.pipeline import verify_files
         from maskbeam.transforms.manifest import read_manifest
 
         directory = str(self._place / "out")
         if not (self._place / "out" / "manifest.json").exists():
-            return "there is no manifest"
+            return "there is no manifest", ""
         found = verify_files.compare(directory, read_manifest(directory))
-        return "; ".join([*found.faults, *found.notes])
+        hidden = [f"it leaves {one.name}" for one in Path(directory).glob(".*")]
+        return "; ".join(found.faults), "; ".join([*found.notes, *hidden])

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from maskbeam.pipeline import arguments
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 from maskbeam.pipeline.elements import (
     BadRow,
     DamagedError,
@@ -442,8 +442,10 @@ def _decode_record() -> tuple[list[bytes], Callable[[tf.Tensor], Any]]:
     """The records of a shard, and how serving decodes one."""
     shard = _dataset()[0]
     directory = str(shard.parent)
-    config = read_config(read_manifest(directory))
-    constants = record_columns.constants_of(read_stats(directory), config)
+    manifest = read_manifest(directory)
+    config = read_config(manifest)
+    stats = read_stats(directory, manifest, config)
+    constants = record_columns.constants_of(stats, config)
     row = served_records.row(config, constants)
     decode = tf.function(
         lambda one: (row.judge(one), row.decode(one)),

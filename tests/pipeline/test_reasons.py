@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskbeam.pipeline import conversion, printing, reasons
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 from maskbeam.pipeline.elements import Rejection
 from maskbeam.pipeline.errors import BadDataError
 from tests import data_generation as data

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskbeam.pipeline import terminal
-from maskbeam.pipeline.__main__ import main
+from maskbeam.pipeline.command_line import main
 from tests import data_generation as data
 
 _EVIL = "a\x1b]0;mine\x07\x1b[2J\rb\x9b\u202e"

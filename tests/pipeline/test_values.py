@@ -192,3 +192,27 @@ def test_paths_may_be_paths(tmp_path):
 
 def _shared(*paths):
     return os.path.commonpath([str(path) for path in paths]).split("/")
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("imagenet", "imagenet"),
+        ("mean=.5,.5,.5:std=1,1,1", "mean=.5,.5,.5:std=1,1,1"),
+        (
+            {"mean": (0.1, 0.2, 0.3), "std": [1, 0.5, 1e-3]},
+            "mean=0.1,0.2,0.3:std=1,0.5,0.001",
+        ),
+    ],
+)
+def test_normalisations(given, read):
+    assert values.NORMALIZATION.read(given) == read
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"mean": (0.1, 0.2, 0.3)}, {"mean": 0.1, "std": 0.1}, "ImageNet", ("unit",), None],
+)
+def test_what_is_no_normalisation_is_said(given):
+    with pytest.raises(ValueError, match=r"must be one of unit, |must be text, or"):
+        values.NORMALIZATION.read(given)

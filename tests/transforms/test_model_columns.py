@@ -18,10 +18,22 @@ SCALING: dict[str, tuple[Any, Any]] = {
     "symmetric": (2 / 255, -1.0),
     "zscore": ([1 / (0.2 * 255), 1 / (0.3 * 255), 0], [-2.0, -1.0, 0]),
 }
+_COUNTS = [1, 1, 1, 0, 1]
 STATS = {
+    "classes": list("abcde"),
+    "splits": {
+        "train": {
+            "class_pixels": _COUNTS,
+            "class_images": _COUNTS,
+            "ignored_pixels": 0,
+        }
+    },
     "image_mean": [0.4, 0.3, 0.2],
     "image_std": [0.2, 0.3, 0.0],
-    "class_weights": {"median_frequency": [0.5, 1.0, 2.25, None, 0.1]},
+    "class_weights": {
+        "median_frequency": [0.5, 1.0, 2.25, None, 0.1],
+        "inverse_frequency": [None] * 5,
+    },
 }
 ROWS = 8
 SHARD = "made-train.tfrecord-00000-of-00001"
@@ -216,3 +228,25 @@ def test_what_is_not_asked_for_is_not_decoded(dataset):
     assert len(list(load(directory, "train", columns=["mask", "label"]))) == ROWS
     with pytest.raises(tf.errors.InvalidArgumentError):
         list(load(directory, "train", columns=["image"]))
+
+
+@pytest.mark.parametrize("batch_size", [None, 3])
+@pytest.mark.parametrize("value", [K, 254])
+def test_a_class_that_the_dataset_has_not_is_refused(dataset, value, batch_size):
+    directory = dataset("png", True, "unit")
+    *records, last = (
+        one.numpy() for one in tf.data.TFRecordDataset(f"{directory}/{SHARD}")
+    )
+    example = tf.train.Example.FromString(last)
+    label = np.full(SIZES[0], 255, np.uint8)
+    label[-1, -1] = value
+    example.features.feature["mask/png"].bytes_list.value[:] = [data.png(label)]
+    with tf.io.TFRecordWriter(f"{directory}/{SHARD}") as writer:
+        for record in [*records, example.SerializeToString()]:
+            writer.write(record)
+    for columns in (["label"], ["mask"], ["weight"]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="beyond the 5 of the"):
+            list(load(directory, "train", batch_size=batch_size, columns=columns))
+    # The accelerator gets what is stored.
+    *_, row = load(directory, "train", packed=True, columns=["index"])
+    assert row["index"][-1, -1] == value

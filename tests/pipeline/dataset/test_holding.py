@@ -1,6 +1,8 @@
 """One run at a time has an output, and the kernel says when it is dead."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +11,7 @@ import pytest
 
 from maskbeam.pipeline.dataset import holding
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.runtime import files
 
 _NO_LIST: list[object] = [[], None, 7, [None], {}]
 NAME = ".unfinished-0123456789ab"
@@ -83,3 +86,15 @@ def test_a_run_sees_whether_the_note_is_its_own(note, is_held, tmp_path):
     if note is not None:
         (tmp_path / "unfinished.json").write_text(json.dumps(note))
     assert holding.holds(str(tmp_path), str(tmp_path / NAME)) == is_held
+
+
+def test_a_note_that_cannot_be_read_is_nobodys(tmp_path, monkeypatch):
+    """To take it for another run's would end a run without a word."""
+    (tmp_path / "unfinished.json").write_text(json.dumps({"temporary": [NAME]}))
+
+    def fails(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    monkeypatch.setattr(files, "read", fails)
+    with pytest.raises(OSError, match=r"unfinished\.json"):
+        holding.holds(str(tmp_path), str(tmp_path / NAME))

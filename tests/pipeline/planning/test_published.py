@@ -167,7 +167,7 @@ OFFICIAL = {
 
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_what_was_published_is_said(name, tmp_path, capsys):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     rows = make_tree(name, tmp_path)
     assert main(["plan", "--dataset", name, "--data_dir", str(tmp_path)]) == 0
@@ -210,7 +210,7 @@ def test_a_data_dir_that_is_called_as_a_pattern_is_no_neighbour(tmp_path):
 
 
 def test_a_split_that_is_not_there_is_told(tmp_path, capsys):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     make_tree("ade20k", tmp_path)
     base = tmp_path / "ADEChallengeData2016"

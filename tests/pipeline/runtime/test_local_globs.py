@@ -89,7 +89,7 @@ def test_a_directory_that_may_not_be_listed_is_an_error(tmp_path, monkeypatch):
 def test_a_command_says_which_directory_may_not_be_listed(
     tmp_path, monkeypatch, capsys
 ):
-    from maskbeam.pipeline.__main__ import main
+    from maskbeam.pipeline.command_line import main
 
     (tmp_path / "a").mkdir()
 

@@ -1,0 +1,1 @@
+"""The user's own function of TF Transform: found, traced, analysed, saved."""

@@ -1,0 +1,1 @@
+"""Pictures and pages of a dataset, for people to look at."""
