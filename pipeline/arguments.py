@@ -173,14 +173,17 @@ def from_given(given: Mapping[str, Any]) -> Options:
             contradict each other.
     """
     known = declared()
-    for name in given.keys() - known.keys():
+    for name in given:
+        if name in known:
+            continue
         near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise UsageError(f"there is no option {name!r}{hint}")
     wanted = {name: value for name, value in given.items() if value is not None}
     inputs = {
         name: options.read(name, INPUTS[name], wanted.pop(name))
-        for name in INPUTS.keys() & wanted.keys()
+        for name in INPUTS
+        if name in wanted
     }
     try:
         if "dataset" in inputs:

@@ -240,7 +240,8 @@ class Reader:
             columns: of the record.
         """
         # The index always stays: others are made of it in batches.
-        found = {n: row[n] for n in row.keys() - (self.names - self._wanted)}
+        helpers = self.names - self._wanted
+        found = {name: row[name] for name in row if name not in helpers}
         for column in self._own:
             if column.stored:
                 found[column.name] = own_records.read(column, columns)

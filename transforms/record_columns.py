@@ -101,8 +101,9 @@ def record_parser(config: features.Config, names: Collection[str] | None = None)
         }
         spec = {
             name: spec[name]
-            for name in spec.keys() - own
-            if (features.IMAGE in names or name not in image)
+            for name in spec
+            if name not in own
+            and (features.IMAGE in names or name not in image)
             and (_OF_INDEX & set(names) or name not in mask)
         }
     return lambda record: tf.io.parse_single_example(record, spec)

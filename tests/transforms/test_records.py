@@ -1,5 +1,8 @@
 import ast
+import os
 import pathlib
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -72,6 +75,26 @@ def test_fixed_sizes_have_static_shapes(fixed):
     assert spec["mask"].shape.as_list() == [None, 8, 16, 3]
     assert spec["label"].shape.as_list() == [None, 8, 16]
     assert "height" not in spec
+
+
+def test_columns_have_one_order(fixed):
+    """Whatever seed this process hashes names with."""
+    orders = set()
+    for seed in range(2):
+        program = (
+            "from maskbeam.transforms import records;"
+            f"print(list(records.load({str(fixed)!r}, 'train').element_spec))"
+        )
+        orders.add(
+            subprocess.run(
+                [sys.executable, "-c", program],
+                env={**os.environ, "PYTHONHASHSEED": str(seed)},
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
+    assert orders == {"['key', 'image', 'label', 'mask']\n"}
 
 
 def test_shuffle_is_by_seed_and_loses_nothing(native):
