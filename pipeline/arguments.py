@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from maskbeam.pipeline import options, spelling, values
+from maskbeam.pipeline import options, repeating, spelling, values
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import READ, WRITE, Option, Options
 from maskbeam.pipeline.values import DEFAULT_SPLIT, RecordKeys, Source, Value
@@ -197,7 +197,7 @@ def from_given(given: Mapping[str, Any]) -> Options:
             f"--{flag} {values.shown(inputs.get(flag))} cannot be read: "
             f"{error.strerror or error}"
         ) from error
-    return Options(**wanted)
+    return Options(**wanted, flags=repeating.flags_of(given))
 
 
 def _with_sources(wanted: dict[str, Any], data_dir: str | None) -> dict[str, Any]:

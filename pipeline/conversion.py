@@ -119,12 +119,12 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
         BadDataError: too many rows were rejected.
         RunnerError: the runner failed.
     """
-    from maskbeam.pipeline import arguments, printing
+    from maskbeam.pipeline import arguments, printing, repeating
     from maskbeam.pipeline.dataset import claim
     from maskbeam.pipeline.dataset.space import check_space
     from maskbeam.pipeline.own_function import code
     from maskbeam.pipeline.planning.survey import survey
-    from maskbeam.pipeline.runtime import progress
+    from maskbeam.pipeline.runtime import beam_flags, progress
 
     directory = options.output
     if directory is None:
@@ -149,14 +149,19 @@ def run_conversion(options: "Options", flags: Sequence[str], *, show: bool) -> O
     # A wrong command does not wait for what is loaded from here on.
     beam_options = load_beam(flags)
     plan = with_own_function(options, plan, show=show)
-    outcome = _convert(options, plan, beam_options, show)
+    command = repeating.command(options.flags, beam_flags.read(flags))
+    outcome = _convert(options, plan, beam_options, command, show)
     if show:
         printing.print_outcome(outcome)
     return outcome
 
 
 def _convert(
-    options: "Options", plan: "Plan", beam_options: "PipelineOptions", show: bool
+    options: "Options",
+    plan: "Plan",
+    beam_options: "PipelineOptions",
+    command: str,
+    show: bool,
 ) -> Outcome:
     """Claims the output, and runs the pipeline.
 
@@ -180,7 +185,9 @@ def _convert(
         try:
             result = run.run(
                 beam_options,
-                lambda root: flow.define_pipeline(root, options, plan, temporary),
+                lambda root: flow.define_pipeline(
+                    root, options, plan, temporary, command
+                ),
                 records=plan.records,
                 is_estimate=plan.records_are_estimated,
                 phase=progress.CONVERTING,

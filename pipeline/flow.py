@@ -19,7 +19,11 @@ from maskbeam.transforms import dataset_files
 
 
 def define_pipeline(
-    root: beam.Pipeline, options: Options, plan: Plan, temporary: str
+    root: beam.Pipeline,
+    options: Options,
+    plan: Plan,
+    temporary: str,
+    command: str = "",
 ) -> None:
     """Builds a conversion; neither parses flags nor runs anything.
 
@@ -31,6 +35,7 @@ def define_pipeline(
         options: what is converted.
         plan: how it is cut, from `survey`.
         temporary: this run's own directory in the output.
+        command: that makes the dataset, to be told.
     """
     names = root | "Plan" >> units.PlanUnits(options, plan)
 
@@ -45,6 +50,7 @@ def define_pipeline(
         options.name,
         plan,
         options.seed,
+        options.report_pictures,
     )
     rejected = (
         (names[units.REJECTED], *rows["rejected"])
@@ -61,12 +67,13 @@ def define_pipeline(
         | "Once" >> beam.Create([None], reshuffle=False)
         | "Publish"
         >> beam.ParDo(
-            Publish(options, plan, temporary),
+            Publish(options, plan, temporary, command),
             shards=beam.pvalue.AsList(written["shards"]),
             rejected=beam.pvalue.AsList(rejected),
             keys=beam.pvalue.AsDict(keys),
             counted=beam.pvalue.AsDict(counted),
             samples=beam.pvalue.AsSingleton(written[write.SAMPLES], default_value=[]),
+            profiles=beam.pvalue.AsDict(written[write.PROFILES]),
             **analyzed,
         )
     )

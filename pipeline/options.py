@@ -99,11 +99,13 @@ class Options:
         class_map: what the values of label maps mean.
         official_rows: (split, rows) of the dataset as published.
         notes: what you should know about that dataset, a line each.
+        flags: what you gave, as a command says it, without secrets.
     """
 
     class_map: ClassMap
     official_rows: tuple[tuple[str, int], ...] = ()
     notes: tuple[str, ...] = ()
+    flags: tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     label_maps: tuple[Source, ...] = _option(
         (),
@@ -361,6 +363,22 @@ class Options:
         "replace an earlier dataset, or an unfinished one, in DIR",
         values.switch(),
     )
+    no_report: bool = _option(
+        False,
+        WRITE,
+        "No report",
+        "write no report.html",
+        values.switch(),
+    )
+    # Two screens of them; each takes about 50 kB of the page.
+    report_pictures: int = _option(
+        16,
+        WRITE,
+        "Rows in the report",
+        "rows that report.html shows, chosen by a hash, besides some of rare classes "
+        "and of ignored pixels; 0 for no pictures at all, if faces must not travel",
+        values.whole(at_least=0),
+    )
 
     def __post_init__(self) -> None:
         """Reads the options' values, and refuses what cannot work."""
@@ -499,7 +517,10 @@ class Options:
 
 
 # The class map has a file of its own; the others are about the run.
-_NOT_OF_THE_DATASET = ("class_map", "overwrite", "output", "notes")
+_NOT_OF_THE_DATASET = (
+    *("class_map", "overwrite", "output", "notes", "flags"),
+    *("no_report", "report_pictures"),
+)
 
 
 def read(name: str, option: Option, given: Any) -> Any:

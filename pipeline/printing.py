@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from maskbeam.pipeline.conversion import Outcome
 
 _SHOWN_REASONS = 10
-_EXAMPLE_CHARACTERS = 600
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -174,11 +173,7 @@ def print_reasons(
     """
     table = [["rows", "stage", "for example"]]
     for reason in found.most[:_SHOWN_REASONS]:
-        _, _, source, stage, text, *_ = reason.example
-        example = text if source in text else f"{source}: {text}"
-        if len(example) > _EXAMPLE_CHARACTERS:
-            example = f"{example[:_EXAMPLE_CHARACTERS]} ..."
-        table.append([f"{reason.count:,}", stage, example])
+        table.append([f"{reason.count:,}", reason.example.stage, reason.in_words])
     rest = found.others + sum(r.count for r in found.most[_SHOWN_REASONS:])
     if rest:
         table.append([f"{rest:,}", "", "other reasons"])

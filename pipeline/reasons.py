@@ -10,6 +10,7 @@ from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import dataset_files
 
 _MAX_KINDS = 1000
+_EXAMPLE_CHARACTERS = 600
 _SYSTEMATIC = 0.9  # of all rejections
 
 # What differs from row to row: what is quoted, paths, numbers.
@@ -28,6 +29,15 @@ class Reason:
 
     count: int
     example: Rejection
+
+    @property
+    def in_words(self) -> str:
+        """The file of the example, and why it was rejected."""
+        _, _, source, _, text, *_ = self.example
+        found = text if source in text else f"{source}: {text}"
+        if len(found) > _EXAMPLE_CHARACTERS:
+            found = f"{found[:_EXAMPLE_CHARACTERS]} ..."
+        return found
 
     @property
     def is_mended_by_an_option(self) -> bool:

@@ -13,6 +13,7 @@ CLASSES = "classes.yaml"
 STATS = "stats.json"
 FEATURES = "features.json"  # this and the next are TFDS's
 DATASET_INFO = "dataset_info.json"
+REPORT = "report.html"  # may be made again
 MANIFEST = "manifest.json"  # written last: without it there is no dataset
 UNFINISHED = "unfinished.json"  # written first, removed last
 VERDICT = "verdict.json"  # in `rejected/`, if no dataset was made

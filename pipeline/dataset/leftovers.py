@@ -21,6 +21,7 @@ _FIXED = {
     dataset_files.STATS,
     dataset_files.FEATURES,
     dataset_files.DATASET_INFO,
+    dataset_files.REPORT,
     dataset_files.REFUSED,
 }
 

@@ -7,6 +7,7 @@ then. It returns normally whatever it finds: a runner would try again after an e
 import collections
 import contextlib
 import dataclasses
+import datetime
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,15 @@ from maskbeam.pipeline.dataset.rejections import Found, Rejected, add_rejections
 from maskbeam.pipeline.dataset.shards import assemble
 from maskbeam.pipeline.dataset.tfds_files import make_dataset_info, make_features
 from maskbeam.pipeline.elements import ShardId, SkewSample, WrittenRecords
-from maskbeam.pipeline.errors import OwnCodeError
+from maskbeam.pipeline.errors import OwnCodeError, in_words
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.reasons import add_up
+from maskbeam.pipeline.report import findings, of_run
+from maskbeam.pipeline.report.choice import Choice
+from maskbeam.pipeline.report.content_of import Made
+from maskbeam.pipeline.rows.profile import Profile
 from maskbeam.pipeline.runtime import files, progress, stopping
 from maskbeam.pipeline.runtime.loading import loading, uncollected
 from maskbeam.transforms import (
@@ -58,11 +64,13 @@ class Publish(beam.DoFn):
         plan: how it was cut.
         temporary: this run's own directory in the output. All files are written there
             first, and it is removed at the end.
+        command: that makes the dataset.
     """
 
     options: Options
     plan: Plan
     temporary: str
+    command: str
 
     @property
     def _staged(self) -> str:
@@ -76,6 +84,7 @@ class Publish(beam.DoFn):
         keys: Mapping[str, Found],
         counted: Mapping[str, Counted],
         samples: Sequence[SkewSample],
+        profiles: Mapping[str, Profile],
         known: "Sequence[Known]" = (),
         failed: Sequence[str] = (),
     ) -> Iterator[None]:
@@ -87,6 +96,7 @@ class Publish(beam.DoFn):
             keys: what `judge_keys` found.
             counted: what workers listed and sent on, by split.
             samples: rows to compare the serving model with.
+            profiles: what a report says of each split.
             known: what the user's analyzers have found.
             failed: rows that the user's function failed on, in words.
         """
@@ -105,7 +115,7 @@ class Publish(beam.DoFn):
         if not reason:
             splits = self._splits(dict(shards))
             stats = statistics.make_stats(
-                self.options, self.plan, splits, rejections.by_stage, keys
+                self.options, self.plan, splits, rejections.by_stage, keys, profiles
             )
             try:
                 with self._own_model(known) as own:
@@ -119,7 +129,7 @@ class Publish(beam.DoFn):
             self._write_verdict(reason, rejections, written, rejected_files)
             return
         written_files |= self._of_rejections(rejected_files)
-        self._write_dataset(stats, splits, rejections.rows, written_files)
+        self._write_dataset(stats, splits, rejections.rows, written_files, profiles)
         yield None
 
     def _loss(
@@ -210,27 +220,61 @@ class Publish(beam.DoFn):
     def _write_verdict(
         self, reason: str, rejections: Rejected, written: int, names: Sequence[str]
     ) -> None:
-        files.make_directory(files.join(self._staged, dataset_files.REJECTED))
         verdict = {
+            **_origin(self.command),
+            "name": self.options.name,
             "reason": reason,
             "rejected": rejections.rows,
             "rejections": rejections.by_stage,
             "records": written,
         }
-        name = dataset_files.REFUSED
-        files.write_json(files.join(self._staged, *name.split("/")), verdict)
+        contents = self._report(verdict, names)
+        contents[dataset_files.REFUSED] = files.json_bytes(verdict)
+        files.write_all(self._staged, contents)
         if self._is_ours():
-            self._move([*names, name])
+            self._move([*names, *contents])
+
+    def _report(
+        self,
+        about: Mapping[str, Any],
+        rejected_files: Iterable[str],
+        stats: dict[str, Any] | None = None,
+        choices: Sequence[Choice] = (),
+    ) -> dict[str, bytes]:
+        """Makes the report, by its name; it may fail, and the run does not."""
+        if self.options.no_report:
+            return {}
+        reasons = add_up([self._where(name) for name in rejected_files])
+        made = Made(about, stats, self.options.class_map, reasons)
+        config = None if stats is None else self.plan.config
+        try:
+            page = of_run.make(made, self.options, choices, config)
+        except Exception as error:  # of drawing, or a store
+            if stats is not None:
+                stats["warnings"].append(findings.no_report(in_words(error)))
+            return {}
+        return {dataset_files.REPORT: page}
 
     def _write_dataset(
         self,
-        stats: Mapping[str, Any],
+        stats: dict[str, Any],
         splits: Splits,
         rejected: int,
         written: Inventory,
+        profiles: Mapping[str, Profile],
     ) -> None:
         info = make_dataset_info(self.options.name, splits)
+        manifest = make_manifest(
+            self.options, self.plan, splits, rejected, self.command
+        )
+        rejected_files = [
+            name for name in written if dataset_files.is_rejected_file(name)
+        ]
+        choices = statistics.choices(stats, self.options, profiles)
+        stats["pictures"] = statistics.of_choices(choices, splits)
+        report = self._report(manifest, rejected_files, stats, choices)
         contents = {
+            **report,
             dataset_files.CLASSES: class_files.to_yaml(self.options.class_map).encode(),
             dataset_files.STATS: files.json_bytes(stats),
             dataset_files.FEATURES: files.json_bytes(make_features(self.plan.config)),
@@ -244,7 +288,6 @@ class Publish(beam.DoFn):
             for shards in splits.values()
             for shard in shards
         }
-        manifest = make_manifest(self.options, self.plan, splits, rejected)
         files.write_json(
             files.join(self._staged, dataset_files.MANIFEST),
             inventory.seal(manifest, written),
@@ -284,12 +327,12 @@ class Publish(beam.DoFn):
 
 
 def make_manifest(
-    options: Options, plan: Plan, splits: Splits, rejected: int
+    options: Options, plan: Plan, splits: Splits, rejected: int, command: str = ""
 ) -> dict[str, Any]:
     """Makes the content of `manifest.json`."""
     return {
         "format": dataset_files.FORMAT,
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        **_origin(command),
         "options": options.to_json() | dataclasses.asdict(plan.config),
         "rejected": rejected,
         "splits": {
@@ -307,4 +350,14 @@ def make_manifest(
             }
             for split, shards in splits.items()
         },
+    }
+
+
+def _origin(command: str) -> dict[str, Any]:
+    """What made a dataset, or refused to, and when."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "made": f"{now:%Y-%m-%d %H:%M} UTC",
+        "command": command,
     }

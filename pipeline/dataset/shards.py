@@ -10,7 +10,8 @@ import apache_beam as beam
 from maskbeam.pipeline.dataset.statistics import add_sizes
 from maskbeam.pipeline.elements import Origins, ShardId, WrittenRecords
 from maskbeam.pipeline.planning.plan import SKEW_ROWS, Plan
-from maskbeam.pipeline.rows.write import SAMPLES, WriteFragment
+from maskbeam.pipeline.rows import profile
+from maskbeam.pipeline.rows.write import PROFILES, SAMPLES, WriteFragment
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import dataset_files, summaries
 
@@ -58,17 +59,19 @@ def assemble(
 
 @dataclasses.dataclass(eq=False)
 class WriteShards(beam.PTransform):
-    """EncodedBatch -> `shards`: (ShardId, WrittenRecords); `samples`: a list, or none.
+    """EncodedBatch -> `shards`: (ShardId, WrittenRecords); `samples`, `profiles`.
 
-    There are `shards` for all that have records. The list has the few SkewSamples of
-    the smallest ranks; if there are no records, there is no list.
+    There are `shards` for all that have records. `samples` is a list of the few
+    SkewSamples of the smallest ranks; if there are no records, there is no list.
+    `profiles` are (split, Profile), of each split that has records.
 
     Attributes:
         directory: where shards are written.
         temporary: where fragments are.
         name: the dataset's name.
         plan: its splits, their shards, the encoding.
-        seed: the seed of the samples' ranks.
+        seed: the seed of the rows' ranks.
+        shown: how many rows of a split a report may show by chance.
     """
 
     directory: str
@@ -76,12 +79,13 @@ class WriteShards(beam.PTransform):
     name: str
     plan: Plan
     seed: int
+    shown: int
 
     def expand(self, batches: beam.PCollection) -> Any:
         """Groups the names of fragments, never their bytes."""
         written = batches | "WriteFragment" >> beam.ParDo(
-            WriteFragment(self.temporary, self.plan.config, self.seed)
-        ).with_outputs(SAMPLES, main="fragments")
+            WriteFragment(self.temporary, self.plan.config, self.seed, self.shown)
+        ).with_outputs(SAMPLES, PROFILES, main="fragments")
         shards = (
             written.fragments
             | "GroupByShard" >> beam.GroupByKey()
@@ -93,7 +97,10 @@ class WriteShards(beam.PTransform):
             written[SAMPLES]
             | "FewSamples" >> beam.CombineGlobally(smallest).without_defaults()
         )
-        return {"shards": shards, SAMPLES: samples}
+        profiles = written[PROFILES] | "AddProfiles" >> beam.CombinePerKey(
+            profile.add_up
+        )
+        return {"shards": shards, SAMPLES: samples, PROFILES: profiles}
 
 
 def _assembled(

@@ -19,8 +19,7 @@ if TYPE_CHECKING:  # it loads TensorFlow
 SKEW_ROWS = 16  # that the serving model is held against
 SKEW_PIXELS = 32 << 20  # of all of them together
 SKEW_BYTES = 256 << 20  # of one, encoded: it is held several times
-
-_SKEW_CANDIDATES = 2 * SKEW_ROWS  # on the average, so hardly ever fewer than those
+SKEW_CANDIDATES = 2 * SKEW_ROWS  # on the average, so hardly ever fewer than those
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,15 +120,14 @@ class Plan:
             total += split.rows * sum(counts) / max(1, len(counts))
         return round(total)
 
-    @property
-    def sample_rank(self) -> int:
-        """The rank up to which rows are candidates for the skew check.
+    def rank_of_about(self, rows: int) -> int:
+        """Returns the rank that about so many rows of all splits do not exceed.
 
         There are about as many of them in a hundred million rows as in a thousand.
         """
         limits = [split.limit_rank for split in self.splits.values()]
         highest = max((2**64 if rank is None else rank for rank in limits), default=0)
-        return highest * _SKEW_CANDIDATES // max(_SKEW_CANDIDATES, self.rows)
+        return highest * rows // max(rows, self.rows)
 
     @property
     def stored_bytes(self) -> int:

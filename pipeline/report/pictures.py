@@ -45,14 +45,45 @@ class Row(NamedTuple):
     levels: Pixels | None
     notes: tuple[str, ...] = ()
 
+    @property
+    def are_alike(self) -> bool:
+        """Whether there are a label map and an image, of one size."""
+        label, levels = self.label, self.levels
+        if label is None or levels is None:
+            return False
+        return label.shape == levels.shape[:2]
+
+    @property
+    def shares(self) -> list[tuple[int, float]]:
+        """What its pixels mean, and the share of each, the largest first."""
+        if self.label is None:
+            return []
+        meanings, pixels = np.unique(self.label, return_counts=True)
+        order = np.argsort(-pixels, kind="stable")
+        return [(int(meanings[n]), float(pixels[n] / self.label.size)) for n in order]
+
+
+class Panels(NamedTuple):
+    """A row's pictures, all in one size; None for what there is not.
+
+    Attributes:
+        image: the image.
+        label: the label map in the classes' colours.
+        both: the label map laid over the image.
+    """
+
+    image: Image.Image | None = None
+    label: Image.Image | None = None
+    both: Image.Image | None = None
+
 
 def draw(row: Row, class_map: ClassMap) -> Image.Image:
     """Draws a row: panels side by side, below them the classes that are in it."""
-    panels = list(_panels(row, class_map))
+    panels = [panel for panel in panels_of(row, class_map, _SIDE) if panel is not None]
     width = sum(p.width for p in panels) + _GAP * (len(panels) + 1)
     font = ImageFont.load_default(_TEXT)
     width = max(width, _SIDE)
-    legend = _wrapped(_legend(row.label, class_map), width, font)
+    legend = _wrapped(_legend(row, class_map), width, font)
     texts = (row.title, *row.notes)
     wrapped = [part for text in texts for part in _broken(text, width, font)]
     height = max((panel.height for panel in panels), default=0)
@@ -113,47 +144,53 @@ def overlay(levels: Pixels, label: npt.NDArray[np.int32], colors: Pixels) -> Pix
     return found
 
 
-def _panels(row: Row, class_map: ClassMap) -> Iterable[Image.Image]:
+def panels_of(row: Row, class_map: ClassMap, side: int) -> Panels:
+    """Draws what there is of a row.
+
+    Args:
+        row: the row.
+        class_map: what its pixels mean.
+        side: the longer one that a panel has at most, in pixels.
+    """
     label, levels = row.label, row.levels
+    image = None
     if levels is not None:
-        yield _fitted(Image.fromarray(levels), Image.Resampling.LANCZOS)
+        image = _fitted(Image.fromarray(levels), side, Image.Resampling.LANCZOS)
     if label is None:
-        return
+        return Panels(image)
     # In the size that is shown, so that stripes are as wide everywhere.
-    shown = np.asarray(_fitted(Image.fromarray(label), Image.Resampling.NEAREST))
+    nearest = Image.Resampling.NEAREST
+    shown = np.asarray(_fitted(Image.fromarray(label), side, nearest))
     colors = colored(shown, class_map)
-    yield Image.fromarray(colors)
-    if levels is not None and levels.shape[:2] == label.shape:
-        image = _fitted(Image.fromarray(levels), Image.Resampling.LANCZOS)
-        yield Image.fromarray(overlay(np.asarray(image), shown, colors))
+    both = None
+    if image is not None and row.are_alike:
+        both = Image.fromarray(overlay(np.asarray(image), shown, colors))
+    return Panels(image, Image.fromarray(colors), both)
 
 
-def _fitted(picture: Image.Image, resampling: Image.Resampling) -> Image.Image:
+def _fitted(
+    picture: Image.Image, side: int, resampling: Image.Resampling
+) -> Image.Image:
     """Makes a picture no larger than a panel; a tiny one becomes larger."""
     largest = max(picture.size)
     if largest <= _TINY:
-        times = _ENLARGED // largest
+        times = max(1, min(_ENLARGED, side) // largest)
         size = picture.width * times, picture.height * times
-        return picture.resize(size, Image.Resampling.NEAREST)
-    scale = min(1.0, _SIDE / largest)
+        if times > 1 or largest <= side:
+            return picture.resize(size, Image.Resampling.NEAREST)
+    scale = min(1.0, side / largest)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     return picture.resize((width, height), resampling)
 
 
-def _legend(
-    label: npt.NDArray[np.int32] | None, class_map: ClassMap
-) -> Iterable[tuple[Image.Image, str]]:
+def _legend(row: Row, class_map: ClassMap) -> Iterable[tuple[Image.Image, str]]:
     """Yields a sample and a text for what a label map has, the most first."""
-    if label is None:
-        return
-    meanings, pixels = np.unique(label, return_counts=True)
-    for place in np.argsort(-pixels, kind="stable"):
-        meaning = int(meanings[place])
+    for meaning, share in row.shares:
         name = _NAMES.get(meaning) or class_map.names[meaning]
         swatch = np.full((_SWATCH, _SWATCH), meaning, np.int32)
         sample = Image.fromarray(colored(swatch, class_map))
-        share = 100 * pixels[place] / label.size
-        yield sample, f"{name} {share:.1f} %" if share >= 0.05 else f"{name} < 0.1 %"
+        text = f"{100 * share:.1f} %" if share >= 0.0005 else "< 0.1 %"
+        yield sample, f"{name} {text}"
 
 
 def _around(left: int, top: int) -> tuple[int, int, int, int]:

@@ -5,26 +5,17 @@ import io
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from maskbeam.pipeline import source_rows
-from maskbeam.pipeline.elements import RawRow, RejectedError, Rejection
+from maskbeam.pipeline.elements import Rejection
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.report import pictures
+from maskbeam.pipeline.report import decoding, pictures
 from maskbeam.pipeline.report.pictures import Row
-from maskbeam.pipeline.rows import headers, images, refusals
 from maskbeam.pipeline.rows.label_maps import LabelMaps
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import (
-    class_files,
-    dataset_files,
-    features,
-    masks,
-    record_columns,
-    records,
-)
+from maskbeam.transforms import class_files, dataset_files, features, records
 from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.manifest import read_config
 
@@ -85,22 +76,12 @@ def of_dataset(
     """
     config = read_config(manifest)
     chosen = _Chosen(keys, limit)
-    wanted = {features.INDEX, *([features.IMAGE] if config.with_images else [])}
     for split in splits:
         rows = records.load(directory, split, raw=True)
         for columns in rows if keys else rows.take(limit):
             key = columns[features.KEY].numpy().decode()
-            if not chosen.takes(split, key):
-                continue
-            row = record_columns.compact_columns(columns, config, wanted)
-            index = row[features.INDEX]
-            label = np.asarray(masks.label_from_index(index))
-            levels = row.get(features.IMAGE)
-            yield Row(
-                f"{split}: {key}",
-                label,
-                None if levels is None else np.asarray(levels),
-            )
+            if chosen.takes(split, key):
+                yield decoding.of_record(columns, f"{split}: {key}", config)
     chosen.check()
 
 
@@ -128,34 +109,8 @@ def of_sources(options: Options, keys: Collection[str], limit: int) -> Iterator[
         if isinstance(raw, Rejection):
             yield Row(title, None, None, (f"{raw.source}: {raw.reason}",))
         else:
-            yield _of_raw(raw, title, options, label_maps)
+            yield decoding.of_raw(raw, title, options, label_maps)
     chosen.check()
-
-
-def _of_raw(raw: RawRow, title: str, options: Options, label_maps: LabelMaps) -> Row:
-    """Decodes a row as far as it can be."""
-    notes, label, levels = [], None, None
-    if raw.label_bytes is not None:
-        try:
-            header = headers.read(raw.label_bytes, "label map", options.max_pixels)
-            label_maps.check_kind(header)
-            label, unknown = label_maps.meanings(raw.label_bytes, header)
-            notes += [unknown] if unknown else []
-        except RejectedError as error:
-            notes.append(error.reason)
-    if raw.image_bytes is not None:
-        try:
-            header = headers.read(raw.image_bytes, "image", options.max_pixels)
-            turn = images.turn_of(raw.image_bytes, header, options.exif, "image")
-            image = images.read(raw.image_bytes, header, turn, "original", "image")
-            levels = image.levels
-        except RejectedError as error:
-            notes.append(error.reason)
-    if label is not None and levels is not None and label.shape != levels.shape[:2]:
-        size = levels.shape[0], levels.shape[1]
-        other = label.shape[0], label.shape[1]
-        notes.append(refusals.other_size(other, size, 1, "image"))
-    return Row(title, label, levels, tuple(notes))
 
 
 def write(rows: Iterator[Row], class_map: ClassMap, output: str) -> int:

@@ -7,6 +7,7 @@ import apache_beam as beam
 import numpy.typing as npt
 
 from maskbeam.pipeline.elements import Origins, RawRow
+from maskbeam.pipeline.rows.looks import Look
 from maskbeam.pipeline.rows.run_lengths import Runs
 from maskbeam.pipeline.runtime.coders import SizedCoder
 from maskbeam.transforms import summaries
@@ -42,6 +43,7 @@ class CheckedRow(NamedTuple):
         width: the mask's width, in pixels.
         runs: class indices, `masks.index_dtype`, the largest value ignored.
         summary: the row's summary.
+        look: at some of the pixels.
         image_bytes: the encoded image as it is stored; None if rows have none.
         image_format: `png`, `jpeg` or `raw`; empty if rows have no images.
         size: the bytes that the row takes up in a unit.
@@ -56,6 +58,7 @@ class CheckedRow(NamedTuple):
     width: int
     runs: Runs
     summary: summaries.RowSummary
+    look: Look
     image_bytes: bytes | None
     image_format: str
     size: int

@@ -18,11 +18,18 @@ from maskbeam.pipeline.elements import Origins, RawRow, RejectedError, Rejection
 from maskbeam.pipeline.formats import limits, picture_header
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import plan, sizes
-from maskbeam.pipeline.rows import headers, images, refusals
+from maskbeam.pipeline.planning import sizes
+from maskbeam.pipeline.planning.plan import (
+    SKEW_BYTES,
+    SKEW_CANDIDATES,
+    SKEW_PIXELS,
+    Plan,
+)
+from maskbeam.pipeline.rows import headers, images, looks, refusals
 from maskbeam.pipeline.rows.batches import Batch, CheckedBatch, CheckedRow
 from maskbeam.pipeline.rows.images import Image
 from maskbeam.pipeline.rows.label_maps import LabelMaps
+from maskbeam.pipeline.rows.looks import Look
 from maskbeam.pipeline.rows.run_lengths import Runs, runs_of
 from maskbeam.pipeline.runtime import progress, turns
 from maskbeam.pipeline.runtime.loading import loading
@@ -30,12 +37,12 @@ from maskbeam.transforms import features, geometry, stored_masks, summaries, til
 from maskbeam.transforms.classes import ClassMap
 
 if TYPE_CHECKING:
-    from maskbeam.pipeline.own_function.function import OwnFunction
     from maskbeam.pipeline.own_function.row_part import RowPart
 
 REJECTED = "rejected"
 
 _BYTES_PER_PIXEL = 14  # of a label map and of its image, one after the other
+_STRAY_ROWS = 512  # about so many are looked at for stray pixels
 
 Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -44,21 +51,16 @@ Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 class CheckBatch(beam.DoFn):
     """Batch -> CheckedBatch.
 
-    The side output is `rejected`: Rejection. Rows of a rank up to `sample_rank` bring
-    the RawRow that they were made of.
+    The side output is `rejected`: Rejection. A few rows bring the RawRow that they were
+    made of, and a few more are looked at for stray pixels.
     """
 
-    def __init__(
-        self,
-        options: Options,
-        config: features.Config,
-        sample_rank: int,
-        own: "OwnFunction | None" = None,
-    ) -> None:
+    def __init__(self, options: Options, plan: Plan) -> None:
         self._options = options
-        self._config = config
-        self._sample_rank = sample_rank
-        self._code = None if own is None else own.code
+        self._config = plan.config
+        self._skew_rank = plan.rank_of_about(SKEW_CANDIDATES)
+        self._stray_rank = plan.rank_of_about(_STRAY_ROWS)
+        self._code = None if plan.own is None else plan.own.code
 
     def setup(self) -> None:
         """Makes the tables, which are too large to be sent."""
@@ -107,7 +109,7 @@ class CheckBatch(beam.DoFn):
         try:
             # A picture's tiles are rejected together. They come one by one, unless a
             # function of the user's may yet fail on one.
-            for row in self._check(raw):
+            for row in self._check(raw, strays=rank <= self._stray_rank):
                 if is_first:  # and of a picture's tiles the only one that counts
                     row, is_first = self._first(row, raw, rank), False
                 yield row
@@ -124,9 +126,9 @@ class CheckBatch(beam.DoFn):
     def _first(self, row: CheckedRow, raw: RawRow, rank: int) -> CheckedRow:
         """A row, or the first of its tiles, with what is known of its source."""
         sampled = (
-            rank <= self._sample_rank
-            and _pixels(raw) <= plan.SKEW_PIXELS
-            and row.size <= plan.SKEW_BYTES
+            rank <= self._skew_rank
+            and _pixels(raw) <= SKEW_PIXELS
+            and row.size <= SKEW_BYTES
         )
         return row._replace(
             origins=Origins(1, rank, int(row.is_turned)),
@@ -170,45 +172,51 @@ class RowCheck:
             functools.partial(sizes.unit_bytes, config)
         )
 
-    def __call__(self, raw: RawRow) -> Iterator[CheckedRow]:
+    def __call__(self, raw: RawRow, *, strays: bool = False) -> Iterator[CheckedRow]:
         """Decodes, judges and summarises one row; yields it, or its tiles.
+
+        Args:
+            raw: the row.
+            strays: whether to look for stray pixels.
 
         Raises:
             RejectedError: with stage and reason, before anything is yielded.
         """
-        rows = self._rows(raw)
+        rows = self._rows(raw, strays)
         # The user's function may fail on any of the tiles.
         return rows if self._own is None else iter(list(rows))
 
-    def _rows(self, raw: RawRow) -> Iterator[CheckedRow]:
+    def _rows(self, raw: RawRow, strays: bool) -> Iterator[CheckedRow]:
         if raw.label_bytes is None:
             image = self._image(raw, None)
             assert image is not None
             height, width = image.levels.shape[:2]
             self._check_mask_size(height, width)
-            runs = self._label_maps.all_ignored(height, width)
+            runs, look = self._label_maps.all_ignored(height, width)
+            strays = False
             counts = runs.counts()
         else:
             header = headers.read(raw.label_bytes, "label map", self._max_pixels)
             self._label_maps.check_kind(header)
             height, width = header.height, header.width
             self._check_mask_size(height, width)
-            runs, counts = self._label_maps.read(raw.label_bytes, header)
+            runs, counts, look = self._label_maps.read(
+                raw.label_bytes, header, strays=strays and self._config.size is None
+            )
             image = self._image(raw, header)
         size = self._config.size
         if size is None:
-            yield self._row(raw.key, (height, width), runs, counts, image)
+            yield self._row(raw.key, (height, width), runs, counts, look, image)
             return
         index = runs.repeat(runs.values).reshape(height, width)
         if self._config.resize == "tile":
-            yield from self._tiles(raw.key, index, image)
+            yield from self._tiles(raw.key, index, image, strays)
             return
         index = geometry.fit_label(
             index, size, self._config.resize, self._label_maps.ignored
         ).numpy()
         fitted = None if image is None else image.fit(self._config)
-        runs = runs_of(index)
-        yield self._row(raw.key, size, runs, runs.counts(), fitted)
+        yield self._row_of(raw.key, index, fitted, strays)
 
     def _check_mask_size(self, height: int, width: int) -> None:
         height, width = self._config.size or (height, width)
@@ -234,7 +242,7 @@ class RowCheck:
         )
 
     def _tiles(
-        self, key: str, index: Index, image: Image | None
+        self, key: str, index: Index, image: Image | None, strays: bool
     ) -> Iterator[CheckedRow]:
         """The tiles of a picture, in order."""
         tile = self._config.size
@@ -244,8 +252,17 @@ class RowCheck:
             part = tiles.cut(index, offset, tile, self._label_maps.ignored)
             image_part = None if image is None else image.cut(offset, tile)
             tile_key = tiles.tile_key(key, offset, (height, width))
-            runs = runs_of(part)
-            yield self._row(tile_key, tile, runs, runs.counts(), image_part)
+            yield self._row_of(tile_key, part, image_part, strays)
+
+    def _row_of(
+        self, key: str, index: Index, image: Image | None, strays: bool
+    ) -> CheckedRow:
+        """A row of class indices u8[H W] or u16[H W]."""
+        runs = runs_of(index)
+        is_stray = looks.is_stray(index, runs) if strays else None
+        look = Look(looks.sampled(index), is_stray)
+        height, width = index.shape
+        return self._row(key, (height, width), runs, runs.counts(), look, image)
 
     def _row(
         self,
@@ -253,6 +270,7 @@ class RowCheck:
         shape: tuple[int, int],
         runs: Runs,
         counts: npt.NDArray[np.int64],
+        look: Look,
         image: Image | None,
     ) -> CheckedRow:
         """A row as it will be stored."""
@@ -272,6 +290,7 @@ class RowCheck:
                 int(counts[-1]),
                 None if image is None else image.levels,
             ),
+            look,
             encoded,
             image_format,
             self._unit_bytes(*shape) + sum(column.nbytes for column in own.values()),

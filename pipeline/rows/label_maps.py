@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from maskbeam.pipeline.elements import RejectedError
 from maskbeam.pipeline.formats import picture_header, png_palette
-from maskbeam.pipeline.rows import refusals
+from maskbeam.pipeline.rows import looks, refusals
+from maskbeam.pipeline.rows.looks import Look
 from maskbeam.pipeline.rows.run_lengths import Runs, counts_of, runs_of
 from maskbeam.pipeline.runtime import progress
 from maskbeam.transforms import decode, masks
@@ -56,17 +57,18 @@ class LabelMaps:
             raise RejectedError("header", f"label map: {reason}")
 
     def read(
-        self, data: bytes, header: picture_header.Header
-    ) -> tuple[Runs, npt.NDArray[np.int64]]:
+        self, data: bytes, header: picture_header.Header, *, strays: bool = False
+    ) -> tuple[Runs, npt.NDArray[np.int64], Look]:
         """The class indices of a label map, and how often each occurs.
 
         Args:
             data: the encoded label map.
             header: of it, which `check_kind` let pass.
+            strays: whether to look for stray pixels.
 
         Returns:
-            Runs of indices, `masks.index_dtype`; and what `counts` of them returns,
-            which the counts of the values say sooner.
+            Runs of indices, `masks.index_dtype`; what `counts` of them returns, which
+            the counts of the values say sooner; and a look at some of the pixels.
 
         Raises:
             RejectedError: it is damaged, or holds a value that the class map does not
@@ -80,9 +82,11 @@ class LabelMaps:
         unknown = present[forward[present] == UNKNOWN]
         if unknown.size:
             raise RejectedError("classes", self._unknown(data, header, ids, unknown))
+        is_stray = looks.is_stray(table[ids], runs) if strays else None
         return (
             runs._replace(values=table[runs.values]),
             counts_of(table[present], counts[present]),
+            Look(table[looks.sampled(ids)], is_stray),
         )
 
     def meanings(
@@ -134,10 +138,11 @@ class LabelMaps:
         found, pixels = np.unique(values, return_counts=True)
         return refusals.unknown_values(found, pixels, self._class_map)
 
-    def all_ignored(self, height: int, width: int) -> Runs:
+    def all_ignored(self, height: int, width: int) -> tuple[Runs, Look]:
         """The class indices of an image that has no label map."""
         index = np.array([self.ignored], self._index_dtype.as_numpy_dtype)
-        return Runs(index, np.array([height * width]))
+        pixels = np.broadcast_to(index, (height, width))
+        return Runs(index, np.array([height * width])), Look(looks.sampled(pixels))
 
     def _decode(self, data: bytes, kind: Kind) -> npt.NDArray[np.generic]:
         _LABEL_MAPS.inc()

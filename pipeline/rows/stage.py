@@ -22,7 +22,7 @@ def read_and_check(
         read.REJECTED, read.PLACES, read.COUNTED, main="batches"
     )
     checked = raw.batches | "Check" >> beam.ParDo(
-        check.CheckBatch(options, plan.config, plan.sample_rank, plan.own)
+        check.CheckBatch(options, plan)
     ).with_outputs(check.REJECTED, main="rows")
     return {
         "checked": checked.rows,

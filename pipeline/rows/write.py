@@ -14,12 +14,15 @@ from typing import Any
 
 import apache_beam as beam
 import numpy.typing as npt
+from apache_beam.transforms.window import GlobalWindows
 
 from maskbeam.pipeline.elements import Origins, RawRow, SkewSample, WrittenRecords
 from maskbeam.pipeline.formats import tf_examples, tfrecords
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.rows.batches import CheckedRow, EncodedBatch
 from maskbeam.pipeline.rows.encode import encoded_parts, make_encoder
+from maskbeam.pipeline.rows.profile import Profile
+from maskbeam.pipeline.rows.seen import Seen
 from maskbeam.pipeline.runtime import files, progress
 from maskbeam.transforms import features, own_records, stored_masks, summaries
 from maskbeam.transforms.protobuf_wire import Content
@@ -27,7 +30,7 @@ from maskbeam.transforms.protobuf_wire import Content
 _RECORDS = beam.metrics.Metrics.counter(progress.NAMESPACE, "records")
 
 
-SAMPLES = "samples"
+SAMPLES, PROFILES = "samples", "profiles"
 
 
 def make_record(
@@ -60,17 +63,21 @@ def make_record(
 
 @dataclasses.dataclass(eq=False)
 class WriteFragment(beam.DoFn):
-    """EncodedBatch -> (ShardId, WrittenRecords) of a fragment; `samples`: SkewSample.
+    """EncodedBatch -> (ShardId, WrittenRecords) of a fragment.
+
+    The side outputs are `samples`: SkewSample, and `profiles`: (split, Profile).
 
     Attributes:
         directory: where fragments are written.
         config: the encoding.
-        seed: the seed of the samples' ranks.
+        seed: the seed of the rows' ranks.
+        shown: how many rows of a split a report may show by chance.
     """
 
     directory: str
     config: features.Config
     seed: int
+    shown: int
 
     def setup(self) -> None:
         """Makes the directory, and what large masks are encoded by."""
@@ -79,8 +86,22 @@ class WriteFragment(beam.DoFn):
         self._own = list(own_records.stored(self.config))
         self._encode = make_encoder(self.config)
 
+    def start_bundle(self) -> None:
+        """Starts with no rows."""
+        self._profiles: dict[str, Profile] = {}
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Passes on what a report says of the bundle's rows."""
+        for found in self._profiles.items():
+            yield beam.pvalue.TaggedOutput(
+                PROFILES, GlobalWindows.windowed_value(found)
+            )
+
     def process(self, batch: EncodedBatch) -> Iterator[Any]:
         """Writes one fragment."""
+        profile = self._profiles.setdefault(
+            batch.split, Profile(self.config.num_classes, self.shown)
+        )
         samples: list[SkewSample] = []
         path = files.join(self.directory, uuid.uuid4().hex)
         total = summaries.zero(self.config.num_classes, self.config.with_images)
@@ -91,24 +112,20 @@ class WriteFragment(beam.DoFn):
             for row, mask in zip(batch.rows, batch.masks, strict=True):
                 parts = self._parts(row, mask)
                 record = make_record(row, parts, self._stored, self._own)
+                rank = rank_of(row.key, self.seed)
+                place = path, size + tfrecords.HEAD_BYTES, record.size
+                profile.add_seen(_seen(row, rank, batch.shard, place))
                 if row.raw is not None:
+                    raw, pixels = self._write_raw(row.raw), row.height * row.width
                     samples.append(
-                        SkewSample(
-                            rank_of(row.key, self.seed),
-                            batch.split,
-                            row.key,
-                            *self._write_raw(row.raw),
-                            path,
-                            size + tfrecords.HEAD_BYTES,
-                            record.size,
-                            row.height * row.width,
-                        )
+                        SkewSample(rank, batch.split, row.key, *raw, *place, pixels)
                     )
                 for part in tfrecords.framed(record):
                     size += file.write(part)
                 sizes[row.height, row.width] += 1
                 origins += row.origins
                 summaries.add_row(total, row.summary)
+        profile.add_rows(batch.rows)
         records = len(batch.rows)
         progress.TALLY.add(records=records)
         _RECORDS.inc(records)
@@ -136,3 +153,19 @@ class WriteFragment(beam.DoFn):
         if mask is None:
             return encoded_parts(row.runs, self._stored, self._encode)
         return [row.runs.repeat(mask)]
+
+
+def _seen(row: CheckedRow, rank: int, shard: int, place: tuple[str, int, int]) -> Seen:
+    """A row, and the path, the offset and the length of its record."""
+    summary = row.summary
+    return Seen(
+        rank,
+        row.key,
+        shard,
+        *place,
+        row.height,
+        row.width,
+        summary.classes,
+        summary.pixels,
+        summary.ignored_pixels,
+    )

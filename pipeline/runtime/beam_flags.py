@@ -24,7 +24,7 @@ DEFAULT_RUNNER = "FnApiRunner"
 IN_PROCESS = (DEFAULT_RUNNER, "DirectRunner", "SwitchingDirectRunner")
 
 _ANY_RUNNER = "apache_beam.runners.runner.PipelineRunner"
-_AS_GIVEN = "(as you gave it)"
+AS_GIVEN = "(as you gave it)"
 _FIRST_IMPORT = "maskbeam.pipeline.runtime.workers"
 _TYPES = {"int": int, "float": float, "loads": json.loads}
 
@@ -97,7 +97,7 @@ def shown(given: argparse.Namespace) -> dict[str, str]:
     values = vars(given) | ours
     open_ended = {f["dest"] for f in _table()["flags"] if _takes_any_text(f)}
     return {
-        name: _AS_GIVEN
+        name: AS_GIVEN
         if name in open_ended - ours.keys()
         else ",".join(value)
         if isinstance(value, list)
