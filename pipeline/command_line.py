@@ -118,6 +118,8 @@ def _parser() -> Parser:
         "class map fit?"
     )
     _add_to_show(add(commands.show, text))
+    text = "Make report.html again, of a dataset or of a run that made none."
+    _add_to_report(add(commands.report, text))
     text = "Put the serving model where a model server looks for it."
     _add_to_export(add(commands.export, text))
     presets = add(commands.presets, "List the class maps, or print one as YAML.")
@@ -167,6 +169,13 @@ def _add_to_show(parser: Parser) -> None:
         help="a directory, for a PNG of each row; or one PNG, for all",
     )
     flags.add_arguments(parser, writes=False)
+
+
+def _add_to_report(parser: Parser) -> None:
+    parser.add_argument("directory", metavar="DIR")
+    parser.add_argument(
+        "--output", metavar="FILE", help="the page (default: report.html in DIR)"
+    )
 
 
 def _add_to_verify(parser: Parser) -> None:

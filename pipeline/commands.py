@@ -187,6 +187,17 @@ def show(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     return DONE
 
 
+def report(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
+    """Makes the report of a dataset again, or of a run that made none."""
+    _refuse(beam_arguments)
+    from maskbeam.pipeline import reporting
+
+    with loading(), _errors_of_dataset():
+        path = reporting.report(arguments.directory, arguments.output)
+    say(f"the report is at {path}")
+    return DONE
+
+
 def export(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     """Puts the serving model where a model server looks for it."""
     _refuse(beam_arguments)

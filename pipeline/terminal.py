@@ -10,6 +10,8 @@ from typing import TextIO
 
 def escaped(text: str) -> str:
     """Returns text in which all that is not printable is escaped, line ends too."""
+    if text.isprintable():
+        return text
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
     )

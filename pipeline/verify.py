@@ -15,6 +15,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from maskbeam.pipeline import verify_files
+from maskbeam.pipeline.dataset import statistics
+from maskbeam.pipeline.rows.profile import Profile, add_up
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.verify_files import Compared
 from maskbeam.pipeline.verify_records import OwnCheck, check_records, own_check
@@ -34,6 +36,10 @@ from maskbeam.transforms.manifest import (
     read_manifest,
     read_stats,
 )
+
+_ALL = "all splits"
+# Which label maps were looked at is the plan's; the others are of rows by their ranks.
+_NOT_OF_RECORDS = {"stray_pixels", "most"}
 
 ALL_WELL = "shards, records and graph agree"
 
@@ -59,16 +65,18 @@ def _find_faults_within(directory: str, manifest: Mapping[str, Any]) -> list[str
     config = read_config(manifest)
     faults: list[str] = []
     totals: dict[str, summaries.Summary] = {}
+    profiles: dict[str, Profile] = {}
     # They are programs: others than ours are not run.
     foreign = list(_foreign_models(directory, bool(config.own_columns)))
     checks = [] if foreign else _own_checks(directory, manifest, config)
     for split, found in manifest["splits"].items():
         total = summaries.zero(config.num_classes, config.with_images)
+        profile = Profile(config.num_classes, 0)
         keys: collections.Counter[bytes] = collections.Counter()
         for shard in found["shards"]:
             path = files.join(directory, shard["file"])
             shard_faults = check_records(
-                path, shard["records"], config, total, keys, *checks
+                path, shard["records"], config, total, profile, keys, *checks
             )
             faults += (f"{shard['file']}: {fault}" for fault in shard_faults)
         faults += (
@@ -78,18 +86,18 @@ def _find_faults_within(directory: str, manifest: Mapping[str, Any]) -> list[str
         )
         if sum(shard["records"] for shard in found["shards"]) != found["records"]:
             faults.append(f"split {split}: its shards do not add up to its records")
-        totals[split] = total
+        totals[split], profiles[split] = total, profile
     if not faults:
         train = summaries.add(
             (totals[split] for split in summaries.graph_splits(totals)),
             config.num_classes,
             config.with_images,
         )
-        statistics = summaries.statistics(train)
-        faults += _check_stats(
-            read_stats(directory, manifest, config), totals, statistics
-        )
-        faults += foreign or _check_graph(directory, train | statistics)
+        derived = summaries.statistics(train)
+        stats = read_stats(directory, manifest, config)
+        faults += _check_stats(stats, totals, derived)
+        faults += _check_profiles(stats, profiles)
+        faults += foreign or _check_graph(directory, train | derived)
     return faults
 
 
@@ -107,9 +115,9 @@ def _own_checks(
 def _check_stats(
     stats: Mapping[str, Any],
     totals: dict[str, summaries.Summary],
-    statistics: Mapping[str, tf.Tensor],
+    derived: Mapping[str, tf.Tensor],
 ) -> Iterator[str]:
-    for name, values in statistics.items():
+    for name, values in derived.items():
         found = stats.get(name) or stats["class_weights"][name]
         for index, wanted in enumerate(values.numpy().tolist()):
             # A class that never occurs has no weight.
@@ -124,6 +132,23 @@ def _check_stats(
                 yield (
                     f"{dataset_files.STATS}: {name} of {split} is {value}, and the "
                     f"records' pixels give {total[name].tolist()}"
+                )
+
+
+def _check_profiles(
+    stats: Mapping[str, Any], profiles: Mapping[str, Profile]
+) -> Iterator[str]:
+    """Checks what a report says, as far as records tell it."""
+    found = {split: stats["splits"][split] for split in profiles}
+    wanted = {s: statistics.of_profile(profile) for s, profile in profiles.items()}
+    found[_ALL] = stats
+    wanted[_ALL] = statistics.of_all(add_up(profiles.values()))
+    for split, counts in wanted.items():
+        for name in sorted(counts.keys() & found[split].keys() - _NOT_OF_RECORDS):
+            if counts[name] != found[split][name]:
+                yield (
+                    f"{dataset_files.STATS}: {name} of {split} is not what the "
+                    "records' pixels give"
                 )
 
 

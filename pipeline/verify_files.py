@@ -59,7 +59,8 @@ def _compare(directory: str, manifest: Mapping[str, Any]) -> Compared:
             [],
         )
     known = manifest["files"]
-    faults = list(_differences(directory, known))
+    remade = {name: known[name] for name in inventory.REMADE if name in known}
+    faults = list(_differences(directory, _without(known, remade)))
     others = [
         name
         for name in files.below(directory)
@@ -75,7 +76,15 @@ def _compare(directory: str, manifest: Mapping[str, Any]) -> Compared:
         name.partition("/")[0] for name in others if not name.startswith(closed)
     )
     notes = [f"not of the dataset: {listed(places)}"] if places else []
+    notes += [
+        f"{difference}; maskbeam report makes it again"
+        for difference in _differences(directory, remade)
+    ]
     return Compared(faults, notes)
+
+
+def _without(known: Any, left_out: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry for name, entry in known.items() if name not in left_out}
 
 
 def _differences(directory: str, known: Mapping[str, inventory.Entry]) -> Iterator[str]:

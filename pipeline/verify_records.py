@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ import tensorflow as tf
 
 from maskbeam.pipeline.elements import DamagedError
 from maskbeam.pipeline.formats import tf_examples, tfrecords
+from maskbeam.pipeline.rows import looks
+from maskbeam.pipeline.rows.looks import Look
+from maskbeam.pipeline.rows.profile import Profile
 from maskbeam.transforms import (
     arrays,
     example_parser,
@@ -36,6 +39,7 @@ def check_records(
     count: int,
     config: features.Config,
     total: summaries.Summary,
+    profile: Profile,
     keys: collections.Counter[bytes],
     check_own: OwnCheck = lambda *_: None,
 ) -> Iterator[str]:
@@ -46,6 +50,7 @@ def check_records(
         count: how many records it has.
         config: the encoding.
         total: the sum of all records' summaries.
+        profile: what a report says of all of them.
         keys: how often each key was there.
         check_own: raises ValueError if a stored column of the user's own is another
             than its function computes.
@@ -61,7 +66,7 @@ def check_records(
             try:
                 columns, pixels = parse(record)
                 keys[columns[features.KEY].numpy()] += 1
-                summary = _summary(columns, pixels, config)
+                row = _read(columns, pixels, config)
             except (
                 tf.errors.InvalidArgumentError,
                 tf.errors.DataLossError,
@@ -74,7 +79,8 @@ def check_records(
                 check_own(columns, pixels)
             except (ValueError, tf.errors.OpError) as error:
                 yield f"record {found - 1}: {error}"
-            summaries.add_row(total, summary)
+            summaries.add_row(total, row.summary)
+            profile.add_rows([row])
     except DamagedError as error:
         yield f"damaged at record {error.row}: {error.reason}"
     if found != count:
@@ -137,9 +143,16 @@ def _parse_function(spec: Mapping[str, Any]) -> Callable[[tf.Tensor], Columns]:
     return raw_rows.traced(lambda record: example_parser.parse(record, spec))
 
 
-def _summary(
-    columns: Columns, pixels: Pixels, config: features.Config
-) -> summaries.RowSummary:
+class _Read(NamedTuple):
+    """What a record counts for."""
+
+    height: int
+    width: int
+    summary: summaries.RowSummary
+    look: Look
+
+
+def _read(columns: Columns, pixels: Pixels, config: features.Config) -> _Read:
     """Summarises a record, from the tensors that the model would get.
 
     Raises:
@@ -153,6 +166,8 @@ def _summary(
     # The mask of a whole picture takes 4 K times its pixels.
     lines = max(1, _PART_BYTES // (4 * config.num_classes * max(1, width)))
     counts = np.zeros(config.num_classes + 1, np.int64)
+    step = looks.step(height, width)
+    sampled = []
     for top in range(0, height, lines):
         part = tf.constant(pixels[top : top + lines])
         row = record_columns.decode_columns(columns, plain, constants, part)
@@ -161,12 +176,16 @@ def _summary(
         if not _is_one_hot(mask, label):
             raise ValueError("the mask is not the one-hot encoding of the label")
         counts += np.bincount(label.ravel() + 1, minlength=counts.size)
+        sampled.append(label[-top % step :: step, ::step])
     image = None
     if config.with_images:
         names = {features.IMAGE}
         image = record_columns.compact_columns(columns, config, names)[features.IMAGE]
         image = image.numpy()
-    return summaries.of_row(counts[1:], int(counts[0]), image)
+    summary = summaries.of_row(counts[1:], int(counts[0]), image)
+    index = np.concatenate(sampled)
+    index = np.where(index < 0, config.num_classes, index)
+    return _Read(height, width, summary, Look(index))
 
 
 def _is_one_hot(mask: npt.NDArray[np.float32], label: npt.NDArray[np.int32]) -> bool:

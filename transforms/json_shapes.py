@@ -9,6 +9,13 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+def _says(description: str, **bounds: int) -> msgspec.Meta:
+    """Describes a field, for `docs/stats.schema.json`."""
+    return msgspec.Meta(description=description, **bounds)
+
+
 _PerChannel = tuple[float, float, float]
 
 
@@ -33,12 +40,62 @@ class Manifest(TypedDict):
     splits: Annotated[dict[str, Split], msgspec.Meta(min_length=1)]
 
 
-class SplitStats(TypedDict):
-    """A split's counts, by class."""
+class Strays(TypedDict):
+    """How many label maps were looked at for stray pixels, and how many have many."""
 
-    class_pixels: list[Count]
-    ignored_pixels: Count
-    class_images: list[Count]
+    looked_at: Count
+    found: Count
+
+
+class Most(TypedDict):
+    """The row that has most of a class."""
+
+    key: str
+    pixels: Count
+
+
+class _Counts(TypedDict):
+    class_pixels: Annotated[list[Count], _says("pixels of each class")]
+    ignored_pixels: Annotated[int, _says("pixels of no class", ge=0)]
+    class_images: Annotated[list[Count], _says("rows in which each class occurs")]
+
+
+class SplitStats(_Counts, total=False):
+    """What is counted in a split; earlier versions counted less."""
+
+    records: Annotated[int, _says("rows, or their tiles", ge=0)]
+    presence_pixels: Annotated[
+        list[Count], _says("pixels of all classes in the rows in which each occurs")
+    ]
+    sizes: Annotated[
+        list[tuple[Count, Count, Count]],
+        _says("heights and widths of masks, in pixels, and how many have them"),
+    ]
+    source_rows: Annotated[int, _says("rows before they were cut into tiles", ge=0)]
+    turned_images: Annotated[int, _says("images turned upright by EXIF data", ge=0)]
+    masks_of_one_class: Annotated[
+        int, _says("rows in which one class occurs, and no other", ge=0)
+    ]
+    images_of_one_color: Annotated[
+        int, _says("images whose pixels all have one colour", ge=0)
+    ]
+    stray_pixels: Annotated[
+        Strays,
+        _says("label maps of which pieces of fewer than 4 pixels are more than 1 %"),
+    ]
+    classes_in_rows: Annotated[
+        list[Count],
+        _says("rows by how many classes occur: 0, 1, ...; the last, so many or more"),
+    ]
+    ignored_shares: Annotated[
+        list[Count],
+        _says("rows by their share of ignored pixels: none, ten tenths, all"),
+        msgspec.Meta(min_length=12, max_length=12),
+    ]
+    most: Annotated[
+        list[Most | None] | None,
+        _says("for each class the row that has most of it; null beyond 256 classes"),
+    ]
 
 
 class ClassWeights(TypedDict):
@@ -48,14 +105,55 @@ class ClassWeights(TypedDict):
     inverse_frequency: list[float | None]
 
 
+class Finding(TypedDict):
+    """What trains without an error, and perhaps not as you mean it."""
+
+    name: Annotated[str, _says("what kind of finding it is")]
+    split: Annotated[str, _says("the split; empty for several, or all")]
+    message: Annotated[str, _says("how much there is of it, and what to do")]
+
+
+class HeatMaps(TypedDict):
+    """Where the classes lie in the frame, of all splits together.
+
+    Of each 8th pixel of each 8th row, or nearer ones in rows below 256 pixels.
+    """
+
+    rows: Annotated[int, _says("cells from top to bottom", gt=0, le=64)]
+    columns: Annotated[int, _says("cells from left to right", gt=0, le=64)]
+    sampled: Annotated[list[Count], _says("pixels of each cell, in reading order")]
+    classes: Annotated[
+        list[list[Count]], _says("of each class: its pixels in each cell")
+    ]
+
+
+class Shown(TypedDict):
+    """A row that the report shows."""
+
+    split: str
+    key: str
+    shard: Annotated[str, _says("the file that has its record")]
+    why: Annotated[str, _says("why it is shown, in words")]
+
+
 class _WithoutImages(TypedDict):
-    classes: list[str]
+    classes: Annotated[list[str], _says("the names of the classes")]
     splits: dict[str, SplitStats]
     class_weights: ClassWeights
 
 
 class Stats(_WithoutImages, total=False):
-    """`stats.json`; moments of images if there are any."""
+    """`stats.json`: what is known of a dataset's rows; moments if there are images."""
 
-    image_mean: _PerChannel
-    image_std: _PerChannel
+    rejected: Annotated[int, _says("rows that were left out", ge=0)]
+    rejections: Annotated[
+        dict[str, Count], _says("the same by the stage that rejected them")
+    ]
+    warnings: list[Finding]
+    image_mean: Annotated[_PerChannel, _says("of levels over 255, by channel")]
+    image_std: Annotated[_PerChannel, _says("of levels over 255, by channel")]
+    heat_maps: HeatMaps
+    co_occurrence: Annotated[
+        list[list[Count]], _says("rows in which two classes occur, of all splits")
+    ]
+    pictures: list[Shown]

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any, TypeVar
 
 from maskbeam.transforms import dataset_files, normalization_names, own_records
@@ -160,14 +160,33 @@ def read_stats(
         len(weights["inverse_frequency"]),
         *(len(split["class_pixels"]) for split in splits.values()),
         *(len(split["class_images"]) for split in splits.values()),
+        *_more_lengths(found),
     }
     if lengths != {config.num_classes}:
         raise DamagedDatasetError(f"{path} is not of {config.num_classes} classes")
+    if "heat_maps" in found and not _has_cells(found["heat_maps"]):
+        raise DamagedDatasetError(f"{path} has heat maps of different sizes")
     if splits.keys() != manifest["splits"].keys():
         raise DamagedDatasetError(f"{path} has not the splits of the manifest")
     if config.with_images and not {"image_mean", "image_std"} <= found.keys():
         raise DamagedDatasetError(f"{path} has no moments of images")
     return stats
+
+
+def _more_lengths(stats: Mapping[str, Any]) -> Iterator[int]:
+    """Yields the lengths of what earlier versions did not count of each class."""
+    for split in stats["splits"].values():
+        yield from (len(split[n]) for n in ("presence_pixels", "most") if split.get(n))
+    if "co_occurrence" in stats:
+        yield from map(len, (stats["co_occurrence"], *stats["co_occurrence"]))
+    if "heat_maps" in stats:
+        yield len(stats["heat_maps"]["classes"])
+
+
+def _has_cells(maps: Mapping[str, Any]) -> bool:
+    """Whether all heat maps have as many cells as they say."""
+    cells = maps["rows"] * maps["columns"]
+    return all(len(one) == cells for one in (maps["sampled"], *maps["classes"]))
 
 
 def _check(tree: Mapping[str, Any], shape: type[_Shape], name: str) -> _Shape:

@@ -18,6 +18,9 @@ CLOSED = (
     dataset_files.SERVING,
 )
 
+# What may be made again, with other bytes.
+REMADE = (dataset_files.REPORT,)
+
 
 def of_bytes(content: bytes) -> Entry:
     """Returns the entry of a file's content."""

@@ -100,7 +100,11 @@ def _of_manifest(manifest: Any) -> Leftovers:
         for name in manifest.get("files", ())
         if name.startswith(f"{dataset_files.SERVING}/")
     }
-    return Leftovers(frozenset(shards) | beside_shards(splits) | models)
+    names = frozenset(shards) | beside_shards(splits) | models
+    # Earlier versions made none: one that is there is somebody's own.
+    if dataset_files.REPORT not in manifest.get("files", ()):
+        names -= {dataset_files.REPORT}
+    return Leftovers(names)
 
 
 def _foreign(directory: str, found: Leftovers, listed: Mapping[str, Any] | None) -> str:

@@ -248,7 +248,8 @@ class Publish(beam.DoFn):
         made = Made(about, stats, self.options.class_map, reasons)
         config = None if stats is None else self.plan.config
         try:
-            page = of_run.make(made, self.options, choices, config)
+            with uncollected():  # a template makes many objects, too
+                page = of_run.make(made, self.options, choices, config)
         except Exception as error:  # of drawing, or a store
             if stats is not None:
                 stats["warnings"].append(findings.no_report(in_words(error)))

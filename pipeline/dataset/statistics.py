@@ -52,7 +52,7 @@ def make_stats(
         "warnings": findings.find(known, of_splits),
         "splits": of_splits,
         **_derived(training_summary(config, splits)),
-        **_of_all(profile.add_up(whole.values())),
+        **of_all(profile.add_up(whole.values())),
     }
 
 
@@ -148,7 +148,7 @@ def of_choices(
     ]
 
 
-def _of_all(found: Profile) -> dict[str, Any]:
+def of_all(found: Profile) -> dict[str, Any]:
     """Makes what is said of all splits together."""
     if found.sampled is None or found.together is None:
         return {}

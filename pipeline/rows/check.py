@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 REJECTED = "rejected"
 
 _BYTES_PER_PIXEL = 14  # of a label map and of its image, one after the other
-_STRAY_ROWS = 512  # about so many are looked at for stray pixels
+_STRAY_ROWS = 256  # about so many are looked at for stray pixels
 
 Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -259,9 +259,9 @@ class RowCheck:
     ) -> CheckedRow:
         """A row of class indices u8[H W] or u16[H W]."""
         runs = runs_of(index)
-        is_stray = looks.is_stray(index, runs) if strays else None
-        look = Look(looks.sampled(index), is_stray)
         height, width = index.shape
+        is_stray = looks.is_stray(runs, (height, width)) if strays else None
+        look = Look(looks.sampled(index), is_stray)
         return self._row(key, (height, width), runs, runs.counts(), look, image)
 
     def _row(

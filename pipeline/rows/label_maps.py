@@ -82,9 +82,10 @@ class LabelMaps:
         unknown = present[forward[present] == UNKNOWN]
         if unknown.size:
             raise RejectedError("classes", self._unknown(data, header, ids, unknown))
-        is_stray = looks.is_stray(table[ids], runs) if strays else None
+        runs = runs._replace(values=table[runs.values])
+        is_stray = looks.is_stray(runs, ids.shape) if strays else None
         return (
-            runs._replace(values=table[runs.values]),
+            runs,
             counts_of(table[present], counts[present]),
             Look(table[looks.sampled(ids)], is_stray),
         )

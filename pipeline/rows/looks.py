@@ -45,22 +45,24 @@ def step(height: int, width: int) -> int:
     return max(1, min(EVERY, min(height, width) // GRID))
 
 
-def is_stray(index: npt.NDArray[Any], runs: Runs) -> bool:
+def is_stray(runs: Runs, shape: tuple[int, int]) -> bool:
     """Checks whether more than a hundredth of a label map's pixels are stray.
 
     Args:
-        index: u8[H W] or u16[H W], class indices.
-        runs: of these pixels, or of ids that they were looked up by.
+        runs: of class indices.
+        shape: of the label map: height and width, in pixels.
 
     Returns:
-        False, too, for a picture that is too large to be looked at.
+        False, too, for a label map that is too large to be looked at.
     """
-    most = STRAY_SHARE * index.size
-    # What is stray is in short runs, which nearly all pictures have few of.
+    pixels = shape[0] * shape[1]
+    most = STRAY_SHARE * pixels
+    # What is stray is in short runs, which many label maps have few of.
     lengths = runs.lengths
     are_long = lengths is not None and lengths[lengths < SMALL].sum() <= most
-    if are_long or index.size > _LOOKED_AT:
+    if are_long or pixels > _LOOKED_AT:
         return False
+    index = runs.repeat(runs.values).reshape(shape)
     equal = _equals(index)
     # A pixel of a small piece has two equals at most.
     few = int(np.count_nonzero(equal <= 2))

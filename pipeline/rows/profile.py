@@ -5,15 +5,15 @@ import dataclasses
 import functools
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from maskbeam.pipeline.rows import looks, seen
-from maskbeam.pipeline.rows.batches import CheckedRow
-from maskbeam.pipeline.rows.looks import GRID
+from maskbeam.pipeline.rows.looks import GRID, Look
 from maskbeam.pipeline.rows.seen import Seen
+from maskbeam.transforms.summaries import RowSummary
 
 Sums = npt.NDArray[np.int64]
 
@@ -22,6 +22,26 @@ ALL_IGNORED = 11  # the last bin of `Profile.ignored_shares`
 
 _APART = 64  # classes in a row, at most, that have a bin of their own
 _HELD = 1024  # rows, before some are chosen
+
+
+class Counted(Protocol):
+    """A row of which sums are made."""
+
+    @property
+    def height(self) -> int:
+        """The mask's height, in pixels."""
+
+    @property
+    def width(self) -> int:
+        """The mask's width, in pixels."""
+
+    @property
+    def summary(self) -> RowSummary:
+        """The row's summary."""
+
+    @property
+    def look(self) -> Look:
+        """At some of the pixels."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -65,7 +85,7 @@ class Profile:
             self.together = np.zeros((classes, classes), np.int64)
         self._most = _HELD  # rows in `seen`
 
-    def add_rows(self, rows: Sequence[CheckedRow]) -> None:
+    def add_rows(self, rows: Sequence[Counted]) -> None:
         """Adds the sums of some rows."""
         ignored = np.array([row.summary.ignored_pixels for row in rows])
         pixels = np.array([row.height * row.width for row in rows])
@@ -88,7 +108,7 @@ class Profile:
             self.together += _together(rows, occur, self.num_classes)
             self._add_sampled(rows)
 
-    def _add_sampled(self, rows: Sequence[CheckedRow]) -> None:
+    def _add_sampled(self, rows: Sequence[Counted]) -> None:
         by_size = collections.defaultdict(list)
         for row in rows:
             by_size[row.height, row.width].append(row.look.sampled)
@@ -141,7 +161,7 @@ def add_up(profiles: Iterable[Profile]) -> Profile:
     return total
 
 
-def _has_one_color(row: CheckedRow) -> bool:
+def _has_one_color(row: Counted) -> bool:
     """Whether all levels of an image are the same in each channel."""
     if row.summary.image_sums is None:
         return False
@@ -154,7 +174,7 @@ def _has_one_color(row: CheckedRow) -> bool:
 
 
 def _together(
-    rows: Sequence[CheckedRow], occur: npt.NDArray[np.int64], num_classes: int
+    rows: Sequence[Counted], occur: npt.NDArray[np.int64], num_classes: int
 ) -> Sums:
     occurs = np.zeros((len(rows), num_classes), np.float32)
     number = np.repeat(np.arange(len(rows)), occur)
