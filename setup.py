@@ -106,7 +106,7 @@ setuptools.setup(
     packages=packages,
     package_dir={f"maskbeam.{folder}": folder for folder in FOLDERS},
     package_data={
-        "maskbeam.pipeline": ["py.typed", "runtime/*.json"],
+        "maskbeam.pipeline": ["py.typed", "report/*.j2", "runtime/*.json"],
         "maskbeam.transforms": ["py.typed", "presets/*.yaml"],
     },
     install_requires=base_requires,

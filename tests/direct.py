@@ -58,7 +58,7 @@ def instead_of_beam() -> Iterator[None]:
 
 def _convert(_: None, options: Options, plan: Plan, temporary: str) -> None:
     rejected: list[Rejection] = []
-    checker = check.CheckBatch(options, plan.config, -1)
+    checker = check.CheckBatch(options, plan)
     checker.setup()
     reader = read.ReadUnit(options, plan)
     labels: dict[str, npt.NDArray[np.integer]] = {}
@@ -79,7 +79,7 @@ def _convert(_: None, options: Options, plan: Plan, temporary: str) -> None:
     reason = rejections.judge(len(labels), total, options.max_rejected, {})
     if not reason:
         raise DoneError(labels)
-    publishing = publish.Publish(options, plan, temporary)
+    publishing = publish.Publish(options, plan, temporary, "")
     publishing._write_verdict(reason, total, len(labels), names)
 
 

@@ -32,7 +32,7 @@ NEVER = [
             "planning": ("rows", "dataset"),
             "own_function": ("planning", "rows", "dataset"),
             "rows": ("dataset", "report"),
-            "dataset": ("report",),
+            "report": ("dataset",),
         }.items()
         for whom in whoms
     ),

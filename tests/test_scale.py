@@ -60,6 +60,6 @@ def test_the_manifest_of_fifty_thousand_shards_is_small():
     manifest = publish.make_manifest(options, plan, {"train": pieces}, 0)
     assert manifest["splits"]["train"]["records"] == 10**8
     assert len(json.dumps(manifest)) < 10_000_000
-    stats = statistics.make_stats(options, plan, {"train": pieces}, {}, {})
+    stats = statistics.make_stats(options, plan, {"train": pieces}, {}, {}, {})
     assert stats["splits"]["train"]["sizes"] == [[1024, 1024, 10**8]]
-    assert len(json.dumps(stats)) < 100_000
+    assert len(json.dumps(stats)) < 300_000

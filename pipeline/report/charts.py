@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 _UNITS = ("", " k", " M", " G", " T", " P")
 _LISTED_SIZES = 10  # more than these are grouped by area
 _GROUPS = 16  # of the numbers of classes in a row, at most
-_LEAST_DECADES = 3
+_DECADES = 3, 6  # that a log scale spans, at least and at most
 # A scale of areas that people know from coins: 1, 2, 5, 10, ... pixels.
 _AREAS = [step * 10**power for power in range(15) for step in (1, 2, 5)]
 _IGNORED = (
@@ -189,9 +189,10 @@ def histograms(stats: Mapping[str, Any]) -> list[Histogram]:
 
 
 def _decades(shares: Iterable[float]) -> int:
-    """Counts the factors of ten of a log scale on which no share is at the end."""
-    least = min(shares, default=1.0)
-    return max(_LEAST_DECADES, math.floor(-math.log10(least)) + 1)
+    """Counts the factors of ten of a log scale on which all shares can be seen."""
+    needed = math.floor(-math.log10(min(shares, default=1.0))) + 1
+    fewest, most = _DECADES
+    return min(max(fewest, needed), most)
 
 
 def _class_cells(
@@ -199,7 +200,7 @@ def _class_cells(
 ) -> ClassCells:
     pixels, images = found["class_pixels"][index], found["class_images"][index]
     share = pixels / max(1, total)
-    length = 1 + math.log10(share) / decades if pixels else 0
+    length = max(0.001, 1 + math.log10(share) / decades) if pixels else 0
     return ClassCells(
         split,
         Bar(share, percent(share), _length(length)),

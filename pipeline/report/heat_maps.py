@@ -26,13 +26,13 @@ class HeatMap(NamedTuple):
     """Where a class is.
 
     Attributes:
-        index: the class's.
+        class_index: the class's.
         uri: a picture, a pixel for each cell of the frame.
         most: its share where it is most frequent, which is the deepest shade.
         place: where that is, in words.
     """
 
-    index: int
+    class_index: int
     uri: str
     most: str
     place: str

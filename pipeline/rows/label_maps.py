@@ -74,6 +74,7 @@ class LabelMaps:
             RejectedError: it is damaged, or holds a value that the class map does not
                 name.
         """
+        _LABEL_MAPS.inc()
         ids = self._ids(data, header)
         runs = runs_of(ids)
         forward, table = self._tables[8 * ids.itemsize]
@@ -146,7 +147,6 @@ class LabelMaps:
         return Runs(index, np.array([height * width])), Look(looks.sampled(pixels))
 
     def _decode(self, data: bytes, kind: Kind) -> npt.NDArray[np.generic]:
-        _LABEL_MAPS.inc()
         try:
             if kind.color_type == PALETTE and self._class_map.encoding == "color":
                 _check_palette(data, kind)

@@ -192,7 +192,7 @@ def label_map(file: Hostile) -> None:
         try:
             reader = _label_maps(encoding)
             reader.check_kind(found)
-            runs, counts = reader.read(file.data, found)
+            runs, counts, _ = reader.read(file.data, found)
         except RejectedError:
             continue
         indices = runs.repeat(runs.values)

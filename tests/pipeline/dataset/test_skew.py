@@ -54,7 +54,9 @@ except tf.errors.InvalidArgumentError as error:
 @pytest.mark.parametrize("label", [None, b"", b"label map"])
 @pytest.mark.parametrize("image", [None, b"", b"an image"])
 def test_raw_bytes_come_back_as_they_were(label, image, tmp_path):
-    write_fragment = write.WriteFragment(str(tmp_path), features.Config(2, "bits"), 0)
+    write_fragment = write.WriteFragment(
+        str(tmp_path), features.Config(2, "bits"), 0, 0
+    )
     path, lengths = write_fragment._write_raw(RawRow("k", "", "", label, image))
     sample = SkewSample(0, "train", "k", path, lengths, "", 0, 0, 1)
     assert serving_model._raw_bytes(sample) == (label, image)

@@ -23,7 +23,7 @@ COLOR_MAP = class_files.parse_class_map(
 
 def _read(encoded, class_map):
     header = picture_header.read_header(encoded)
-    runs, counts = LabelMaps(class_map).read(encoded, header)
+    runs, counts, _ = LabelMaps(class_map).read(encoded, header)
     np.testing.assert_array_equal(counts, runs.counts())
     return runs.repeat(runs.values)
 

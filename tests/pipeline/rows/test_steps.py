@@ -12,12 +12,12 @@ from maskbeam.pipeline import elements, printing
 from maskbeam.pipeline.dataset import rejections, shards, tfds_files
 from maskbeam.pipeline.elements import Origins, RawRow, RejectedError, Rejection
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import plan, sizes
+from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.plan import Plan, SplitPlan
 from maskbeam.pipeline.rows import check, encode
 from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.runtime.coders import SizedCoder
-from maskbeam.pipeline.values import Source
+from maskbeam.pipeline.values import RecordKeys, Source
 from maskbeam.transforms import class_files, classes, features, summaries
 from maskbeam.transforms.png_kinds import SIGNATURE
 from tests import data_generation as data
@@ -26,6 +26,9 @@ CONFIG = features.Config(3, "bits")
 OPTIONS = Options(
     label_maps=(Source("train", "/d/*"),), class_map=classes.numbered(3, [255])
 )
+# Of so few rows the skew check may take any.
+_SPLIT = SplitPlan(10, (), 0, (), 1, 10, ((10, 10),), 1000, None)
+PLAN = Plan(CONFIG, RecordKeys(), {"train": _SPLIT})
 
 
 def _raw(key, ids):
@@ -38,7 +41,7 @@ def test_a_batch_larger_than_a_unit_is_cut_in_order(monkeypatch):
     rows = [_raw(str(i), data.regions(rng, 10, 10, [0, 1, 2])) for i in range(10)]
     rows[4] = RawRow("4", "/d/4.png", "", b"text", None)
     batch = Batch("train", 2, (5, 0), rows)
-    step = check.CheckBatch(OPTIONS, CONFIG, 0)
+    step = check.CheckBatch(OPTIONS, PLAN)
     step.setup()
     found = list(step.process(batch))
     (rejected,) = [f.value for f in found if hasattr(f, "tag")]
@@ -123,7 +126,7 @@ def test_beam_does_not_pickle_batches_to_see_their_size(monkeypatch):
     monkeypatch.setattr(pickle, "dumps", None)
     ids = np.zeros((4, 6), np.uint8)
     batch = Batch("train", 0, (0, 0), [_raw("a", ids)])
-    step = check.CheckBatch(OPTIONS, CONFIG, 0)
+    step = check.CheckBatch(OPTIONS, PLAN)
     step.setup()
     (checked,) = step.process(batch)
     encoder = encode.EncodeBatch(CONFIG)
@@ -272,11 +275,11 @@ def test_a_large_row_is_not_held_for_the_skew_check(limit, monkeypatch):
     batch = Batch("train", 0, (0,), [_raw("a", np.zeros((10, 10), np.uint8))])
 
     def found():
-        step = check.CheckBatch(OPTIONS, CONFIG, 2**64)
+        step = check.CheckBatch(OPTIONS, PLAN)
         step.setup()
         ((row,),) = (checked.rows for checked in step.process(batch))
         return row.raw
 
     assert found() == batch.rows[0]
-    monkeypatch.setattr(plan, limit, 99)
+    monkeypatch.setattr(check, limit, 99)
     assert found() is None
