@@ -12,6 +12,7 @@ import tensorflow as tf
 from maskbeam.pipeline import UsageError
 from maskbeam.pipeline import convert as convert_from_python
 from maskbeam.pipeline.command_line import main
+from maskbeam.pipeline.rows.profile import Profile
 from tests import data_generation as data
 from tests import own_functions, reading
 
@@ -544,6 +545,7 @@ def preprocessing_fn(inputs):
         len(records),
         config,
         summaries.zero(K, True),
+        Profile(K, 0),
         collections.Counter(),
         verify_records.own_check(str(out), config, constants),
     )

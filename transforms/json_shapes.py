@@ -9,11 +9,12 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
+_Cells = Annotated[int, msgspec.Meta(ge=1, le=64)]
 
 
-def _says(description: str, **bounds: int) -> msgspec.Meta:
+def _says(description: str) -> msgspec.Meta:
     """Describes a field, for `docs/stats.schema.json`."""
-    return msgspec.Meta(description=description, **bounds)
+    return msgspec.Meta(description=description)
 
 
 _PerChannel = tuple[float, float, float]
@@ -56,14 +57,14 @@ class Most(TypedDict):
 
 class _Counts(TypedDict):
     class_pixels: Annotated[list[Count], _says("pixels of each class")]
-    ignored_pixels: Annotated[int, _says("pixels of no class", ge=0)]
+    ignored_pixels: Annotated[Count, _says("pixels of no class")]
     class_images: Annotated[list[Count], _says("rows in which each class occurs")]
 
 
 class SplitStats(_Counts, total=False):
     """What is counted in a split; earlier versions counted less."""
 
-    records: Annotated[int, _says("rows, or their tiles", ge=0)]
+    records: Annotated[Count, _says("rows, or their tiles")]
     presence_pixels: Annotated[
         list[Count], _says("pixels of all classes in the rows in which each occurs")
     ]
@@ -71,13 +72,13 @@ class SplitStats(_Counts, total=False):
         list[tuple[Count, Count, Count]],
         _says("heights and widths of masks, in pixels, and how many have them"),
     ]
-    source_rows: Annotated[int, _says("rows before they were cut into tiles", ge=0)]
-    turned_images: Annotated[int, _says("images turned upright by EXIF data", ge=0)]
+    source_rows: Annotated[Count, _says("rows before they were cut into tiles")]
+    turned_images: Annotated[Count, _says("images turned upright by EXIF data")]
     masks_of_one_class: Annotated[
-        int, _says("rows in which one class occurs, and no other", ge=0)
+        Count, _says("rows in which one class occurs, and no other")
     ]
     images_of_one_color: Annotated[
-        int, _says("images whose pixels all have one colour", ge=0)
+        Count, _says("images whose pixels all have one colour")
     ]
     stray_pixels: Annotated[
         Strays,
@@ -119,8 +120,8 @@ class HeatMaps(TypedDict):
     Of each 8th pixel of each 8th row, or nearer ones in rows below 256 pixels.
     """
 
-    rows: Annotated[int, _says("cells from top to bottom", gt=0, le=64)]
-    columns: Annotated[int, _says("cells from left to right", gt=0, le=64)]
+    rows: Annotated[_Cells, _says("cells from top to bottom")]
+    columns: Annotated[_Cells, _says("cells from left to right")]
     sampled: Annotated[list[Count], _says("pixels of each cell, in reading order")]
     classes: Annotated[
         list[list[Count]], _says("of each class: its pixels in each cell")
@@ -145,7 +146,7 @@ class _WithoutImages(TypedDict):
 class Stats(_WithoutImages, total=False):
     """`stats.json`: what is known of a dataset's rows; moments if there are images."""
 
-    rejected: Annotated[int, _says("rows that were left out", ge=0)]
+    rejected: Annotated[Count, _says("rows that were left out")]
     rejections: Annotated[
         dict[str, Count], _says("the same by the stage that rejected them")
     ]

@@ -113,12 +113,20 @@ class WriteFragment(beam.DoFn):
                 parts = self._parts(row, mask)
                 record = make_record(row, parts, self._stored, self._own)
                 rank = rank_of(row.key, self.seed)
-                place = path, size + tfrecords.HEAD_BYTES, record.size
-                profile.add_seen(_seen(row, rank, batch.shard, place))
+                offset, length = size + tfrecords.HEAD_BYTES, record.size
+                profile.add_seen(_seen(row, rank, batch.shard, (path, offset, length)))
                 if row.raw is not None:
-                    raw, pixels = self._write_raw(row.raw), row.height * row.width
                     samples.append(
-                        SkewSample(rank, batch.split, row.key, *raw, *place, pixels)
+                        SkewSample(
+                            rank,
+                            batch.split,
+                            row.key,
+                            *self._write_raw(row.raw),
+                            path,
+                            offset,
+                            length,
+                            row.height * row.width,
+                        )
                     )
                 for part in tfrecords.framed(record):
                     size += file.write(part)
