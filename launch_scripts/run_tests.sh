@@ -10,7 +10,8 @@ Usage: bash launch_scripts/run_tests.sh [--engines] [ARGUMENT OF pytest]...
 
 Sets up .venv, then runs ruff, mypy and pytest from the root of the checkout.
 
-  --engines  also run the tests that download or start engines
+  --engines  also run the tests that download or start engines or a browser; installs
+             Debian's chromium where it can (setup_browser.sh)
 USAGE
 }
 
@@ -32,6 +33,9 @@ check() {
   "$@" || failed+=("$name")
 }
 
+if [[ -z "$markers" ]]; then
+  bash "$root/launch_scripts/setup_browser.sh"
+fi
 bash "$root/launch_scripts/setup_venv.sh"
 cd "$root"
 export PATH="$root/.venv/bin:$PATH"

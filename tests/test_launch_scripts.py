@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -103,6 +104,58 @@ def test_engines_refuse_before_anything_starts(script):
         done = _run(script, "--output", "out", **environment)
         assert done.returncode == 2
         assert word in done.stderr
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A PATH with so little that scripts start; gives a way to add to it."""
+    for name in ("bash", "dirname"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+
+    def add(name, script):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    return str(tmp_path), add
+
+
+def test_without_a_browser_nothing_is_checked(bare):
+    done = _run("run_tests.sh", "--engines", PATH=bare[0], CHROMIUM="")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "install the package chromium" in line
+    assert done.stdout == ""
+
+
+def test_a_browser_that_is_there_is_left_alone(bare):
+    path, add = bare
+    add("chromium", "")
+    add("apt-get", f"echo called >{path}/calls")
+    for named in ("", "bash"):
+        done = _run("setup_browser.sh", PATH=path, CHROMIUM=named)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = _run("setup_browser.sh", PATH=path, CHROMIUM="no-such-browser")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "CHROMIUM=no-such-browser" in line
+    assert "calls" not in os.listdir(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="apt is for root")
+def test_root_gets_a_browser(bare):
+    path, add = bare
+    add("apt-get", f'echo "$@" >>{path}/calls; echo much')
+    done = _run("setup_browser.sh", PATH=path, CHROMIUM="")
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
+    update, install = pathlib.Path(path, "calls").read_text().splitlines()
+    assert update.endswith(" update")
+    assert "--no-install-recommends chromium" in install
+    add("apt-get", "echo 'E: no way'; exit 100")
+    done = _run("setup_browser.sh", PATH=path, CHROMIUM="")
+    assert done.returncode == 2
+    assert re.search("the package chromium.*E: no way$", done.stderr)
+    assert done.stdout == ""
 
 
 @pytest.fixture
