@@ -55,6 +55,7 @@ test_requires = [
     "grimp>=3.9",  # the import graph, for what must never import what
     "hypothesis>=6.100",
     "importlib-resources>=6",  # TFDS wants it for new builders, and does not say so
+    "jsonschema>=4.20",  # for docs/stats.schema.json
     "moto[s3]>=5.2",
     "mypy>=1.15",
     "pre-commit>=4",
