@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from maskbeam.pipeline.command_line import main
+from maskbeam.pipeline.report.colors import colors_of
 from maskbeam.transforms import classes
 from tests import data_generation as data
 
@@ -54,7 +55,7 @@ def _check(page, directory, key, label, colors):
 
 def test_rows_of_sources_and_of_a_dataset(sources, convert, tmp_path, capsys):
     directory, labels = sources
-    colors = classes.numbered(K).palette()
+    colors = colors_of(classes.numbered(K))
     before, after = tmp_path / "before", tmp_path / "after"
     flags = _flags(directory, "--num_classes", str(K))
     assert main(["show", *flags, "--limit", "4", "--output", str(before)]) == 0
@@ -89,7 +90,7 @@ def test_chosen_rows_on_one_sheet(sources, convert, tmp_path):
             page[top + _GAP : top + _GAP + height, left : left + width]
             for top in (0, of_row)
         ]
-        colors = classes.numbered(K).palette()
+        colors = colors_of(classes.numbered(K))
         wanted = {colors[_enlarged(labels[key])].tobytes() for key in keys}
         assert {panel.tobytes() for panel in drawn} == wanted
 
@@ -106,7 +107,7 @@ def test_what_the_class_map_does_not_know_is_striped(sources, tmp_path):
     assert {tuple(c) for c in drawn[label == 3]} <= loud
     greys = {(150, 150, 150), (190, 190, 190)}
     assert {tuple(c) for c in drawn[label == 2]} <= greys
-    colors = classes.numbered(2).palette()
+    colors = colors_of(classes.numbered(2))
     for index in (0, 1):
         assert {tuple(c) for c in drawn[label == index]} == {tuple(colors[index])}
     # Ignored pixels stay the image's.
@@ -189,7 +190,7 @@ def test_large_pictures_are_shown_small_and_exact(tmp_path):
     assert page.shape[1] <= 640 + 2 * _GAP
     drawn = page[_GAP : _GAP + 427, _GAP : _GAP + 640]
     # Nearest neighbour: no colour but the classes'.
-    colors = {tuple(c) for c in classes.numbered(6).palette()[:-1]}
+    colors = {tuple(c) for c in colors_of(classes.numbered(6))}
     assert {tuple(c) for c in np.unique(drawn.reshape(-1, 3), axis=0)} == colors
 
 

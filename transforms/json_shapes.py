@@ -117,7 +117,7 @@ class Finding(TypedDict):
 class HeatMaps(TypedDict):
     """Where the classes lie in the frame, of all splits together.
 
-    Of each 8th pixel of each 8th row, or nearer ones in rows below 256 pixels.
+    Of each 8th pixel of each 8th row, or nearer ones where a side is below 128.
     """
 
     rows: Annotated[_Cells, _says("cells from top to bottom")]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from maskbeam.pipeline.printing import human_bytes
 from maskbeam.pipeline.reasons import Reasons
 from maskbeam.pipeline.report import findings
+from maskbeam.pipeline.report.colors import colors_of
 from maskbeam.pipeline.report.content import Content, Picture
 from maskbeam.transforms.classes import ClassMap
 
@@ -39,7 +40,7 @@ def content_of(
         rejected: rows that are not.
     """
     about, class_map = made.about, made.class_map
-    palette = [] if class_map is None else class_map.palette()[:-1].tolist()
+    palette = [] if class_map is None else colors_of(class_map).tolist()
     return Content(
         name=about.get("options", {}).get("name") or about.get("name", ""),
         refused=about.get("reason", ""),

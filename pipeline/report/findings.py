@@ -113,10 +113,9 @@ def _some(names: Sequence[str]) -> str:
     return f"{shown}{f' and {more} more' if more > 0 else ''}"
 
 
-def _classes(count: int, verb: str = "") -> str:
-    """`1 class is`, `3 classes are`, `3 classes`."""
-    one, many = {"": ("", ""), "be": (" is", " are"), "have": (" has", " have")}[verb]
-    return f"1 class{one}" if count == 1 else f"{count} classes{many}"
+def _many(count: int, one: str, many: str) -> str:
+    """`1 class is`, `3 classes are`."""
+    return f"1 {one}" if count == 1 else f"{count} {many}"
 
 
 def _repeated_keys(count: int, shown: Sequence[str]) -> Iterator[Finding]:
@@ -171,8 +170,8 @@ def _classes_in_one_split(class_map: ClassMap, splits: Splits) -> Iterator[Findi
             yield _finding(
                 "class_in_one_split",
                 split,
-                f"{_classes(len(names), 'have')} pixels in {split} only: "
-                f"{_some(names)}; nobody can measure there how well they are "
+                f"{_many(len(names), 'class has', 'classes have')} pixels in {split} "
+                f"only: {_some(names)}; nobody can measure elsewhere how well they are "
                 "recognised: deal the rows anew (--split_by), or leave the classes out",
             )
 
@@ -207,8 +206,9 @@ def _few_images(class_map: ClassMap, splits: Splits) -> Iterator[Finding]:
         yield _finding(
             "few_images",
             _VALIDATION,
-            f"{_classes(len(few), 'be')} in fewer than {_FEW_IMAGES} images of "
-            f"{_VALIDATION}: {_some(few)}; their scores will jump from run to run",
+            f"{_many(len(few), 'class is', 'classes are')} in fewer than "
+            f"{_FEW_IMAGES} images of {_VALIDATION}: {_some(few)}; their scores will "
+            "jump from run to run",
         )
 
 
@@ -329,8 +329,8 @@ def _rejected_rows(rejections: Mapping[str, int]) -> Iterator[Finding]:
         yield _finding(
             "rejected_rows",
             "",
-            f"{count} rows were rejected, by stage: {', '.join(stages)}; each is named "
-            "in rejected/, with the reason",
+            f"{_many(count, 'row was', 'rows were')} rejected, by stage: "
+            f"{', '.join(stages)}; rejected/ names each, and why",
         )
 
 

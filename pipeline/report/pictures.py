@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from maskbeam.pipeline.report.colors import colors_of
 from maskbeam.transforms.classes import IGNORED, UNKNOWN, ClassMap
 
 _SIDE = 640  # in pixels, of a panel at most
@@ -126,7 +127,7 @@ def colored(label: npt.NDArray[np.int32], class_map: ClassMap) -> Pixels:
 
     Ignored and unknown pixels are striped.
     """
-    colors = class_map.palette()[:-1]
+    colors = colors_of(class_map)
     found: Pixels = colors[np.maximum(label, 0)]
     height, width = label.shape
     diagonal = np.add.outer(np.arange(height), np.arange(width)) // _STRIPE % 2

@@ -1,7 +1,6 @@
 """A report's page: what it says is what it was given, whatever that is."""
 
 import base64
-import html.parser
 import io
 import re
 
@@ -12,8 +11,8 @@ from PIL import Image
 from maskbeam.pipeline.report import charts
 from maskbeam.pipeline.report.content import Content, Picture
 from maskbeam.pipeline.report.page import render
+from tests import html_pages
 
-_VOID = {"meta", "img", "br", "link", "input", "hr"}
 _DOT = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
 _HOSTILE = [
     "<script>alert(1)</script>",
@@ -23,64 +22,6 @@ _HOSTILE = [
     "&amp; é 道",
 ]
 _SHADES = 15
-
-
-class _Element:
-    """An element of a page: its name, attributes, children and text."""
-
-    def __init__(self, name, attributes):
-        self.name, self.attributes = name, attributes
-        self.children, self.pieces = [], []
-
-    def all(self, *names):
-        """All elements of these names that are below it."""
-        for child in self.children:
-            if child.name in names:
-                yield child
-            yield from child.all(*names)
-
-    def by_id(self, name):
-        return next((e for e in self.every if e.attributes.get("id") == name), None)
-
-    @property
-    def every(self):
-        for child in self.children:
-            yield child
-            yield from child.every
-
-    @property
-    def text(self):
-        return "".join(p if isinstance(p, str) else p.text for p in self.pieces)
-
-
-class _Reader(html.parser.HTMLParser):
-    """Reads a page, whose tags have to be closed as they were opened."""
-
-    def __init__(self):
-        super().__init__()
-        self.open = [_Element("", {})]
-
-    def handle_starttag(self, tag, attrs):
-        element = _Element(tag, dict(attrs))
-        assert len(element.attributes) == len(attrs)
-        self.open[-1].children.append(element)
-        self.open[-1].pieces.append(element)
-        if tag not in _VOID:
-            self.open.append(element)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop().name == tag
-
-    def handle_data(self, data):
-        self.open[-1].pieces.append(data)
-
-
-def _read(page):
-    reader = _Reader()
-    reader.feed(page.encode().decode())
-    reader.close()
-    (root,) = reader.open
-    return root
 
 
 def _split(rng, classes, rows, sizes):
@@ -156,7 +97,7 @@ def _levels(uri):
 @pytest.mark.parametrize(("classes", "splits"), [(1, 1), (11, 2), (150, 5)])
 def test_the_table_of_classes_has_the_exact_counts(classes, splits):
     stats = _stats(_names(classes), [f"split{n}" for n in range(splits)])
-    page = _read(render(_content(stats)))
+    page = html_pages.read(render(_content(stats)))
     rows = [r for r in page.by_id("classes").all("tr") if "data-class" in r.attributes]
     assert [row.attributes["data-class"] for row in rows] == stats["classes"]
     for what in ("class_pixels", "class_images"):
@@ -192,7 +133,9 @@ def test_bars_of_shares_are_on_a_log_scale_and_all_can_be_seen():
 
 def test_classes_have_their_colours():
     stats = _stats(_names(3))
-    page = _read(render(_content(stats, colors=[(0, 0, 0), (255, 9, 16), (1, 2, 3)])))
+    page = html_pages.read(
+        render(_content(stats, colors=[(0, 0, 0), (255, 9, 16), (1, 2, 3)]))
+    )
     wanted = {"class 0": "#000000", "class 1": "#ff0910", "class 2": "#010203"}
     rows = [r for r in page.by_id("classes").all("tr") if "data-class" in r.attributes]
     bars = {r.attributes["data-class"]: r.attributes["style"] for r in rows}
@@ -206,7 +149,7 @@ def test_classes_have_their_colours():
 
 def test_heat_maps_are_the_shares():
     stats = _stats(_names(5))
-    page = _read(render(_content(stats)))
+    page = html_pages.read(render(_content(stats)))
     images = list(page.by_id("places").all("figure"))
     assert len(images) == 4
     for number, figure in enumerate(images, 1):
@@ -228,7 +171,7 @@ def test_a_heat_map_says_where_a_class_is():
 
 def test_few_classes_meet_in_numbers():
     stats = _stats(_names(30))
-    page = _read(render(_content(stats)))
+    page = html_pages.read(render(_content(stats)))
     table = page.by_id("meetings")
     (body,) = table.all("tbody")
     both = np.array(stats["co_occurrence"])
@@ -247,7 +190,7 @@ def test_few_classes_meet_in_numbers():
 
 def test_many_classes_meet_in_a_picture():
     stats = _stats(_names(31))
-    page = _read(render(_content(stats)))
+    page = html_pages.read(render(_content(stats)))
     assert page.by_id("meetings") is None
     both = np.array(stats["co_occurrence"])
     (image, _) = page.by_id("together").all("img")
@@ -356,7 +299,7 @@ def _hostile_content():
 
 def test_names_are_text_wherever_they_are():
     text = render(_hostile_content())
-    page = _read(text)
+    page = html_pages.read(text)
     assert not list(page.all("script", "link", "iframe", "object"))
     for element in page.every:
         assert not [name for name in element.attributes if name.startswith("on")]
@@ -384,7 +327,7 @@ def test_names_are_text_wherever_they_are():
 )
 def test_the_page_can_be_read_by_all(content):
     text = render(content)
-    page = _read(text)
+    page = html_pages.read(text)
     assert text.startswith("<!doctype html>")
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in text
     assert len(list(page.all("h1"))) == 1
@@ -416,7 +359,7 @@ def test_all_parts_are_in_order():
     stats = _stats(_names(11)) | {"rejected": 2, "rejections": {"decode": 2}}
     reasons = [(2, "decode", "a.png: no picture")]
     content = _content(stats, pictures=[_picture()], reasons=reasons)
-    page = _read(render(content))
+    page = html_pages.read(render(content))
     assert _sections(page) == [
         *("findings", "pictures", "rejected", "splits", "pixels"),
         *("rows", "places", "together"),
@@ -432,7 +375,7 @@ def test_parts_that_are_missing_leave_no_trace():
         del stats[part]
     for split in stats["splits"].values():
         del split["classes_in_rows"], split["ignored_shares"]
-    page = _read(render(_content(stats)))
+    page = html_pages.read(render(_content(stats)))
     assert _sections(page) == ["findings", "splits", "pixels", "rows"]
     assert [h.text for h in page.by_id("rows").all("h3")] == ["Sizes"]
     assert not list(page.all("img", "pre", "dl", "article"))
@@ -440,7 +383,9 @@ def test_parts_that_are_missing_leave_no_trace():
 
 
 def test_one_class_meets_no_other():
-    assert "together" not in _sections(_read(render(_content(_stats(["road"])))))
+    assert "together" not in _sections(
+        html_pages.read(render(_content(_stats(["road"]))))
+    )
 
 
 def test_a_split_of_ignored_pixels_alone():
@@ -449,12 +394,12 @@ def test_a_split_of_ignored_pixels_alone():
     stats["splits"]["val"] |= empty | {"ignored_pixels": 480}
     table = charts.split_table(stats)
     assert table[1].ignored == charts.Bar(480, "100 %", 1)
-    assert "pixels" in _sections(_read(render(_content(stats))))
+    assert "pixels" in _sections(html_pages.read(render(_content(stats))))
 
 
 def test_a_refused_run_says_why_and_of_which_classes():
     shares = [(1, 0.5), (-2, 0.3), (-1, 0.2)]
-    page = _read(
+    page = html_pages.read(
         render(
             _content(
                 None,
@@ -477,7 +422,9 @@ def test_a_refused_run_says_why_and_of_which_classes():
 
 def test_a_picture_names_what_it_has_most_of():
     shares = [(n, 0.5 / (n + 1)) for n in range(9)]
-    page = _read(render(_content(_stats(_names(9)), pictures=[_picture("k", shares)])))
+    page = html_pages.read(
+        render(_content(_stats(_names(9)), pictures=[_picture("k", shares)]))
+    )
     (card,) = page.by_id("pictures").all("article")
     entries = [" ".join(entry.text.split()) for entry in card.all("li")]
     assert entries[0] == "class 0 50.0 %"
