@@ -181,7 +181,10 @@ def test_few_images_in_all_are_said_once(tmp_path):
 def test_a_message_says_how_much_and_where(tmp_path):
     rows = {"train": [_label(200, 56), *[_label(256)] * 3]}
     found = findings_of.messages(tmp_path, _given(tmp_path, rows, {}))
-    assert "00_train alone has 100% of the pixels of class_1 in train" in found["one_picture"]
+    assert (
+        "00_train alone has 100% of the pixels of class_1 in train"
+        in found["one_picture"]
+    )
     assert "3 of 4 label maps of train" in found["masks_of_one_class"]
 
 
@@ -231,7 +234,7 @@ def test_classes_without_a_color_are_told_apart(matrix):
     colors = colors_of(classes.numbered(7))
     seen = np.clip((colors / 255) ** 2.2 @ np.transpose(matrix), 0, 1) ** (1 / 2.2)
     apart = np.linalg.norm(seen[:, np.newaxis] - seen, axis=-1) + 9 * np.eye(7)
-    assert apart.min() > 0.12  # of 1.73, black to white; VOC's reach 0.05
+    assert apart.min() > 0.15  # of 1.73, black to white; of VOC's palette it is 0.04
 
 
 def test_many_classes_have_colors_of_their_own():
