@@ -1,12 +1,13 @@
 """What is found in rows, by the steps that they go through, without a runner."""
 
 from collections import defaultdict
+from typing import Any
 
 from apache_beam.pvalue import TaggedOutput
 
 from maskbeam.pipeline import arguments, source_rows
 from maskbeam.pipeline.dataset import rejections, statistics
-from maskbeam.pipeline.elements import Rejection
+from maskbeam.pipeline.elements import RawRow, Rejection
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.pipeline.rows import check, encode, write
 from maskbeam.pipeline.rows.batches import Batch
@@ -21,17 +22,25 @@ def messages(directory, given):
     """
     options = arguments.from_given(given)
     plan = survey(options)
-    rows, rejected = defaultdict(list), []
+    rows: dict[str, list[RawRow]] = defaultdict(list)
+    rejected: list[Rejection] = []
     for split, row in source_rows.rows(options):
-        (rejected if isinstance(row, Rejection) else rows[split]).append(row)
+        if isinstance(row, Rejection):
+            rejected.append(row)
+        else:
+            rows[split].append(row)
     writer = write.WriteFragment(str(directory), plan.config, 0, 1)
-    steps = [check.CheckBatch(options, plan), encode.EncodeBatch(plan.config), writer]
+    steps: list[Any] = [
+        check.CheckBatch(options, plan),
+        encode.EncodeBatch(plan.config),
+        writer,
+    ]
     for step in steps:
         step.setup()
     writer.start_bundle()
     shards = defaultdict(list)
     for split, found in rows.items():
-        batches = [Batch(split, 0, (0,), found)]
+        batches: list[Any] = [Batch(split, 0, (0,), found)]
         for step in steps:
             outputs = [out for batch in batches for out in step.process(batch)]
             tagged = [out for out in outputs if isinstance(out, TaggedOutput)]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pathlib
+import re
 
 import numpy as np
 
@@ -47,6 +48,13 @@ def reseal(directory: pathlib.Path) -> None:
 def stats(directory: pathlib.Path) -> dict:
     """The statistics."""
     return json.loads((directory / "stats.json").read_text())
+
+
+def report(directory: pathlib.Path) -> str:
+    """The report's page, without what differs by run: the time and the command."""
+    page = (directory / "report.html").read_text(encoding="utf-8")
+    page = re.sub(r"<dt>made</dt><dd>[^<]*</dd>", "", page)
+    return re.sub(r"(?s)<pre>.*?</pre>", "", page)
 
 
 def checksums(directory: pathlib.Path) -> dict[str, str]:

@@ -50,6 +50,7 @@ def assert_is_expected(rows, expected):
     def compare(out):
         assert reading.checksums(out) == reading.checksums(expected)
         assert reading.stats(out) == reading.stats(expected)
+        assert reading.report(out) == reading.report(expected)
         assert reading.rejections(out) == reading.rejections(expected)
         reading.assert_same_graphs(out, expected, **raw)
 

@@ -71,7 +71,7 @@ def _few(count):
 
 
 # By the finding's name: rows by split just beyond, rows just short of it, options.
-CASES = {
+CASES: dict[str, tuple[dict, dict, dict]] = {
     "one_class": ({"train": [_label(PIXELS)] * 2}, PLAIN, {"num_classes": (1, 2)}),
     "class_without_pixels": (
         PLAIN,
