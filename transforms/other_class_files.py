@@ -226,7 +226,7 @@ def _of_table(text: str, table: _Table, name: str) -> ClassMap:
         columns = len(table.cells)
         if len(cells) < columns or any(map(str.strip, cells[columns:])):
             raise ValueError(
-                f"{where} has {len(cells)} cells, and the first line {columns} columns, "
+                f"{where} has {len(cells)} cells, and the first line {columns}, "
                 f"{listed(table.cells)}: write as many, with {table.delimiter!r} "
                 "between two, and quote a name that has this sign in it"
             )
