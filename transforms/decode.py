@@ -139,8 +139,8 @@ def ids_of_levels(levels: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
     """
     if class_map.encoding == "color":
         if class_map.threshold:
-            is_high = levels >= class_map.threshold
-            levels = tf.where(is_high, tf.uint8.max, tf.zeros_like(levels))
+            is_high = tf.cast(levels >= class_map.threshold, tf.uint8)
+            levels = is_high * tf.uint8.max
         return _color_ids(color_codes(levels), class_map)
     red, green, blue = _channels(levels)
     if class_map.encoding == "ade20k":
