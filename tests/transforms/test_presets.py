@@ -150,13 +150,14 @@ CONTEXT = """
 360 98 187 104 105 366 189 368 113 115
 """
 CONTEXT_NAMES = """
-2 aeroplane|9 bag|18 bed|19 bedclothes|22 bench|23 bicycle|25 bird|31 boat|33 book
-34 bottle|44 building|45 bus|46 cabinet|59 car|65 cat|68 ceiling|72 chair|80 cloth
-85 computer|98 cow|104 cup|105 curtain|113 dog|115 door|144 fence|158 floor|159 flower
-162 food|187 grass|189 ground|207 horse|220 keyboard|232 light|258 motorbike
-259 mountain|260 mouse|284 person|295 plate|296 platform|308 pottedplant|324 road
-326 rock|347 sheep|349 shelves|354 sidewalk|355 sign|360 sky|366 snow|368 sofa|397 table|415 track
-416 train|420 tree|424 truck|427 tvmonitor|440 wall|445 water|454 window|458 wood
+2 aeroplane|9 bag|18 bed|19 bedclothes|22 bench|23 bicycle|25 bird|31 boat
+33 book|34 bottle|44 building|45 bus|46 cabinet|59 car|65 cat|68 ceiling
+72 chair|80 cloth|85 computer|98 cow|104 cup|105 curtain|113 dog|115 door
+144 fence|158 floor|159 flower|162 food|187 grass|189 ground|207 horse
+220 keyboard|232 light|258 motorbike|259 mountain|260 mouse|284 person|295 plate
+296 platform|308 pottedplant|324 road|326 rock|347 sheep|349 shelves
+354 sidewalk|355 sign|360 sky|366 snow|368 sofa|397 table|415 track|416 train
+420 tree|424 truck|427 tvmonitor|440 wall|445 water|454 window|458 wood
 """
 
 LOVEDA = """
@@ -371,7 +372,7 @@ def test_pascal_context_is_in_the_order_of_the_labels_numbers():
 def test_ids_names_and_colors_are_the_tables(name, table, ignore):
     preset = class_files.preset(name)
     assert [
-        [str(c.ids[0]), c.name, *map(str, c.color)] for c in preset.classes
+        [str(c.ids[0]), c.name, *map(str, c.color or ())] for c in preset.classes
     ] == _rows(table)
     assert preset.ignore == ignore
 
@@ -412,7 +413,7 @@ def test_bdd100k_is_cityscapes_by_trainids():
 
 def test_idd_is_its_labels_of_level_3():
     preset = class_files.preset("idd")
-    names = {}
+    names: dict[int, list[str]] = {}
     for level, label in _rows(IDD):
         name = label.replace("-", " ").replace("~", "-")
         names.setdefault(int(level), []).append(name)

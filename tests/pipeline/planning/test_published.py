@@ -147,7 +147,8 @@ def make_tree(name, root):
             content = image if _is_image(path) else label
             data.write_tree(root, {path: content})
     pattern, folders = next(iter(TREES[name].items()))  # of label maps
-    number, start = {}, 0
+    number: dict[str, list[int]] = {}
+    start = 0
     for folder, count in folders.items():
         split = _SPLITS.get(folder, folder)
         number.setdefault(split, []).extend(range(start, start + count))
