@@ -39,7 +39,8 @@ INPUTS = {
         READ,
         "Published dataset",
         "instead: a dataset in its published layout below --data_dir: a preset "
-        "(maskbeam presets), a YAML file with a `dataset` section, or labelme",
+        "(maskbeam presets), a YAML file with a `dataset` section, labelme, or "
+        "mapillary_v2",
         values.text("NAME|FILE", _ANY),
     ),
     "data_dir": Option(
@@ -51,8 +52,9 @@ INPUTS = {
     "classes": Option(
         READ,
         "Class map",
-        "class map: a preset, a YAML file, or auto: one class for each value that a "
-        "first pass over all label maps finds",
+        "class map: a preset, a YAML file, another tool's list of classes "
+        "(labelmap.txt, class_dict.csv, id2label.json, ...), or auto: one class for "
+        "each value that a first pass over all label maps finds",
         Value(_as_it_is, _ANY, "NAME|FILE|auto"),
     ),
     "num_classes": Option(
@@ -276,8 +278,10 @@ def _published(wanted: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, A
         "strip_image_suffix": found.strip_image_suffix,
         **wanted,
         "class_map": _class_map(inputs, found.class_map),
-        "label_maps": [Source(s.split, s.label_maps) for s in found.splits],
-        "images": [Source(s.split, s.images) for s in found.splits if s.images],
+        "label_maps": [
+            Source(s.split, one) for s in found.splits for one in s.label_maps
+        ],
+        "images": [Source(s.split, one) for s in found.splits for one in s.images],
         "split_list": [
             Source(s.split, s.split_list) for s in found.splits if s.split_list
         ],

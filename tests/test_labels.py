@@ -155,6 +155,43 @@ def test_unknown_colors_are_ignored_on_request(colored, convert, tmp_path):
     reading.assert_graph_equals_load(out, {"strange": row}, labels={"strange": encoded})
 
 
+def test_blurred_colors_are_those_of_the_threshold(convert, tmp_path):
+    preset = class_files.preset("deepglobe")
+    colors = np.array([*(c.color for c in preset.classes), (0, 0, 0)])
+    rng = np.random.default_rng(0)
+    index = rng.integers(0, len(colors), (9, 14))
+    blur = rng.integers(0, 128, (9, 14, 3))
+    blurred = np.where(colors[index] == 255, 255 - blur, blur)
+    files = {"1": data.png(blurred.astype(np.uint8))}
+    data.write_tree(tmp_path, {"train/1_mask.png": files["1"]})
+    out = convert(
+        tmp_path / "out", "--dataset", "deepglobe", "--data_dir", str(tmp_path)
+    )
+    rows = reading.load_all(out)
+    np.testing.assert_array_equal(rows["1"]["label"], np.where(index == 6, -1, index))
+    reading.assert_graph_equals_load(out, rows, labels=files)
+    assert class_files.load_class_map(str(out / "classes.yaml")).threshold == 128
+
+
+def test_cvats_labelmap_is_the_class_map_of_its_masks(convert, tmp_path):
+    colors = np.array([(0, 0, 0), (48, 112, 32), (176, 112, 32)])
+    index = np.random.default_rng(0).integers(0, 3, (9, 14))
+    files = {"frame_0": data.png(colors[index].astype(np.uint8))}
+    data.write_tree(tmp_path, {"SegmentationClass/frame_0.png": files["frame_0"]})
+    mine = tmp_path / "labelmap.txt"
+    mine.write_text("leaf:48,112,32::\nbackground:0,0,0::\nstem:176,112,32::\n")
+    out = convert(
+        tmp_path / "out",
+        "--label_maps",
+        f"{tmp_path}/SegmentationClass/*.png",
+        "--classes",
+        mine,
+    )
+    rows = reading.load_all(out)
+    np.testing.assert_array_equal(rows["frame_0"]["label"], index)
+    reading.assert_graph_equals_load(out, rows, labels=files)
+
+
 def _instance_ids(rng):
     """Cityscapes' *_instanceIds: an id, or id * 1000 + instance."""
     ids = rng.choice([7, 11, 24, 26], (7, 13))

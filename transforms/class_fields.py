@@ -11,7 +11,7 @@ from maskbeam.transforms.texts import quoted
 _SEVERAL = re.compile(r"\d{1,5}(?:[\s,]+\d{1,5})*")
 _RANGE = re.compile(r"(\d{1,5})\s*(?:-|\.\.|:)\s*(\d{1,5})")
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
-_COLOR = "[r, g, b], each 0..255, as [60, 16, 152]"
+_COLOR = "[r, g, b], each 0..255, as [60, 16, 152], or '#3C1098' in quotes"
 _MOST_SHOWN = 8
 
 
@@ -113,7 +113,10 @@ def _as_numbers(value: Any) -> str:
 
 
 def color(value: Any, what: str) -> Color:
-    """Reads a colour, a list of its three levels."""
+    """Reads a colour: a list of its three levels, or text in hexadecimal."""
+    if isinstance(value, str) and (found := _HEX.fullmatch(value.strip())):
+        red, green, blue = bytes.fromhex(found[1])
+        return red, green, blue
     if value is None:
         raise ValueError(
             f"{what} is empty, for a # and what follows it is a comment in YAML: "
@@ -122,21 +125,17 @@ def color(value: Any, what: str) -> Color:
     levels = value if isinstance(value, list) else []
     if len(levels) == 3 and all(type(v) is int and 0 <= v <= 255 for v in levels):
         return levels[0], levels[1], levels[2]
-    hint = next(filter(None, map(_as_levels, levels or [value])), "")
+    is_bare = type(value) is int and _HEX.fullmatch(str(value))
+    hint = f"; if that is hexadecimal, quote it: '{value}'" if is_bare else ""
     raise ValueError(
-        f"{what} must be three numbers, {_COLOR}, not {quoted(value)}"
-        f"{hint and f'; write {hint}'}"
+        f"{what} must be three numbers, {_COLOR}, not {quoted(value)}{hint}"
     )
 
 
-def _as_levels(value: Any) -> str:
-    """`[60, 16, 152]` of `#3C1098`; empty if it is no such text."""
-    found = _HEX.fullmatch(value.strip()) if isinstance(value, str) else None
-    return str(list(bytes.fromhex(found[1]))) if found else ""
-
-
 def color_codes(value: Any, what: str) -> tuple[int, ...]:
-    """Reads one colour, or a list of colours, as codes (`classes.color_code`)."""
-    is_several = isinstance(value, list) and any(isinstance(v, list) for v in value)
+    """Reads one colour, or a list of several, as codes (`classes.color_code`)."""
+    is_several = isinstance(value, list) and any(
+        isinstance(v, list | str) for v in value
+    )
     colors = value if is_several or value == [] else [value]
     return tuple(color_code(color(levels, what)) for levels in colors)

@@ -8,6 +8,8 @@ A file has the fields of `classes.ClassMap`, or names another map and what to ch
     others: error                           drop: [sky]
     classes:                                order: [road, vehicle]
       - {name: road, ids: [7, 8]}
+
+Class lists of other tools are read as `other_class_files` has them.
 """
 
 import dataclasses
@@ -18,12 +20,13 @@ from typing import Any, cast
 
 import yaml
 
-from maskbeam.transforms import class_fields, texts, yaml_trees
+from maskbeam.transforms import class_fields, other_class_files, texts, yaml_trees
 from maskbeam.transforms.classes import (
     ClassMap,
     LabelClass,
     Others,
     check_count,
+    color_code,
     color_levels,
 )
 from maskbeam.transforms.png_kinds import KINDS, Encoding
@@ -36,49 +39,65 @@ _MAP_FIELDS = {
     "name",
     "encoding",
     "divisor",
+    "threshold",
     "ignore",
     "others",
     "classes",
     "dataset",  # where the files are: read by `pipeline/planning/published.py`
 }
-_DERIVED_FIELDS = {"name", "base", "merge", "drop", "order", "ignore", "others"}
+_DERIVED_FIELDS = {
+    *("name", "base", "merge", "drop", "order", "ignore", "others"),
+    *("encoding", "divisor", "threshold"),
+}
 _CLASS_FIELDS = {"name", "ids", "color"}
 _OTHERS = ("error", "ignore")
 _MAX_BASES = 16
 _IS_NONE = (
     "it is no class map, which is YAML with a `name` and `classes: [{name: road, ids: "
-    "[7, 8]}, ...]` in order of their index; `maskbeam presets NAME` prints one"
+    "[7, 8]}, ...]` in order of their index; `maskbeam presets NAME` prints one. Read "
+    f"as well are {other_class_files.FORMS}"
+)
+_ANNOTATIONS = {"annotations", "shapes", "objects"}  # of COCO, labelme, Cityscapes
+_IS_ANNOTATIONS = (
+    "it holds annotations of pictures, and no class map: have your tool export label "
+    "maps, and name their classes in a file of their own"
 )
 
 
 def parse_class_map(
     text: str, source: str, files: tuple[pathlib.Path, ...] = ()
 ) -> ClassMap:
-    """Reads a class map from YAML.
+    """Reads a class map from YAML, or from another tool's list of classes.
 
     Args:
-        text: the YAML.
+        text: the file's.
         source: where the text is from, for messages.
         files: the files that led here, each the `base` of the one before; the last one
             holds the text, and a `base` of its own is looked for beside it.
 
     Raises:
-        ValueError: the text is not YAML, or not a class map; the message names
-            `source` and the field.
+        ValueError: the text is of no form that is read, or not a class map; the message
+            names `source` and the field or line.
     """
+    name = pathlib.PurePath(source).stem
     try:
+        if (found := other_class_files.of_text(text, name)) is not None:
+            return found
         tree = yaml_trees.load(text)
-        if not isinstance(tree, dict) or not tree.keys() & {"base", *_MAP_FIELDS}:
-            raise ValueError(_IS_NONE)
-        if "base" in tree:
-            return _derive(tree, files)
-        return _build(tree)
+        if isinstance(tree, dict) and tree.keys() & {"base", *_MAP_FIELDS}:
+            return _derive(tree, files) if "base" in tree else _build(tree)
+        if (found := other_class_files.of_tree(tree, name)) is not None:
+            return found
+        is_other = isinstance(tree, dict) and bool(tree.keys() & _ANNOTATIONS)
+        raise ValueError(_IS_ANNOTATIONS if is_other else _IS_NONE)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
 
 
 def dataset_section(text: str) -> Any:
-    """Returns the `dataset` section of a class map's YAML; None if it has none."""
+    """Returns the `dataset` section of a class map's file; None if it has none."""
+    if other_class_files.of_text(text, "") is not None:
+        return None
     return yaml_trees.load(text).get("dataset")
 
 
@@ -101,6 +120,7 @@ def _build(tree: Any) -> ClassMap:
         others=_others(tree, "error"),
         encoding=cast(Encoding, encoding),
         divisor=class_fields.integer(tree.get("divisor", 0), "`divisor`"),
+        threshold=class_fields.integer(tree.get("threshold", 0), "`threshold`"),
     )
 
 
@@ -156,9 +176,10 @@ def _label_class(row: Any, index: int, is_color: bool) -> LabelClass:
 
 
 def _derive(tree: Any, files: tuple[pathlib.Path, ...]) -> ClassMap:
-    """Makes a map from another: merges, drops and reorders its classes."""
+    """Makes a map from another: in another encoding, its classes merged, dropped."""
     class_fields.mapping(tree, "a file with a `base`", _DERIVED_FIELDS)
     base = _base(class_fields.text(tree["base"], "`base`"), files)
+    base = _encoded(base, tree)
     classes = _merged(base, tree.get("merge", {}))
     dropped = [
         classes.pop(name) for name in _names_of(classes, tree.get("drop", []), "drop")
@@ -188,6 +209,45 @@ def _base(name: str, files: tuple[pathlib.Path, ...]) -> ClassMap:
     return (
         _load_file((*files, local)) if os.path.isfile(local) else load_class_map(name)
     )
+
+
+def _encoded(base: ClassMap, tree: Mapping[str, Any]) -> ClassMap:
+    """Makes a map in the encoding that a file with a `base` asks for.
+
+    Ids stay ids, however samples hold them. A map of colours has each class's colour
+    in place of its ids; the base's ignored ids have no colours, and go.
+    """
+    wanted = tree.get("encoding", base.encoding)
+    encoding = cast(Encoding, class_fields.one_of(wanted, "`encoding`", KINDS))
+    divisor = base.divisor if encoding in ("panoptic", "instance") else 0
+    classes, ignore = base.classes, base.ignore
+    if encoding != base.encoding == "color":
+        raise ValueError(
+            f"`encoding` is {encoding}, and the base {quoted(base.name)} is a map of "
+            "colours, which have no ids: write `classes` with `ids`, and no `base`"
+        )
+    if base.encoding != encoding == "color":
+        classes, ignore = tuple(map(_by_color, classes)), ()
+    return dataclasses.replace(
+        base,
+        classes=classes,
+        ignore=ignore,
+        encoding=encoding,
+        divisor=class_fields.integer(tree.get("divisor", divisor), "`divisor`"),
+        threshold=class_fields.integer(
+            tree.get("threshold", base.threshold), "`threshold`"
+        ),
+    )
+
+
+def _by_color(label_class: LabelClass) -> LabelClass:
+    """A class whose label value is its colour."""
+    if label_class.color is None:
+        raise ValueError(
+            f"`encoding` is color, and class {quoted(label_class.name)} of the base "
+            "has no `color`: write `classes` with colours, and no `base`"
+        )
+    return dataclasses.replace(label_class, ids=(color_code(label_class.color),))
 
 
 def _merged(base: ClassMap, merge: Any) -> dict[str, LabelClass]:
@@ -286,6 +346,7 @@ def to_yaml(class_map: ClassMap) -> str:
             "name": class_map.name,
             "encoding": class_map.encoding,
             **({"divisor": class_map.divisor} if class_map.divisor else {}),
+            **({"threshold": class_map.threshold} if class_map.threshold else {}),
             "ignore": [_level_list(v) for v in ignore]
             if class_map.encoding == "color"
             else ignore,

@@ -67,6 +67,9 @@ class ClassMap:
             - `coco_panoptic`: R + 256 G + 65536 B is a segment of the JSON beside the
               folder, whose category is the value.
         divisor: for `panoptic` and `instance`; 0 for all other encodings.
+        threshold: for `color`: levels from here on count as 255, those below it as 0,
+            where saving has blurred colours of these two levels; 0 takes levels as they
+            are.
 
     Raises:
         ValueError: the map contradicts itself; the message says where.
@@ -78,6 +81,7 @@ class ClassMap:
     others: Others = "error"
     encoding: Encoding = "index"
     divisor: int = 0
+    threshold: int = 0
 
     def __post_init__(self) -> None:
         """Refuses a map that contradicts itself."""
@@ -95,6 +99,7 @@ class ClassMap:
                 f"class map {name}: the encodings panoptic and instance need a "
                 f"`divisor` above 0, such as 1000; {self.encoding} takes none"
             )
+        self._check_threshold()
         owners: dict[int, str] = {}
         for label_class in self.classes:
             if not label_class.ids:
@@ -116,6 +121,28 @@ class ClassMap:
             raise ValueError(
                 f"class map {name} has the class name {quoted(most_common)} twice: "
                 "to merge ids into one class, list them all in its `ids`"
+            )
+
+    def _check_threshold(self) -> None:
+        name = quoted(self.name)
+        if not 0 <= self.threshold <= 255:
+            raise ValueError(
+                f"class map {name}: `threshold` is {quoted(self.threshold)}; 1..255 is "
+                "possible, and 128 is usual"
+            )
+        if self.threshold and self.encoding != "color":
+            raise ValueError(
+                f"class map {name}: the encoding color alone takes a `threshold`, and "
+                f"this one is {self.encoding}"
+            )
+        if self.threshold and not all(
+            0 <= value <= _MAX_COLOR and set(color_levels(value)) <= {0, 255}
+            for value in self.values
+        ):
+            raise ValueError(
+                f"class map {name} has a `threshold`, which makes all levels 0 or 255, "
+                "and a colour of other levels: leave the threshold out, or give all "
+                "colours as [0, 255, 255]"
             )
 
     def _claim(self, owners: dict[int, str], value: int, owner: str) -> None:

@@ -138,6 +138,9 @@ def ids_of_levels(levels: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
     They are those of the 16-bit `class_map.forward_table`.
     """
     if class_map.encoding == "color":
+        if class_map.threshold:
+            is_high = tf.cast(levels >= class_map.threshold, tf.uint8)
+            levels = is_high * tf.uint8.max
         return _color_ids(color_codes(levels), class_map)
     red, green, blue = _channels(levels)
     if class_map.encoding == "ade20k":

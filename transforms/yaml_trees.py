@@ -25,12 +25,18 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
+# JSON writes a character beyond U+FFFF as two escapes; YAML has one of eight digits.
+_PAIR = re.compile(
+    r"(?<!\\)((?:\\\\)*)\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE
+)
 # libyaml compares each %TAG with all before it: a file of them would take hours.
 _TAG_DIRECTIVE = re.compile(r"(?:^|[\r\n\x85\u2028\u2029])%TAG\b")
 
 
 def load(text: str) -> Any:
     """Reads YAML: mappings, lists, text, whole numbers; booleans, null, floats, dates.
+
+    JSON is YAML.
 
     An alias may stand for what it names, as long as the whole stays within the bounds.
 
@@ -40,6 +46,8 @@ def load(text: str) -> Any:
     """
     if _TAG_DIRECTIVE.search(text):
         raise ValueError("it has a %TAG line: leave it out, for no tag means anything")
+    if text.lstrip().startswith(("{", "[")):
+        text = _PAIR.sub(_one_escape, text)
     try:
         return _Tree(text).document()
     except yaml.MarkedYAMLError as error:
@@ -49,12 +57,23 @@ def load(text: str) -> Any:
         raise ValueError(f"it has {character}, a character that YAML lacks") from None
 
 
+def _one_escape(pair: re.Match[str]) -> str:
+    high, low = (int(half, 16) for half in pair.group(2, 3))
+    code = 0x10000 + (high - 0xD800 << 10) + (low - 0xDC00)
+    return f"{pair[1]}\\U{code:08x}"
+
+
 def _in_words(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark
     if mark is None:
         return f"it is not YAML: {error.problem}"
     if text[mark.index : mark.index + 1] == "\t":
         return f"line {mark.line + 1} has a tab: YAML is indented by spaces"
+    if "Unicode character escape" in str(error.problem):
+        return (
+            f"line {mark.line + 1} has an escape that is no character, such as half of "
+            "a surrogate pair: write the character itself"
+        )
     return f"line {mark.line + 1} is not YAML: {str(error.problem)[:200]}"
 
 

@@ -1,10 +1,12 @@
 """Text files that list rows: the keys of a split, or pairs of paths.
 
 2007_000032                          a key a line (VOC's ImageSets/)
+Abyssinian_100 1 1 1                 a key, and what else is known of it (Oxford pets)
 train/01.png trainannot/01.png       an image and its label map (SegNet, DeepLab)
 """
 
 import os
+import re
 from collections.abc import Iterator
 
 from maskbeam.pipeline.errors import UsageError
@@ -15,18 +17,26 @@ from maskbeam.transforms import texts
 
 _PICTURES = (".png", ".jpg", ".jpeg")
 _ADDRESSES = ("http://", "https://", "ftp://")
+# Fewer numbers may be a part of a name, as in `frame 1`.
+_WITH_NUMBERS = re.compile(r"(\S+)(?:\s+-?[0-9]+){3,}")
 
 
 def keys(path: str, suffix: str) -> Iterator[str]:
     """The keys that a list names.
 
+    Where all lines go on with three whole numbers or more, the first field is the key.
+
     Args:
         path: of the list.
         suffix: stripped off the end of the keys that end with it.
     """
-    for line in _lines(path):
-        stem, extension = os.path.splitext(line)
-        key = stem if extension.lower() in _PICTURES else line
+    lines = list(_lines(path))
+    numbered = [_WITH_NUMBERS.fullmatch(line) for line in lines]
+    has_numbers = all(numbered)
+    for line, found in zip(lines, numbered, strict=True):
+        name = found[1] if found and has_numbers else line
+        stem, extension = os.path.splitext(name)
+        key = stem if extension.lower() in _PICTURES else name
         yield normal(key).removesuffix(normal(suffix))
 
 

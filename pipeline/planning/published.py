@@ -15,6 +15,8 @@ A layout is the `dataset` section of a preset, or of a YAML file of the user's:
           list: ImageSets/Segmentation/train.txt   a file of its keys, or several to try
           rows: 1464                               as published
           optional: true                           no note if it is not there
+          parts: [Urban, Rural]                    directories that make it up, for each
+                                                   of which `{part}` stands in its globs
 """
 
 import dataclasses
@@ -31,7 +33,8 @@ from maskbeam.transforms import class_files
 from maskbeam.transforms.classes import ClassMap, LabelClass, check_count
 from maskbeam.transforms.texts import listed, quoted
 
-LABELME = "labelme"  # its classes are in a file of its own
+LABELME = "labelme"  # the classes of these two are in a file of their own
+MAPILLARY_V2 = "mapillary_v2"
 
 _FIELDS = {
     "title": str,
@@ -47,6 +50,7 @@ _SPLIT_FIELDS = {
     "list": list,
     "rows": int,
     "optional": bool,
+    "parts": list,
 }
 _WORDS = {
     str: "text",
@@ -67,6 +71,17 @@ _LABELME_LAYOUT: Mapping[str, Any] = {
         }
     }
 }
+_MAPILLARY_CLASSES = "config_v2.0.json"
+_MAPILLARY_LAYOUT: Mapping[str, Any] = {
+    "splits": {
+        split: {
+            "label_maps": f"{folder}/v2.0/labels/*.png",
+            "images": f"{folder}/images/*.jpg",
+        }
+        for split, folder in (("train", "training"), ("val", "validation"))
+    }
+}
+_PART = "{part}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,15 +90,15 @@ class FoundSplit:
 
     Attributes:
         split: its name.
-        label_maps: a glob.
-        images: a glob; empty for none.
+        label_maps: globs.
+        images: globs; none for no images.
         split_list: the file of its keys; empty for none.
         rows: how many were published; 0 where that is not known.
     """
 
     split: str
-    label_maps: str
-    images: str = ""
+    label_maps: tuple[str, ...]
+    images: tuple[str, ...] = ()
     split_list: str = ""
     rows: int = 0
 
@@ -111,7 +126,8 @@ def find(name_or_path: str, data_dir: str) -> FoundDataset:
     """Finds a dataset's files.
 
     Args:
-        name_or_path: a preset, `labelme`, or a YAML file with a `dataset` section.
+        name_or_path: a preset, `labelme`, `mapillary_v2`, or a YAML file with a
+            `dataset` section.
         data_dir: where it lies.
 
     Raises:
@@ -129,6 +145,8 @@ def find(name_or_path: str, data_dir: str) -> FoundDataset:
 def _find(name_or_path: str, data_dir: str) -> FoundDataset:
     if name_or_path == LABELME:
         layout, class_map = _LABELME_LAYOUT, _labelme_classes(data_dir)
+    elif name_or_path == MAPILLARY_V2:
+        layout, class_map = _MAPILLARY_LAYOUT, _mapillary_classes(data_dir)
     else:
         layout, class_map = _layout(name_or_path)
     tried: list[str] = []
@@ -157,10 +175,11 @@ def _find(name_or_path: str, data_dir: str) -> FoundDataset:
 def _check_images(
     there: tuple[FoundSplit, ...], layout: Mapping[str, Any], base: str
 ) -> None:
-    """Refuses a dataset that has images in some splits and not in others."""
-    without = [found.split for found in there if not found.images]
-    if 0 < len(without) < len(there):
-        globs = _several(layout["splits"][without[0]].get("images", []))
+    """Refuses a dataset that has images of some label maps and not of others."""
+    without = [one.split for one in there if len(one.images) < len(one.label_maps)]
+    if without and any(one.images for one in there):
+        fields = layout["splits"][without[0]]
+        globs = sum((_globs(fields, "images", part) for part in _parts(fields)), [])
         looked = (
             f"; looked for {listed(_patterns(globs, base), _MAX_PATH)}" if globs else ""
         )
@@ -180,6 +199,12 @@ def _notes(
             yield f"split {split} is not there"
         elif where is not None and fields.get("images") and not where.images:
             yield f"the images of split {split} are not there"
+        parts = _parts(fields)
+        if where is not None and len(where.label_maps) < len(parts):
+            yield (
+                f"of the {len(parts)} parts of split {split}, {listed(parts)}, "
+                f"{len(where.label_maps)} are there"
+            )
     if known_bad := layout.get("known_bad"):
         yield f"known to be faulty: {listed(_several(known_bad))}"
 
@@ -189,7 +214,8 @@ def _layout(name_or_path: str) -> tuple[Mapping[str, Any], ClassMap]:
     try:
         class_map = class_files.load_class_map(name_or_path)
     except ValueError as error:
-        more = "" if os.path.exists(name_or_path) else f", and it is not {LABELME}"
+        others = f", and it is not {LABELME} or {MAPILLARY_V2}"
+        more = "" if os.path.exists(name_or_path) else others
         raise UsageError(f"--dataset: {error}{more}") from error
     if name_or_path in class_files.preset_names():
         text = class_files.preset_yaml(name_or_path)
@@ -242,9 +268,17 @@ def _find_split(
     split: str, fields: Mapping[str, Any], base: str, tried: list[str]
 ) -> FoundSplit | None:
     """A split, or None if its label maps are not there, or its list is not."""
-    label_maps = _first(fields["label_maps"], base, tried)
-    images = _first(fields.get("images", []), base, tried)
-    split_list = _first(fields.get("list", []), base, tried)
+    label_maps, images = (
+        tuple(
+            dict.fromkeys(
+                found
+                for part in _parts(fields)
+                if (found := _first(_globs(fields, side, part), base, tried))
+            )
+        )
+        for side in ("label_maps", "images")
+    )
+    split_list = _first(_globs(fields, "list"), base, tried)
     if not label_maps or (fields.get("list") and not split_list):
         return None
     return FoundSplit(split, label_maps, images, split_list, fields.get("rows", 0))
@@ -256,9 +290,17 @@ def _patterns(globs: list[str], base: str) -> list[str]:
     return [files.join(base, *pattern.split("/")) for pattern in globs]
 
 
-def _first(candidates: str | list[str], base: str, tried: list[str]) -> str:
+def _parts(fields: Mapping[str, Any]) -> list[str]:
+    return _several(fields.get("parts", [""]))
+
+
+def _globs(fields: Mapping[str, Any], side: str, part: str = "") -> list[str]:
+    return [one.replace(_PART, part) for one in _several(fields.get(side, []))]
+
+
+def _first(globs: list[str], base: str, tried: list[str]) -> str:
     """The first glob that matches something; empty if none does."""
-    for pattern in _patterns(_several(candidates), base):
+    for pattern in _patterns(globs, base):
         if files.match(pattern):
             return pattern
         tried.append(pattern)
@@ -292,3 +334,22 @@ def _labelme_classes(data_dir: str) -> ClassMap:
         )
     except ValueError as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def _mapillary_classes(data_dir: str) -> ClassMap:
+    """The class map of Mapillary Vistas 2.0, by the file that it comes with.
+
+    Tables that others have published of it disagree.
+    """
+    path = files.join(data_dir, _MAPILLARY_CLASSES)
+    if not files.exists(path):
+        raise UsageError(
+            f"--dataset {MAPILLARY_V2}: {path} is not there, which the download has "
+            "beside training/ and validation/; for version 1.2 use --dataset mapillary"
+        )
+    text = texts.read(path, class_files.MAX_BYTES)
+    try:
+        found = class_files.parse_class_map(text, path)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return dataclasses.replace(found, name=MAPILLARY_V2)

@@ -472,14 +472,26 @@ def record(edits: list[Any]) -> None:
     assert -1 <= tf.reduce_min(row["label"]) <= tf.reduce_max(row["label"]) < 3
 
 
+_LISTS = {  # of classes, as other tools write them
+    "labelmap.txt": b"# label:color_rgb:parts:actions\nbackground:0,0,0::\na:1,2,3::\n",
+    "class_dict.csv": b"name,r,g,b\nbuilding,60,16,152\nland,132,41,246\n",
+    "_classes.csv": b'Pixel Value, Class\n0, background\n1, "a, b"\n',
+    "id2label.json": b'{"0": "a", "7": "\\ud83d\\ude97"}',
+    "config.json": b'{"labels": [{"name": "a", "evaluate": false}, {"name": "b", '
+    b'"readable": "B", "evaluate": true, "color": [1, 2, 3]}]}',
+    "class_list.json": b'{"#ff0000": "Car 1", "#c80000": "Car 2"}',
+}
+
+
 def _texts() -> st.SearchStrategy[str]:
     """Class maps that were sound, and trees of their fields."""
     names = ("camvid11", "cityscapes", "binary")
     presets = {name: class_files.preset_yaml(name).encode() for name in names}
     derived = b"{name: d, base: camvid11, merge: {a: [road, sky]}, drop: [car]}"
-    texts = {**presets, "derived": derived, "colors": _COLORS.encode()}
+    texts = {**presets, "derived": derived, "colors": _COLORS.encode(), **_LISTS}
     fields = ["name", "encoding", "divisor", "ignore", "others", "classes", "dataset"]
-    fields += ["base", "merge", "drop", "order", "ids", "color"]
+    fields += ["base", "merge", "drop", "order", "ids", "color", "threshold"]
+    fields += ["labels", "id2label", "readable", "evaluate", "0", "7", "#ff0000"]
     leaves = (
         st.none()
         | st.booleans()

@@ -57,18 +57,28 @@ FIRST_TRIES = {
     "same_id": (_one("{name: a, ids: 0}, {name: b, ids: 0}"), "in class 'a' and in"),
     "id_twice": (_one("{name: a, ids: [0, 0]}"), "in class 'a' twice"),
     "key_twice": (_one("{name: a, ids: 0, ids: 1}"), "'ids' for the second time"),
-    "hex": (_color("'#3C1098'"), "not '#3C1098'; write [60, 16, 152]"),
-    "several_hex": (_color("['3c1098', '#8429F6']"), "write [60, 16, 152]"),
+    "short_hex": (_color("'#3C1'"), "must be three numbers, [r, g, b], each 0..255"),
+    "bare_hex": (_color("808080"), "if that is hexadecimal, quote it: '808080'"),
     "comment": ("name: m\nencoding: color\nclasses:\n- name: a\n  color: #3C1098\n",
         "`color` of 'a' is empty, for a # and what follows it is a comment"),
     "comment_beside_ids": ("name: m\nclasses:\n- name: a\n  ids: 0\n  color: #3C1098\n",
         "`color` of 'a' is empty"),
-    "many_levels": (_color("[1, 2, 3, 4]"), "as [60, 16, 152], not [1, 2, 3, 4]"),
+    "many_levels": (_color("[1, 2, 3, 4]"), "in quotes, not [1, 2, 3, 4]"),
     "rgb": (_color("{r: 1, g: 2, b: 3}"), "must be three numbers"),
     "ultralytics": ("path: .\nnames:\n  0: a", "which is YAML with a `name` and"),
     "names": ("names: [a, b]", "it is no class map"),
-    "id2label": ('{"0": "a", "1": "b"}', "it is no class map"),
-    "csv": ("name,r,g,b\nroad,1,2,3\n", "it is no class map"),
+    "threshold": (f"threshold: x\nname: m\n{_CLASS}", "`threshold` must be a whole"),
+    "threshold_large": (f"threshold: 256\nname: m\n{_CLASS}", "is 256; 1..255 is"),
+    "threshold_of_ids": (f"threshold: 128\nname: m\n{_CLASS}", "color alone takes a"),
+    "threshold_of_levels": ("{name: m, encoding: color, threshold: 128, "
+        "classes: [{name: a, color: [0, 255, 254]}]}", "and a colour of other levels"),
+    "base_of_colors": ("{name: m, base: camvid32, encoding: index}", "map of colours"),
+    "base_without_colors": ("{name: m, base: coco_stuff, encoding: color}",
+        "class 'person' of the base has no `color`"),
+    "base_of_same_colors": ("{name: m, base: ade20k, encoding: color}",
+        "colour [140, 140, 140] is in class 'road' and in class 'skyscraper'"),
+    "base_encoding": ("{name: m, base: camvid11, encoding: rgb}", "is 'rgb'; it can"),
+    "base_divisor": ("{name: m, base: cityscapes, encoding: instance}", "above 0"),
     "empty": ("", "it is no class map"),
     "encoding": (f"encoding: [a]\nname: m\n{_CLASS}", "`encoding` is ['a']; it can be"),
     "encodings": (f"encoding: {{a: b}}\nname: m\n{_CLASS}", "`encoding` is {'a': 'b'}"),
@@ -98,6 +108,45 @@ FIRST_TRIES = {
 @pytest.mark.parametrize(("text", "words"), FIRST_TRIES.values(), ids=FIRST_TRIES)
 def test_a_first_try_is_told_the_way_out(text, words):
     assert words in _refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("color", "codes"),
+    [
+        ("'#3C1098'", (0x3C1098,)),
+        ("3c1098", (0x3C1098,)),
+        ("['3c1098', '#8429F6', [1, 2, 3]]", (0x3C1098, 0x8429F6, 0x010203)),
+        ("[60, 16, 152]", (0x3C1098,)),
+    ],
+)
+def test_colors_may_be_hexadecimal(color, codes):
+    made = class_files.parse_class_map(_color(color), "here")
+    assert made.classes[0].ids == codes
+
+
+def test_a_base_may_be_of_colors_by_its_classes_colors():
+    made = class_files.parse_class_map(
+        "{name: m, base: voc2012, encoding: color, ignore: ['#e0e0c0'], drop: [sheep],"
+        "merge: {vehicle: [bus, car]}}",
+        "here",
+    )
+    assert made.encoding == "color"
+    assert made.ignore == (0xE0E0C0, 0x804000)
+    by_name = {c.name: c.ids for c in made.classes}
+    assert by_name["vehicle"] == (0x008080, 0x808080)
+    assert by_name["tvmonitor"] == (0x004080,)
+
+
+def test_a_base_of_ids_may_hold_them_in_another_way():
+    made = class_files.parse_class_map(
+        "{name: m, base: cityscapes, encoding: instance, divisor: 1000}", "here"
+    )
+    base = class_files.preset("cityscapes")
+    assert made.classes == base.classes
+    assert made.ignore == base.ignore
+    assert (made.encoding, made.divisor) == ("instance", 1000)
+    again = class_files.parse_class_map("{name: m, base: carla, encoding: index}", "me")
+    assert (again.encoding, again.divisor) == ("index", 0)
 
 
 ALIASES = "[" + ", ".join(["*a"] * 10) + "]"
@@ -265,7 +314,8 @@ def _fields(draw, sound, hostile):
 def _maps(draw):
     if draw(st.integers(0, 3)) == 0:
         sound = {"name": "m", "base": "camvid11", "drop": "[sky]", "order": "[road]"}
-        return draw(_fields(sound, ["merge", "ignore", "others"]))
+        more = ["merge", "ignore", "others", "encoding", "divisor", "threshold"]
+        return draw(_fields(sound, more))
     value = draw(st.sampled_from(["ids: [{0}]", "color: [{0}, 0, 7]"]))
     rows = []
     for i in range(draw(st.integers(0, 3))):
@@ -275,7 +325,16 @@ def _maps(draw):
     sound = {"name": "m", "classes": f"[{', '.join(rows)}]"}
     if "color" in value:
         sound["encoding"] = "color"
-    hostile = ["encoding", "divisor", "ignore", "others", "dataset", "name", "names"]
+    hostile = [
+        "encoding",
+        "divisor",
+        "threshold",
+        "ignore",
+        "others",
+        "dataset",
+        "name",
+        "names",
+    ]
     return draw(_fields(sound, hostile))
 
 

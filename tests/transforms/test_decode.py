@@ -196,6 +196,26 @@ def test_color_ids_are_positions_in_the_table(kind, size, interlaced):
     np.testing.assert_array_equal(found, index)
 
 
+@pytest.mark.parametrize("threshold", [1, 128, 255])
+def test_a_threshold_makes_levels_0_and_255(threshold):
+    corners = [0x000000, 0x00FFFF, 0xFFFF00, 0xFFFFFF]
+    class_map = ClassMap(
+        "blurred",
+        tuple(LabelClass(f"c{code}", (code,)) for code in corners[1:]),
+        ignore=(0,),
+        encoding="color",
+        threshold=threshold,
+    )
+    samples = np.random.default_rng(0).integers(0, 256, (40, 50, 3))
+    encoded = png_kinds.encode(samples, RGB, 8)
+    sharp = 255 * (samples >= threshold)
+    codes = sharp[..., 0] << 16 | sharp[..., 1] << 8 | sharp[..., 2]
+    expected = np.full(codes.shape, 255)
+    for place, code in enumerate(corners):
+        expected[codes == code] = place
+    np.testing.assert_array_equal(_both(encoded, (RGB, 8), class_map), expected)
+
+
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
 def test_a_palette_file_is_of_its_colors_where_the_map_says_so(depth):
     palette = COLORS[np.arange(2**depth) % 4]

@@ -60,6 +60,10 @@ CONFIGS: dict[str, tuple[ClassMap, dict[str, Any]]] = {
         class_files.preset("camvid11"),
         {"mask_encoding": "bits", "image_storage": "raw", **_SIZED},
     ),
+    "threshold": (
+        class_files.preset("deepglobe"),
+        {"mask_encoding": "png", "presence": True},
+    ),
     "instance": (
         _map("instance", divisor=1000),
         {"mask_encoding": "png", "presence": True, "weight_map": "inverse_frequency"},

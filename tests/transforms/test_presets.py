@@ -5,8 +5,12 @@ mcordts/cityscapesScripts (labels.py), CSAILVision (object150_info.csv), panopti
 (panoptic_coco_categories.json), nightrome/cocostuff (labels.txt),
 facebookresearch/Mask2Former (register_mapillary_vistas.py),
 alexgkendall/SegNet-Tutorial (test_segmentation_camvid.py); ADE20K's colours of
-google-research/deeplab2 (ade20k_constants.py).
+google-research/deeplab2 (ade20k_constants.py). Of the others, the commits of their two
+sources are in the presets: PASCAL-Context by the 459 labels' numbers and names, IDD by
+all labels of anue_labels.py, CARLA by ObjectLabel.h and the colours of the documents.
 """
+
+import re
 
 import numpy as np
 import pytest
@@ -139,6 +143,83 @@ On Rails 005064|Other Vehicle 804040|Trailer 00006e|Truck 000046|Wheeled Slow 00
 Car Mount 202020|Ego Vehicle 780a0a
 """
 
+# The 459 labels' numbers, in the order in which converters have them, and their names.
+CONTEXT = """
+0 2 259 260 415 324 9 258 144 18 19 22 23 397 25 284 158 159 416 33 162 420 454 295 296
+427 44 45 46 308 59 440 445 31 232 65 354 424 68 326 72 458 34 207 80 355 85 347 220 349
+360 98 187 104 105 366 189 368 113 115
+"""
+CONTEXT_NAMES = """
+2 aeroplane|9 bag|18 bed|19 bedclothes|22 bench|23 bicycle|25 bird|31 boat
+33 book|34 bottle|44 building|45 bus|46 cabinet|59 car|65 cat|68 ceiling
+72 chair|80 cloth|85 computer|98 cow|104 cup|105 curtain|113 dog|115 door
+144 fence|158 floor|159 flower|162 food|187 grass|189 ground|207 horse
+220 keyboard|232 light|258 motorbike|259 mountain|260 mouse|284 person|295 plate
+296 platform|308 pottedplant|324 road|326 rock|347 sheep|349 shelves
+354 sidewalk|355 sign|360 sky|366 snow|368 sofa|397 table|415 track|416 train
+420 tree|424 truck|427 tvmonitor|440 wall|445 water|454 window|458 wood
+"""
+
+LOVEDA = """
+1 background 255 255 255|2 building 255 0 0|3 road 255 255 0|4 water 0 0 255
+5 barren 159 129 183|6 forest 0 255 0|7 agriculture 255 195 128
+"""
+
+# As torchgeo has it for both, in its own order.
+ISPRS = {"clutter": "ff0000", "impervious_surface": "ffffff", "building": "0000ff"}
+ISPRS |= {"low_vegetation": "00ffff", "tree": "00ff00", "car": "ffff00"}
+
+ISAID = """
+ship 0 0 63|storage_tank 0 63 63|baseball_diamond 0 63 0|tennis_court 0 63 127
+basketball_court 0 63 191|Ground_Track_Field 0 63 255|Bridge 0 127 63
+Large_Vehicle 0 127 127|Small_Vehicle 0 0 127|Helicopter 0 0 191|Swimming_pool 0 0 255
+Roundabout 0 191 127|Soccer_ball_field 0 127 191|plane 0 127 255|Harbor 0 100 155
+"""
+
+# level3Id and label, in order of the labels' own ids.
+IDD = """
+0 road|1 parking|1 drivable-fallback|2 sidewalk|3 rail-track|3 non~drivable-fallback
+4 person|4 animal|5 rider|6 motorcycle|7 bicycle|8 autorickshaw|9 car|10 truck|11 bus
+12 caravan|12 trailer|12 train|12 vehicle-fallback|13 curb|14 wall|15 fence
+16 guard-rail|17 billboard|18 traffic-sign|19 traffic-light|20 pole|20 polegroup
+21 obs~str~bar~fallback|22 building|23 bridge|23 tunnel|24 vegetation|25 sky
+25 fallback-background|255 unlabeled|255 ego-vehicle|255 rectification-border
+255 out-of-roi|255 license-plate
+"""
+
+DEEPGLOBE = """
+urban_land 0 255 255|agriculture_land 255 255 0|rangeland 255 0 255|forest_land 0 255 0
+water 0 0 255|barren_land 255 255 255
+"""
+
+RELLIS = """
+1 dirt 108 64 20|3 grass 0 102 0|4 tree 0 255 0|5 pole 0 153 153|6 water 0 128 255
+7 sky 0 0 255|8 vehicle 255 255 0|9 object 255 0 127|10 asphalt 64 64 64
+12 building 255 0 0|15 log 102 0 0|17 person 204 153 255|18 fence 102 0 204
+19 bush 255 153 204|23 concrete 170 170 170|27 barrier 41 121 255|31 puddle 134 255 239
+33 mud 99 66 34|34 rubble 110 22 138
+"""
+
+CARLA = """
+0 Unlabeled 0 0 0|1 Roads 128 64 128|2 SideWalks 244 35 232|3 Building 70 70 70
+4 Wall 102 102 156|5 Fence 190 153 153|6 Pole 153 153 153|7 TrafficLight 250 170 30
+8 TrafficSign 220 220 0|9 Vegetation 107 142 35|10 Terrain 152 251 152|11 Sky 70 130 180
+12 Pedestrian 220 20 60|13 Rider 255 0 0|14 Car 0 0 142|15 Truck 0 0 70|16 Bus 0 60 100
+17 Train 0 80 100|18 Motorcycle 0 0 230|19 Bicycle 119 11 32|20 Static 110 190 160
+21 Dynamic 170 120 50|22 Other 55 90 80|23 Water 45 60 150|24 RoadLine 157 234 50
+25 Ground 81 0 81|26 Bridge 150 100 100|27 RailTrack 230 150 140
+28 GuardRail 180 165 180
+"""
+
+CARLA_0_9_13 = """
+0 Unlabeled 0 0 0|1 Buildings 70 70 70|2 Fences 100 40 40|3 Other 55 90 80
+4 Pedestrians 220 20 60|5 Poles 153 153 153|6 RoadLines 157 234 50|7 Roads 128 64 128
+8 Sidewalks 244 35 232|9 Vegetation 107 142 35|10 Vehicles 0 0 142|11 Walls 102 102 156
+12 TrafficSigns 220 220 0|13 Sky 70 130 180|14 Ground 81 0 81|15 Bridge 150 100 100
+16 RailTrack 230 150 140|17 GuardRail 180 165 180|18 TrafficLight 250 170 30
+19 Static 110 190 160|20 Dynamic 170 120 50|21 Water 45 60 150|22 Terrain 145 170 100
+"""
+
 
 def _rows(table):
     return [row.split() for row in table.replace("|", "\n").strip().splitlines()]
@@ -256,6 +337,110 @@ def test_mapillary_is_65_colors_and_its_own_ignore_label():
     assert len({c.color for c in preset.classes} | {(0, 0, 0)}) == 66
     rows = MAPILLARY.replace("|", "\n").strip().splitlines()
     assert [f"{c.name} {_hex(c)}" for c in preset.classes] == rows
+
+
+def test_oxford_pets_are_pet_background_border():
+    preset = class_files.preset("oxford_pets")
+    assert _ids_and_names(preset) == [
+        ((1,), "pet"),
+        ((2,), "background"),
+        ((3,), "border"),
+    ]
+    assert preset.ignore == ()
+
+
+def test_pascal_context_is_in_the_order_of_the_labels_numbers():
+    numbers = sorted(map(int, CONTEXT.split()))
+    names = {int(number): name for number, name in _rows(CONTEXT_NAMES)} | {
+        0: "background"
+    }
+    assert numbers == sorted(names)
+    assert _ids_and_names(class_files.preset("pascal_context")) == [
+        ((i,), names[number]) for i, number in enumerate(numbers)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "ignore"),
+    [
+        ("loveda", LOVEDA, (0,)),
+        ("rellis", RELLIS, (0,)),
+        ("carla", CARLA, ()),
+        ("carla_0_9_13", CARLA_0_9_13, ()),
+    ],
+)
+def test_ids_names_and_colors_are_the_tables(name, table, ignore):
+    preset = class_files.preset(name)
+    assert [
+        [str(c.ids[0]), c.name, *map(str, c.color or ())] for c in preset.classes
+    ] == _rows(table)
+    assert preset.ignore == ignore
+
+
+@pytest.mark.parametrize("name", ["potsdam", "vaihingen"])
+def test_the_colors_of_isprs_are_red_green_blue(name):
+    preset = class_files.preset(name)
+    assert {c.name: _hex(c) for c in preset.classes} == ISPRS
+    # OpenMMLab's order, and DeepNetsForEO's.
+    assert preset.names[0] == "impervious_surface"
+    assert preset.names[-1] == "clutter"
+    assert preset.ignore == (0,)
+
+
+def test_isaid_is_its_colors_and_the_background():
+    preset = class_files.preset("isaid")
+    assert _named_colors(preset) == [["background", "0", "0", "0"], *_rows(ISAID)]
+
+
+def test_deepglobe_is_its_colors_at_a_threshold():
+    preset = class_files.preset("deepglobe")
+    assert _named_colors(preset) == _rows(DEEPGLOBE)
+    assert (preset.ignore, preset.threshold) == ((0,), 128)
+
+
+def test_gta5_is_cityscapes_and_a_licence_plate():
+    preset, city = (class_files.preset(name) for name in ("gta5", "cityscapes"))
+    assert preset.classes == city.classes
+    assert preset.ignore == (*city.ignore, 34)
+
+
+def test_bdd100k_is_cityscapes_by_trainids():
+    preset, city = (
+        class_files.preset(name) for name in ("bdd100k", "cityscapes_trainids")
+    )
+    assert (preset.classes, preset.ignore) == (city.classes, (255,))
+
+
+def test_idd_is_its_labels_of_level_3():
+    preset = class_files.preset("idd")
+    names: dict[int, list[str]] = {}
+    for level, label in _rows(IDD):
+        name = label.replace("-", " ").replace("~", "-")
+        names.setdefault(int(level), []).append(name)
+    assert preset.ignore == (255,)
+    assert [c.ids for c in preset.classes] == [(i,) for i in range(26)]
+    for label_class in preset.classes:
+        assert label_class.name in names[label_class.ids[0]]
+
+
+def test_carlas_colors_are_a_map_too():
+    for name in ("carla", "carla_0_9_13"):
+        made = class_files.parse_class_map(
+            f"{{name: m, base: {name}, encoding: color}}", "here"
+        )
+        base = class_files.preset(name)
+        assert [c.color for c in made.classes] == [c.color for c in base.classes]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["oxford_pets", "pascal_context", "loveda", "potsdam", "vaihingen", "isaid", "gta5"]
+    + ["bdd100k", "idd", "deepglobe", "rellis", "carla", "carla_0_9_13"],
+)
+def test_two_sources_are_cited_at_commits(name):
+    head = class_files.preset_yaml(name).partition("\nname:")[0]
+    cited = re.findall(r"([\w.-]+/[\w.-]+)@[0-9a-f]{7}\b", head)
+    assert len(cited) >= 2
 
 
 def test_binary_takes_both_common_forms():

@@ -53,6 +53,7 @@ def test_an_alias_stands_for_what_it_names():
         ("[=, 08, 1-2]", ["=", "08", "1-2"]),
         ("2024-01-31", datetime.date(2024, 1, 31)),
         ('{\n\t"a": 1}', {"a": 1}),
+        (r'["\ud83d\ude97\ud83d\ude97", "\\ud83d\\ude00"]', ["🚗🚗", r"\ud83d\ude00"]),
     ],
 )
 def test_what_is_plain_is_read(text, value):

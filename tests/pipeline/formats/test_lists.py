@@ -11,6 +11,20 @@ def test_keys_are_lines_without_extension_and_suffix(tmp_path):
     assert list(lists.keys(str(path), "_L")) == ["2007_000032", "a/b", "v1.2", "c"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Abyssinian_100 1 1 1\nbeagle_2\t5 2 -1\n", ["Abyssinian_100", "beagle_2"]),
+        ("a 1 2 3\nb\n", ["a 1 2 3", "b"]),
+        ("frame 1\nframe 2 3\n", ["frame 1", "frame 2 3"]),
+        ("", []),
+    ],
+)
+def test_numbers_behind_all_keys_are_none_of_them(text, expected, tmp_path):
+    (tmp_path / "train.txt").write_text(text)
+    assert list(lists.keys(str(tmp_path / "train.txt"), "")) == expected
+
+
 PAIRS = "train/a.png trainannot/a.png\n\n train/b.png\ttrainannot/b.png \n"
 
 

@@ -19,6 +19,15 @@ features = tfds.features
 COLOUR = features.Image()
 GREY = features.Image(shape=(None, None, 1))
 LABELED = features.LabeledImage(labels=4, shape=(None, None, 1))
+# As oxford_iiit_pet 4.0.0 lists them.
+OXFORD_PETS = {
+    "image": COLOUR,
+    "label": features.ClassLabel(num_classes=37),
+    "species": features.ClassLabel(names=["Cat", "Dog"]),
+    "file_name": features.Text(),
+    "segmentation_mask": features.Image(shape=(None, None, 1), use_colormap=True),
+    "head_bbox": features.BBoxFeature(),
+}
 KEYS = RecordKeys()
 
 _ROWS = {"train": 5, "validation": 4}
@@ -143,6 +152,7 @@ def test_shards_are_all_found(tmp_path):
             ("m", "", "key"),
         ),
         ({"m": GREY, "i": COLOUR}, RecordKeys("i", "m"), ("i", "m", "")),
+        (OXFORD_PETS, KEYS, ("segmentation_mask", "image", "file_name")),
     ],
 )
 def test_features_are_found(columns, named, expected):

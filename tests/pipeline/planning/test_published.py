@@ -1,6 +1,10 @@
 """Every preset's layout, over tiny trees that lie as the downloads do."""
 
 import codecs
+import json
+import pathlib
+import re
+import shutil
 
 import pytest
 import yaml
@@ -68,7 +72,60 @@ TREES = {
     },
 }
 TREES["ade20k_with_other"] = TREES["ade20k"]
+PETS, LOVEDA = ({"train": 2, "test": 3}, {"Train/Urban": 2, "Train/Rural": 1})
+LOVEDA |= {"Val/Urban": 1, "Val/Rural": 2}
+TREES |= {
+    "oxford_pets": {
+        "annotations/trimaps/Abyssinian_{1}.png": PETS,
+        "annotations/trimaps/._Abyssinian_{1}.png": PETS,
+        "images/Abyssinian_{1}.jpg": PETS,
+    },
+    "pascal_context": {
+        "VOC2010/SegmentationClassContext/2008_00{1:04}.png": {"train": 2, "val": 3},
+        "VOC2010/JPEGImages/2008_00{1:04}.jpg": {"train": 2, "val": 3},
+    },
+    "loveda": {
+        "{0}/masks_png/{1}.png": LOVEDA,
+        "{0}/images_png/{1}.png": LOVEDA,
+    },
+    "isaid": {
+        "iSAID/{0}/images/P{1:04}_instance_color_RGB.png": {"train": 2, "val": 1},
+        "iSAID/{0}/images/P{1:04}_instance_id_RGB.png": {"train": 2, "val": 1},
+        "iSAID/{0}/images/P{1:04}.png": {"train": 2, "val": 1},
+    },
+    "gta5": {
+        "labels/{1:05}.png": {"train": 3},
+        "images/{1:05}.png": {"train": 3},
+    },
+    "bdd100k": {
+        "bdd100k/labels/sem_seg/masks/{0}/0a0a-{1}.png": {"train": 2, "val": 1},
+        "bdd100k/labels/sem_seg/colormaps/{0}/0a0a-{1}.png": {"train": 2, "val": 1},
+        "bdd100k/images/10k/{0}/0a0a-{1}.jpg": {"train": 2, "val": 1},
+    },
+    "idd": {
+        "gtFine/{0}/119/{1:06}_gtFine_labellevel3Ids.png": {"train": 2, "val": 1},
+        "gtFine/{0}/119/{1:06}_gtFine_instancelevel3Ids.png": {"train": 2, "val": 1},
+        "leftImg8bit/{0}/119/{1:06}_leftImg8bit.jpg": {"train": 2, "val": 1},
+    },
+    "deepglobe": {
+        "{0}/{1}_mask.png": {"train": 3},
+        "{0}/{1}_sat.jpg": {"train": 3, "valid": 1},
+    },
+}
 _SPLITS = {"training": "train", "validation": "val"}
+_SPLITS |= {folder: folder.partition("/")[0].lower() for folder in LOVEDA}
+_VOC, _CONTEXT = "VOCdevkit/VOC2012/ImageSets/Segmentation", "VOC2010/ImageSets"
+_LISTS = {
+    "voc2012": {split: f"{_VOC}/{split}.txt" for split in ("train", "val")},
+    "pascal_context": {
+        split: f"{_CONTEXT}/SegmentationContext/{split}.txt"
+        for split in ("train", "val")
+    },
+    "oxford_pets": {
+        "train": "annotations/trainval.txt",
+        "test": "annotations/test.txt",
+    },
+}
 
 
 def _value(preset):
@@ -83,28 +140,29 @@ def _value(preset):
 
 def make_tree(name, root):
     """Writes a dataset's tree; gives rows by split."""
-    preset, rows, number = class_files.preset(name), {}, {}
+    preset = class_files.preset(name)
     label, image = _value(preset), data.png(data.filled((4, 5), (9, 9, 9)))
-    for pattern, splits in TREES[name].items():
-        start = 0
-        for folder, count in splits.items():
-            split = _SPLITS.get(folder, folder)
-            rows[split] = count
-            number[split] = range(start, start + count)
-            start += count
-            for i in number[split]:
-                is_image = "mages" in pattern or "Img" in pattern or "Raw" in pattern
-                is_image |= pattern.endswith(".jpg") or pattern.startswith(
-                    "CamVid/{0}/"
-                )
-                content = image if is_image else label
-                data.write_tree(root, {pattern.format(folder, i): content})
-    if name == "voc2012":
-        base = root / "VOCdevkit/VOC2012/ImageSets/Segmentation"
-        base.mkdir(parents=True)
-        for split, numbers in number.items():
-            text = "".join(f"2007_00{i:04}\n" for i in numbers)
-            (base / f"{split}.txt").write_text(text)
+    for pattern, folders in TREES[name].items():
+        for _, path in _paths(pattern, folders):
+            content = image if _is_image(path) else label
+            data.write_tree(root, {path: content})
+    pattern, folders = next(iter(TREES[name].items()))  # of label maps
+    number: dict[str, list[int]] = {}
+    start = 0
+    for folder, count in folders.items():
+        split = _SPLITS.get(folder, folder)
+        number.setdefault(split, []).extend(range(start, start + count))
+        start += count
+    if name in _LISTS:
+        for split, path in _LISTS[name].items():
+            stems = [
+                pathlib.PurePath(path).stem
+                for i, path in _paths(pattern, folders)
+                if i in number[split]
+            ]
+            more = " 1 1 1" if name == "oxford_pets" else ""
+            text = "".join(f"{stem}{more}\n" for stem in stems)
+            data.write_tree(root, {path: text.encode()})
     if name == "coco_panoptic":
         for split, numbers in number.items():
             made = data.panoptic_json(
@@ -112,7 +170,25 @@ def make_tree(name, root):
             )
             path = root / f"annotations/panoptic_{split}2017.json"
             path.write_text(made)
-    return rows
+    return {split: len(numbers) for split, numbers in number.items()}
+
+
+def _paths(pattern, folders):
+    """The files of a pattern, and the number of each."""
+    start = 0
+    for folder, count in folders.items():
+        for i in range(start, start + count):
+            yield i, pattern.format(folder, i)
+        start += count
+
+
+def _is_image(path):
+    is_label = path.endswith("_RGB.png")  # beside its image
+    return path.endswith(".jpg") or (
+        not is_label
+        and any(word in path for word in ("mages", "Img", "Raw"))
+        or re.fullmatch(r"CamVid/[a-z]+(?<!annot)/.*", path) is not None
+    )
 
 
 def options_of(*arguments):
@@ -122,7 +198,12 @@ def options_of(*arguments):
 
 
 def test_every_layout_is_tried():
-    assert set(TREES) == set(class_files.preset_names()) - {"binary"}
+    with_layout = {
+        name
+        for name in class_files.preset_names()
+        if class_files.dataset_section(class_files.preset_yaml(name)) is not None
+    }
+    assert set(TREES) == with_layout
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -162,6 +243,11 @@ OFFICIAL = {
     "coco_panoptic": {"train": 118287, "val": 5000},
     "camvid11": {"train": 367, "val": 101, "test": 233},
     "camvid32": {"train": 701},
+    "oxford_pets": {"train": 3680, "test": 3669},
+    "pascal_context": {"train": 4998, "val": 5105},
+    "loveda": {"train": 2522, "val": 1669},
+    "gta5": {"train": 24966},
+    "deepglobe": {"train": 803},
 }
 
 
@@ -290,6 +376,68 @@ def test_more_names_than_classes_are_told_before_they_are_made(tmp_path):
         published.find("labelme", str(tmp_path))
 
 
+def test_a_part_that_is_not_there_is_told(tmp_path):
+    make_tree("loveda", tmp_path)
+    shutil.rmtree(tmp_path / "Train/Rural")
+    found = published.find("loveda", str(tmp_path))
+    assert found.notes == ("of the 2 parts of split train, Urban, Rural, 1 are there",)
+    assert [len(split.label_maps) for split in found.splits] == [1, 2]
+    shutil.rmtree(tmp_path / "Val/Rural/images_png")
+    with pytest.raises(UsageError, match="images of split 'val' are not there"):
+        published.find("loveda", str(tmp_path))
+
+
+def _mapillary(root):
+    """Mapillary 2.0 as it lies, with three labels, the last of them not evaluated."""
+    labels = [
+        {"name": f"object--{i}", "readable": f"Thing {i}", "evaluate": i < 2}
+        for i in range(3)
+    ]
+    label, image = (data.filled((4, 5), value) for value in (2, (9, 9, 9)))
+    tree = {"config_v2.0.json": json.dumps({"labels": labels}).encode()}
+    for folder, count in (("training", 2), ("validation", 1)):
+        for i in range(count):
+            for version in ("v1.2", "v2.0"):
+                tree[f"{folder}/{version}/labels/a{i}.png"] = data.png(label)
+            tree[f"{folder}/images/a{i}.jpg"] = data.jpeg(image)
+    data.write_tree(root, tree)
+
+
+def test_mapillary_2_brings_its_own_classes(tmp_path):
+    _mapillary(tmp_path)
+    options = options_of("--dataset", "mapillary_v2", "--data_dir", tmp_path)
+    assert options.class_map.name == "mapillary_v2"
+    assert options.class_map.names == ["Thing 0", "Thing 1"]
+    assert options.class_map.ignore == (2,)
+    plan = survey(options)
+    assert {s: p.rows for s, p in plan.splits.items()} == {"train": 2, "val": 1}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (None, "config_v2.0.json is not there, which the download has"),
+        ("{", "config_v2.0.json: line 2 is not YAML"),
+        ('{"labels": [{"name": 5}]}', "the name of label 0 must be text, not 5"),
+    ],
+)
+def test_what_is_wrong_with_mapillarys_config_is_told(config, words, tmp_path):
+    _mapillary(tmp_path)
+    path = tmp_path / "config_v2.0.json"
+    path.unlink() if config is None else path.write_text(config)
+    with pytest.raises(UsageError) as raised:
+        published.find("mapillary_v2", str(tmp_path))
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_list_of_classes_has_no_layout(tmp_path):
+    path = tmp_path / "labelmap.txt"
+    path.write_text("leaf:48,112,32::\n")
+    with pytest.raises(UsageError, match="has a class map and no layout"):
+        published.find(str(path), str(tmp_path))
+
+
 def test_images_of_some_splits_only_are_refused(tmp_path):
     make_tree("cityscapes", tmp_path)
     for path in (tmp_path / "leftImg8bit/val").rglob("*.png"):
@@ -307,7 +455,7 @@ def test_object_stores_need_no_directory(monkeypatch):
     )
     monkeypatch.setattr(files, "join", lambda *parts: "/".join(parts))
     found = published.find("camvid11", "gs://bucket")
-    assert [split.label_maps for split in found.splits] == [pattern]
+    assert [split.label_maps for split in found.splits] == [(pattern,)]
 
 
 def test_a_filesystem_that_beam_lacks_is_told():
@@ -329,6 +477,7 @@ def test_a_filesystem_that_beam_lacks_is_told():
         ("{splits: {a: {label_maps: x, rows: many}}}", "'rows' must be a whole number"),
         ("{splits: {a: {label_maps: x}}, known_bad: [17]}", "'known_bad' must be"),
         ("{splits: {a: {label_maps: x}}, strip_label_suffix: 5}", "must be text, not"),
+        ("{splits: {a: {label_maps: x, parts: 5}}}", "'parts' must be text, or a list"),
         ("{splits: {a: {label_maps: x, rows: 1_0}}}", "is no plain number"),
         ("{splits: {a: {label_maps: x}, a: {label_maps: y}}}", "'a' for the second"),
         (f"{{splits: {{a: {{{'x' * 1000}: y, label_maps: x}}}}}}", "unknown field 'xx"),
