@@ -2,6 +2,8 @@
 
 import functools
 import math
+import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from maskbeam.transforms import classes
 from tests import data_generation as data
 from tests import findings_of, reading
 
+_ROOT = pathlib.Path(__file__).parent.parent
 SIDE = 16
 PIXELS = SIDE * SIDE
 IGNORED = 255
@@ -186,6 +189,11 @@ def test_a_message_says_how_much_and_where(tmp_path):
         in found["one_picture"]
     )
     assert "3 of 4 label maps of train" in found["masks_of_one_class"]
+
+
+def test_the_page_of_the_documentation_names_all():
+    text = (_ROOT / "docs/report.md").read_text(encoding="utf-8")
+    assert dict(re.findall(r"(?m)^\| `(\w+)` \| (.*) \|$", text)) == findings.THRESHOLDS
 
 
 def test_divergence_is_that_of_entropies():

@@ -53,7 +53,7 @@ def test_the_wheel_has_one_name(built):
     for folder in ("pipeline", "transforms"):
         expected = {
             f"maskbeam/{path.relative_to(_ROOT)}"
-            for pattern in ("*.py", "*.yaml", "*.json", "py.typed")
+            for pattern in ("*.py", "*.yaml", "*.json", "*.j2", "py.typed")
             for path in (_ROOT / folder).rglob(pattern)
         }
         assert {n for n in names if n.startswith(f"maskbeam/{folder}/")} == expected
