@@ -29,7 +29,7 @@ _COLORS = 192
 def main() -> None:
     """Draws the picture."""
     with tempfile.TemporaryDirectory() as scratch:
-        draw = [sys.executable, _ROOT / "launch_scripts/make_sample.py"]
+        draw = [sys.executable, str(_ROOT / "launch_scripts/make_sample.py")]
         os.chdir(scratch)  # the page shows paths
         subprocess.run([*draw, "--output", "sample"], check=True)
         convert(
