@@ -1,6 +1,7 @@
 """Writes a conversion as the command that makes it again, without secrets."""
 
 import argparse
+import itertools
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ from maskbeam.pipeline.values import Source
 from maskbeam.transforms.classes import ClassMap
 
 _STRUCK = "..."
+_MOST = 20  # values of an option: a shell lists thousands of files
 # Of a URL, who you are, and what a signed one allows.
 _SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=\?)\S+")
 
@@ -30,7 +32,9 @@ def flags_of(given: Mapping[str, Any]) -> tuple[str, ...]:
             continue
         found.append(f"--{name}")
         if value is not True:
-            found += map(_without_secrets, _texts(name, value))
+            texts = [*itertools.islice(_texts(name, value), _MOST + 1)]
+            found += map(_without_secrets, texts[:_MOST])
+            found += [_STRUCK] if len(texts) > _MOST else []
     return tuple(found)
 
 

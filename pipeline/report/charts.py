@@ -3,11 +3,12 @@
 import bisect
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 _UNITS = ("", " k", " M", " G", " T", " P")
 _LISTED_SIZES = 10  # more than these are grouped by area
+MOST_CLASSES = 500  # in a table: of 3 splits they take half a MB
 _GROUPS = 16  # of the numbers of classes in a row, at most
 _DECADES = 3, 6  # that a log scale spans, at least and at most
 # A scale of areas that people know from coins: 1, 2, 5, 10, ... pixels.
@@ -52,17 +53,19 @@ class ClassCells(NamedTuple):
 
 
 class ClassTable(NamedTuple):
-    """What a table says of all classes.
+    """What a table says of classes.
 
     Attributes:
         decades: factors of ten that the bars of the shares span, up to 100 %.
         least: the percents at the left end of these bars.
-        rows: for each class its cells in each split, and its weight.
+        rows: for each class its index, its cells in each split, and its weight.
+        left_out: how many classes are not in it, those with the fewest pixels.
     """
 
     decades: int
     least: str
-    rows: Sequence[tuple[Sequence[ClassCells], Bar]]
+    rows: Sequence[tuple[int, Sequence[ClassCells], Bar]]
+    left_out: int
 
 
 class Split(NamedTuple):
@@ -145,19 +148,33 @@ def class_table(stats: Mapping[str, Any]) -> ClassTable:
         for pixels in found["class_pixels"]
         if pixels
     )
+    shown = _largest(splits)
     weights = stats["class_weights"]["median_frequency"]
     heaviest = max((weight for weight in weights if weight is not None), default=1)
     rows = [
         (
+            index,
             [
                 _class_cells(split, found, index, totals[split], decades)
                 for split, found in splits.items()
             ],
-            _weight(weight, heaviest),
+            _weight(weights[index], heaviest),
         )
-        for index, weight in enumerate(weights)
+        for index in shown
     ]
-    return ClassTable(decades, f"{10.0 ** (2 - decades):.{decades - 2}f}", rows)
+    least = f"{10.0 ** (2 - decades):.{decades - 2}f}"
+    return ClassTable(decades, least, rows, len(weights) - len(rows))
+
+
+def _largest(splits: Mapping[str, Any]) -> list[int]:
+    """The classes that a page has room for: those that have most pixels, in order."""
+    pixels = [sum(counts) for counts in _by_class(splits)]
+    ordered = sorted(range(len(pixels)), key=lambda index: -pixels[index])
+    return sorted(ordered[:MOST_CLASSES])
+
+
+def _by_class(splits: Mapping[str, Any]) -> Iterator[tuple[int, ...]]:
+    return zip(*(found["class_pixels"] for found in splits.values()), strict=True)
 
 
 def split_table(stats: Mapping[str, Any]) -> list[Split]:

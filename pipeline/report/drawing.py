@@ -11,8 +11,9 @@ from maskbeam.pipeline.report.content import Picture
 from maskbeam.pipeline.report.pictures import Row
 from maskbeam.transforms.classes import ClassMap
 
-_PAGE_BYTES = 4_000_000  # of all pictures, as text; the page must stay below 5 MB
 _QUALITY = 80  # of JPEG
+# The page must stay below 5 MB. All else on it takes 1 MB at most.
+SHOWN_BYTES, REJECTED_BYTES = 3_400_000, 500_000
 # The longer side of a picture, in pixels, by how many rows are shown at most.
 _SIDES = ((48, 320), (120, 200))
 _SMALLEST = 128
@@ -24,20 +25,24 @@ def side_of(rows: int) -> int:
 
 
 def draw(
-    rows: Iterable[tuple[str, str, str, Row]], class_map: ClassMap, side: int
+    rows: Iterable[tuple[str, str, str, Row]],
+    class_map: ClassMap,
+    side: int,
+    most: int,
 ) -> Iterator[Picture]:
-    """Draws rows, until the page is full.
+    """Draws rows, as long as there is room for them.
 
     Args:
         rows: split, key, why it is shown, and the row.
         class_map: what its pixels mean.
         side: the longer one that a picture has at most, in pixels.
+        most: bytes of all pictures, as text.
     """
     size = 0
     for split, key, why, row in rows:
         found = _picture(split, key, why, row, class_map, side)
         size += len(found.image) + len(found.label) + len(found.overlay)
-        if size > _PAGE_BYTES:
+        if size > most:
             return
         yield found
 

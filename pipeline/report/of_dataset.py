@@ -82,7 +82,8 @@ def _pictures(
         (split, key, reason, decoding.of_record(columns, key, config))
         for split, key, reason, columns in rows
     )
-    yield from drawing.draw(decoded, class_map, drawing.side_of(most))
+    side = drawing.side_of(most)
+    yield from drawing.draw(decoded, class_map, side, drawing.SHOWN_BYTES)
 
 
 def _records(

@@ -37,13 +37,22 @@ def make(
     """
     pictures: list[Picture] = []
     if config is not None and choices:
-        side = drawing.side_of(len(choices))
-        pictures = [*drawing.draw(_rows(choices, config), options.class_map, side)]
+        shown = drawing.draw(
+            _rows(choices, config),
+            options.class_map,
+            drawing.side_of(len(choices)),
+            drawing.SHOWN_BYTES,
+        )
+        pictures = [*shown]
     rejected: list[Picture] = []
     if options.report_pictures:
-        rows = _rejected(made.reasons, options)
-        side = drawing.side_of(_REJECTED)
-        rejected = [*drawing.draw(rows, options.class_map, side)]
+        shown = drawing.draw(
+            _rejected(made.reasons, options),
+            options.class_map,
+            drawing.side_of(_REJECTED),
+            drawing.REJECTED_BYTES,
+        )
+        rejected = [*shown]
     content = content_of.content_of(made, pictures, rejected)
     return page.render(content).encode()
 

@@ -77,6 +77,7 @@ def render(content: Content) -> str:
         content=content,
         classes=classes,
         few=len(classes) <= _FEW_CLASSES,
+        most=charts.MOST_CLASSES,
         sections=list(_sections(content, shown)),
         shades=heat_maps.shades(),
         short=charts.short,
