@@ -8,7 +8,7 @@ import argparse
 import dataclasses
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from maskbeam.pipeline import options, repeating, spelling, values
@@ -175,6 +175,8 @@ def from_given(given: Mapping[str, Any]) -> Options:
             contradict each other.
     """
     known = declared()
+    # What can be read once only is told again, as the command.
+    given = {n: [*v] if isinstance(v, Iterator) else v for n, v in given.items()}
     for name in given:
         if name in known:
             continue
@@ -199,7 +201,8 @@ def from_given(given: Mapping[str, Any]) -> Options:
             f"--{flag} {values.shown(inputs.get(flag))} cannot be read: "
             f"{error.strerror or error}"
         ) from error
-    return Options(**wanted, flags=repeating.flags_of(given))
+    found = Options(**wanted)
+    return dataclasses.replace(found, flags=repeating.flags_of(given))
 
 
 def _with_sources(wanted: dict[str, Any], data_dir: str | None) -> dict[str, Any]:

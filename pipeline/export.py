@@ -46,15 +46,6 @@ def export(directory: str, to: str, version: int) -> str:
         if tf.io.gfile.exists(temporary):
             tf.io.gfile.rmtree(temporary)
         raise
-    if below := _below(directory, path):
+    if below := inventory.name_below(directory, path):
         inventory.add(directory, inventory.of_contents(contents, below))
     return path
-
-
-def _below(directory: str, path: str) -> str:
-    """Returns what a path is called below a dataset's directory; "" if it is not."""
-    root, whole = (
-        one if "://" in one else os.path.realpath(one) for one in (directory, path)
-    )
-    root = root.rstrip("/") + "/"
-    return whole[len(root) :] if whole.startswith(root) else ""

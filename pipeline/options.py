@@ -25,6 +25,7 @@ _NAME = rf"[A-Za-z][A-Za-z0-9_]{{0,{values.MAX_NAME - 1}}}"
 _MAX_PIXELS = 2**31 - 1  # TensorFlow's and Beam's sizes have 32 bits
 _MAX_SIDE = 2**15
 _MAX_SHARD_MIB = 2**20
+_MAX_SHOWN = 1000  # of which a page has room for some 200
 
 T = TypeVar("T")
 
@@ -377,7 +378,7 @@ class Options:
         "Rows in the report",
         "rows that report.html shows, chosen by a hash, besides some of rare classes "
         "and of ignored pixels; 0 for no pictures at all, if faces must not travel",
-        values.whole(at_least=0),
+        values.whole(at_least=0, at_most=_MAX_SHOWN),
     )
 
     def __post_init__(self) -> None:

@@ -16,8 +16,11 @@ from maskbeam.transforms.classes import ClassMap
 
 _STRUCK = "..."
 _MOST = 20  # values of an option: a shell lists thousands of files
-# Of a URL, who you are, and what a signed one allows.
-_SECRET = re.compile(r"(?<=://)[^/@\s]+(?=@)|(?<=\?)\S+")
+# Of a URL, who you are: all up to the last @. Azure has a container there.
+_USER = re.compile(r"(?<=://)\S*(?=@)")
+_AZURE = ("abfs://", "abfss://", "wasb://", "wasbs://")
+# What a signed URL allows, and whatever else has a value behind its path.
+_VALUES = re.compile(r"(?<=[?#;])(?=[^?#;]*=).*", re.DOTALL)
 
 
 def flags_of(given: Mapping[str, Any]) -> tuple[str, ...]:
@@ -33,7 +36,7 @@ def flags_of(given: Mapping[str, Any]) -> tuple[str, ...]:
         found.append(f"--{name}")
         if value is not True:
             texts = [*itertools.islice(_texts(name, value), _MOST + 1)]
-            found += map(_without_secrets, texts[:_MOST])
+            found += map(without_secrets, texts[:_MOST])
             found += [_STRUCK] if len(texts) > _MOST else []
     return tuple(found)
 
@@ -52,11 +55,11 @@ def command(flags: Sequence[str], of_beam: argparse.Namespace) -> str:
 def _beam_flags(given: argparse.Namespace) -> Iterator[str]:
     """Writes Beam's flags; whatever is any text may be a secret."""
     shown = beam_flags.shown(given)
-    for name, value in vars(given).items():
-        if name == "runner" and value == beam_flags.DEFAULT_RUNNER:
+    for name, dest, is_switch in beam_flags.spelled(given):
+        if dest == "runner" and given.runner == beam_flags.DEFAULT_RUNNER:
             continue
-        text = _STRUCK if shown[name] == beam_flags.AS_GIVEN else shown[name]
-        yield f"--{name}" if value is True else f"--{name}={text}"
+        text = _STRUCK if shown[dest] == beam_flags.AS_GIVEN else shown[dest]
+        yield name if is_switch else f"{name}={text}"
 
 
 def _texts(name: str, value: Any) -> Iterator[str]:
@@ -86,5 +89,10 @@ def _joined(name: str, texts: list[str]) -> list[str]:
     return [",".join(texts)] if name in ("record_keys", "split_by") else texts
 
 
-def _without_secrets(text: str) -> str:
-    return _SECRET.sub(_STRUCK, text) if "://" in text else text
+def without_secrets(text: str) -> str:
+    """Strikes out of a URL, and of a message that quotes one, what may be secret."""
+    if "://" not in text:
+        return text
+    if not any(scheme in text for scheme in _AZURE):
+        text = _USER.sub(_STRUCK, text)
+    return _VALUES.sub(_STRUCK, text)

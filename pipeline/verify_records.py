@@ -166,7 +166,7 @@ def _read(columns: Columns, pixels: Pixels, config: features.Config) -> _Read:
     # The mask of a whole picture takes 4 K times its pixels.
     lines = max(1, _PART_BYTES // (4 * config.num_classes * max(1, width)))
     counts = np.zeros(config.num_classes + 1, np.int64)
-    step = looks.step(height, width)
+    down, right = looks.step(height), looks.step(width)
     sampled = []
     for top in range(0, height, lines):
         part = tf.constant(pixels[top : top + lines])
@@ -176,7 +176,7 @@ def _read(columns: Columns, pixels: Pixels, config: features.Config) -> _Read:
         if not _is_one_hot(mask, label):
             raise ValueError("the mask is not the one-hot encoding of the label")
         counts += np.bincount(label.ravel() + 1, minlength=counts.size)
-        sampled.append(label[-top % step :: step, ::step])
+        sampled.append(label[-top % down :: down, ::right])
     image = None
     if config.with_images:
         names = {features.IMAGE}

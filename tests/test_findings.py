@@ -175,6 +175,21 @@ def test_a_clean_dataset_has_none(tmp_path):
     assert findings_of.messages(tmp_path, _given(tmp_path, PLAIN, {})) == {}
 
 
+@pytest.mark.parametrize("name", ["label_maps", "images_only"])
+def test_all_of_val_is_ignored(name, tmp_path):
+    given = _given(tmp_path, {"train": [HALF] * 2}, {})
+    rng = np.random.default_rng(0)
+    rest = [data.picture(rng, SIDE, SIDE) for _ in range(2)]
+    given["images"] = _write(tmp_path / "images", {"train": rest})
+    if name == "label_maps":
+        given["label_maps"] |= _write(tmp_path, {"val": [_label()] * 2})
+        given["images"] |= _write(tmp_path / "images", {"val": rest})
+    else:
+        given["images_only"] = _write(tmp_path / "images", {"val": rest})
+    found = findings_of.messages(tmp_path, given)
+    assert ("mostly_ignored" in found) == (name == "label_maps")
+
+
 def test_few_images_in_all_are_said_once(tmp_path):
     rows = {**PLAIN, "val": [HALF] * 19}
     message = findings_of.messages(tmp_path, _given(tmp_path, rows, {}))["few_images"]

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from launch_scripts import make_stats_schema
+from maskbeam.pipeline import UsageError, arguments, repeating
 from maskbeam.pipeline.command_line import main
 from maskbeam.pipeline.rows import looks
-from maskbeam.pipeline.rows.run_lengths import runs_of
+from maskbeam.pipeline.rows.run_lengths import Runs, runs_of
+from maskbeam.pipeline.runtime import beam_flags
 from tests import data_generation as data
 from tests import html_pages, reading
 
@@ -99,13 +101,13 @@ def test_heat_maps_are_numpys(rows, dataset):
     counts = np.zeros((K + 1, CELLS, CELLS), int)
     for label in (label for labels in rows[1].values() for label in labels.values()):
         height, width = label.shape
-        step = min(8, max(1, min(height, width) // CELLS))
-        for y in range(0, height, step):
-            for x in range(0, width, step):
+        down, right = (min(8, max(1, side // CELLS)) for side in label.shape)
+        for y in range(0, height, down):
+            for x in range(0, width, right):
                 cell = y * CELLS // height, x * CELLS // width
                 counts[min(label[y, x], K)][cell] += 1
     assert found["classes"] == counts[:K].reshape(K, -1).tolist()
-    assert found["sampled"] == counts.sum(0).ravel().tolist()
+    assert found["sampled"] == counts[:K].sum(0).ravel().tolist()
 
 
 def test_the_page_has_the_numbers_of_the_sources(rows, dataset):
@@ -137,6 +139,11 @@ def test_stray_pixels_are_those_of_small_pieces(index):
     assert looks.stray_pixels(index) == sum(n for n in _pieces(index) if n < 4)
     stray = looks.stray_pixels(index) > 0.01 * index.size
     assert looks.is_stray(runs_of(index), index.shape) == stray
+
+
+def test_what_is_not_looked_at_is_not_counted():
+    noise = Runs(np.zeros(1 << 23, np.uint8), None)
+    assert looks.is_stray(noise, (1 << 11, 1 << 12)) is None
 
 
 def _pieces(index):
@@ -283,11 +290,24 @@ def test_a_dataset_of_an_earlier_version(rows, convert, tmp_path, capsys):
     assert not (out / "report.html").exists()  # it was ours
 
 
-def test_overwriting_leaves_a_page_that_is_not_ours(rows, convert, tmp_path):
+def test_overwriting_leaves_a_page_that_is_not_ours(rows, convert, tmp_path, capsys):
     out = convert(tmp_path / "out", *_flags(rows[0], "--no_report"))
     (out / "report.html").write_text("mine")
+    convert(out, *_flags(rows[0]), "--overwrite", code=2)
+    assert "report.html is not maskbeam's" in capsys.readouterr().err
+    assert (out / "manifest.json").exists()
     convert(out, *_flags(rows[0]), "--no_report", "--overwrite")
     assert (out / "report.html").read_text() == "mine"
+
+
+def test_no_file_of_the_dataset_becomes_a_report(dataset, capsys):
+    for name in ("stats.json", "serving/report.html", "new.html"):
+        assert main(["report", str(dataset), "--output", str(dataset / name)]) == 2
+        assert "is in the dataset" in capsys.readouterr().err
+    own = str(dataset / "report.html")
+    assert main(["report", str(dataset), "--output", own]) == 0
+    assert main(["verify", str(dataset)]) == 0
+    assert "note" not in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -367,6 +387,81 @@ def test_a_report_that_cannot_be_drawn_costs_itself(
     monkeypatch.undo()
     assert main(["report", str(out)]) == 0
     assert main(["verify", str(out)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("verdict.json", "5"),
+        ("verdict.json", "[" * 100_000),
+        ("verdict.json", '{"reason": 5, "rejected": "x", "records": {}}'),
+        ("rejected-train.jsonl", "{"),
+        ("rejected-train.jsonl", '{"key": 1}'),
+    ],
+)
+def test_what_a_stranger_left_is_one_line(name, content, tmp_path, capsys):
+    whole = {"reason": "all bad", "rejected": 1, "records": 0}
+    (tmp_path / "rejected").mkdir()
+    (tmp_path / "rejected/verdict.json").write_text(json.dumps(whole))
+    assert main(["report", str(tmp_path)]) == 0
+    (tmp_path / "report.html").unlink()
+    (tmp_path / "rejected" / name).write_text(content)
+    capsys.readouterr()
+    assert main(["report", str(tmp_path)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path) in line
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("gs://bucket/train/*.png", "gs://bucket/train/*.png"),
+        ("gs://bucket/frame_????.png", "gs://bucket/frame_????.png"),
+        ("s3://key:sec/r@t@host/x", "s3://...@host/x"),
+        ("https://token@host/x", "https://...@host/x"),
+        ("train=hdfs://u:pa/ss@h/x", "train=hdfs://...@h/x"),
+        ("https://h/x?X-Sig=a b=c", "https://h/x?..."),
+        ("https://h/x#token=t", "https://h/x#..."),
+        ("https://h/x;jsessionid=t", "https://h/x;..."),
+        ("abfs://container@account/x", "abfs://container@account/x"),
+        ("/data/a?b=1/*.png", "/data/a?b=1/*.png"),
+    ],
+)
+def test_secrets_of_urls_are_struck_out(given, shown):
+    assert repeating.without_secrets(given) == shown
+
+
+def test_what_can_be_read_once_is_read_once(rows, tmp_path):
+    label_maps = (f"{s}={rows[0]}/{s}/labels/*" for s in ("train", "val"))
+    found = arguments.from_given(
+        {
+            "label_maps": label_maps,
+            "exclude": (name for name in ["*_000*"]),
+            "size": (side for side in (20, 24)),
+            "num_classes": 3,
+            "output": tmp_path,
+        }
+    )
+    assert found.exclude == ("*_000*",)
+    assert found.size == (20, 24)
+    assert {source.split for source in found.label_maps} == {"train", "val"}
+    assert found.flags[:1] == ("--label_maps",)
+    assert found.flags[3:] == (
+        *("--exclude", "*_000*", "--size", "20x24"),
+        *("--num_classes", "3", "--output", str(tmp_path)),
+    )
+    with pytest.raises(UsageError, match="must be HEIGHTxWIDTH"):
+        arguments.from_given({"label_maps": "a.png", "num_classes": 3, "size": 512})
+
+
+def test_the_command_has_beams_flags_as_beam_has_them():
+    flags = ["--no_pipeline_type_check", "--runner=FlinkRunner", "--flink_master=me:1"]
+    command = repeating.command((), beam_flags.read(flags))
+    assert command.split()[2:] == [
+        *("--flink_master=...", "--no_pipeline_type_check", "--runner=FlinkRunner"),
+    ]
+    beam_flags.read(command.split()[2:])
 
 
 def test_the_command_says_no_secret(rows, convert, tmp_path):

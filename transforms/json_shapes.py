@@ -122,14 +122,16 @@ class HeatMaps(TypedDict):
 
     rows: Annotated[_Cells, _says("cells from top to bottom")]
     columns: Annotated[_Cells, _says("cells from left to right")]
-    sampled: Annotated[list[Count], _says("pixels of each cell, in reading order")]
+    sampled: Annotated[
+        list[Count], _says("pixels of all classes in each cell, in reading order")
+    ]
     classes: Annotated[
         list[list[Count]], _says("of each class: its pixels in each cell")
     ]
 
 
 class Shown(TypedDict):
-    """A row that the report shows."""
+    """A row that the report shows, if there is room for it."""
 
     split: str
     key: str

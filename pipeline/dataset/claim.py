@@ -112,6 +112,20 @@ def when_stopped(directory: str) -> str:
     return f"{directory} is complete" if files.exists(directory) else ""
 
 
+def _refuse_own_report(directory: str) -> None:
+    """Refuses to write a report in the place of a file that no run has written.
+
+    Raises:
+        UsageError: there is such a file.
+    """
+    path = files.join(directory, dataset_files.REPORT)
+    if files.exists(path):
+        raise UsageError(
+            f"{path} is not maskbeam's, and the report would replace it: move it "
+            "elsewhere, or add --no_report"
+        )
+
+
 def _make(directory: str) -> None:
     """Makes the output.
 
@@ -136,8 +150,12 @@ def _take(options: Options, plan: Plan, temporary: str) -> None:
     assert directory is not None
     _check_contents(directory, overwrite=options.overwrite)
     earlier = leftovers.find(directory)
-    names = {*earlier.names, *plan.shard_names(options.name)}
-    names |= leftovers.beside_shards(plan.splits)
+    names = {*plan.shard_names(options.name), *leftovers.beside_shards(plan.splits)}
+    if options.no_report:
+        names.remove(dataset_files.REPORT)
+    elif dataset_files.REPORT not in earlier.names:
+        _refuse_own_report(directory)
+    names |= earlier.names
     note = {
         "format": dataset_files.FORMAT,
         "temporary": [temporary, *earlier.temporary],

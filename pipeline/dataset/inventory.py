@@ -1,6 +1,7 @@
 """What each file of a dataset holds, in the manifest: written, compared, renewed."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,3 +76,12 @@ def add(directory: str, added: Inventory) -> None:
         files.write_json(files.join(own, dataset_files.MANIFEST), renewed)
         files.move_all(own, directory, [dataset_files.MANIFEST])
         files.remove(own)
+
+
+def name_below(directory: str, path: str) -> str:
+    """Returns what a path is called below a dataset's directory; "" if it is not."""
+    root, whole = (
+        one if "://" in one else os.path.realpath(one) for one in (directory, path)
+    )
+    root = root.rstrip("/") + "/"
+    return whole[len(root) :] if whole.startswith(root) else ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 
+from maskbeam.pipeline import repeating
 from maskbeam.pipeline.dataset import (
     holding,
     inventory,
@@ -124,7 +125,9 @@ class Publish(beam.DoFn):
                     )
             except OwnCodeError as error:  # what is known may be what it fails on
                 reason = str(error)
-        rejected_files = [dataset_files.rejected_file(split) for split, _ in rejected]
+        rejected_files = sorted(
+            dataset_files.rejected_file(split) for split, _ in rejected
+        )
         if reason:
             self._write_verdict(reason, rejections, written, rejected_files)
             return
@@ -244,15 +247,16 @@ class Publish(beam.DoFn):
         """Makes the report, by its name; it may fail, and the run does not."""
         if self.options.no_report:
             return {}
-        reasons = add_up([self._where(name) for name in rejected_files])
-        made = Made(about, stats, self.options.class_map, reasons)
         config = None if stats is None else self.plan.config
         try:
+            reasons = add_up([self._where(name) for name in rejected_files])
+            made = Made(about, stats, self.options.class_map, reasons)
             with uncollected():  # a template makes many objects, too
                 page = of_run.make(made, self.options, choices, config)
         except Exception as error:  # of drawing, or a store
             if stats is not None:
-                stats["warnings"].append(findings.no_report(in_words(error)))
+                why = repeating.without_secrets(in_words(error))
+                stats["warnings"].append(findings.no_report(why))
             return {}
         return {dataset_files.REPORT: page}
 
@@ -334,7 +338,7 @@ def make_manifest(
     return {
         "format": dataset_files.FORMAT,
         **_origin(command),
-        "options": options.to_json() | dataclasses.asdict(plan.config),
+        "options": _options(options) | dataclasses.asdict(plan.config),
         "rejected": rejected,
         "splits": {
             split: {
@@ -352,6 +356,16 @@ def make_manifest(
             for split, shards in splits.items()
         },
     }
+
+
+def _options(options: Options) -> dict[str, Any]:
+    """The options, whose patterns may have had secrets."""
+    tree = options.to_json()
+    for name in ("label_maps", "images", "images_only", "split_list"):
+        for source in tree[name]:
+            for part in ("pattern", "base"):
+                source[part] = repeating.without_secrets(source[part])
+    return tree
 
 
 def _origin(command: str) -> dict[str, Any]:

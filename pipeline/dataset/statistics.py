@@ -11,7 +11,7 @@ from maskbeam.pipeline.dataset.rejections import REPEATED, Found
 from maskbeam.pipeline.elements import Origins, WrittenRecords
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.plan import Plan
-from maskbeam.pipeline.report import choice, findings
+from maskbeam.pipeline.report import choice, drawing, findings
 from maskbeam.pipeline.report.choice import Choice
 from maskbeam.pipeline.rows import profile, seen
 from maskbeam.pipeline.rows.looks import GRID
@@ -44,7 +44,13 @@ def make_stats(
         split: _of_split(shards, _total(config, shards), whole[split])
         for split, shards in splits.items()
     }
-    known = findings.Known(class_map, config, keys.get(REPEATED, (0, [])), rejections)
+    known = findings.Known(
+        class_map,
+        config,
+        keys.get(REPEATED, (0, [])),
+        rejections,
+        {source.split for source in options.images_only},
+    )
     return {
         "classes": class_map.names,
         "rejected": sum(rejections.values()),
@@ -129,8 +135,16 @@ def choices(
     """
     by_split = [found[features.CLASS_PIXELS] for found in stats["splits"].values()]
     pixels = np.sum(by_split, axis=0).tolist()
-    rows = {split: profiles[split].seen for split in sorted(profiles)}
+    rows = {
+        split: [row for row in profiles[split].seen if _is_drawn(row)]
+        for split in sorted(profiles)
+    }
     return choice.choose(rows, options.class_map, pixels, options.report_pictures)
+
+
+def _is_drawn(row: seen.Seen) -> bool:
+    pixels = row.height * row.width
+    return pixels <= drawing.MOST_PIXELS and row.length <= drawing.MOST_BYTES
 
 
 def of_choices(
@@ -156,8 +170,8 @@ def of_all(found: Profile) -> dict[str, Any]:
         "heat_maps": {
             "rows": GRID,
             "columns": GRID,
-            "sampled": found.sampled.sum(1).tolist(),
-            "classes": found.sampled[:, : found.num_classes].T.tolist(),
+            "sampled": found.sampled[:, :-1].sum(1).tolist(),
+            "classes": found.sampled[:, :-1].T.tolist(),
         },
         "co_occurrence": found.together.tolist(),
     }

@@ -1,5 +1,7 @@
 """Colours of classes on pages and in pictures, for everybody's eyes."""
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,7 @@ _HUES = np.array(
 _SHADES = ((0.0, 0.0), (0.45, 0.0), (0.0, 0.55), (0.7, 0.0), (0.0, 0.8))
 
 
+@functools.lru_cache(maxsize=4)  # each picture asks
 def colors_of(class_map: ClassMap) -> npt.NDArray[np.uint8]:
     """Makes the table from class index to colour: u8[K 3].
 

@@ -17,6 +17,8 @@ SHOWN_BYTES, REJECTED_BYTES = 3_400_000, 500_000
 # The longer side of a picture, in pixels, by how many rows are shown at most.
 _SIDES = ((48, 320), (120, 200))
 _SMALLEST = 128
+# Of a larger row a small picture is not worth the memory that it takes.
+MOST_PIXELS, MOST_BYTES = 32 << 20, 256 << 20
 
 
 def side_of(rows: int) -> int:
@@ -24,38 +26,38 @@ def side_of(rows: int) -> int:
     return next((side for most, side in _SIDES if rows <= most), _SMALLEST)
 
 
-def draw(
-    rows: Iterable[tuple[str, str, str, Row]],
-    class_map: ClassMap,
-    side: int,
-    most: int,
-) -> Iterator[Picture]:
-    """Draws rows, as long as there is room for them.
+def fitting(drawn: Iterable[Picture], most: int) -> Iterator[Picture]:
+    """Yields pictures as long as there is room for them.
 
     Args:
-        rows: split, key, why it is shown, and the row.
-        class_map: what its pixels mean.
-        side: the longer one that a picture has at most, in pixels.
-        most: bytes of all pictures, as text.
+        drawn: the pictures.
+        most: bytes of all of them, as text.
     """
     size = 0
-    for split, key, why, row in rows:
-        found = _picture(split, key, why, row, class_map, side)
+    for found in drawn:
         size += len(found.image) + len(found.label) + len(found.overlay)
         if size > most:
             return
         yield found
 
 
-def _picture(
-    split: str, key: str, why: str, row: Row, class_map: ClassMap, side: int
+def draw(
+    place: tuple[str, str], why: str, row: Row, class_map: ClassMap, side: int
 ) -> Picture:
+    """Draws a row.
+
+    Args:
+        place: its split and its key.
+        why: why it is shown, in words.
+        row: the row.
+        class_map: what its pixels mean.
+        side: the longer one that a picture has at most, in pixels.
+    """
     panels = pictures.panels_of(row, class_map, side)
     drawn = row.label if row.label is not None else row.levels
     height, width = (0, 0) if drawn is None else drawn.shape[:2]
     return Picture(
-        split,
-        key,
+        *place,
         why,
         height,
         width,

@@ -5,7 +5,7 @@ much there is of it, and what to do.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ THRESHOLDS = {
     f"two classes at most: more than {_HALF:.0%} of a split's label maps",
     "images_of_one_color": "all pixels of an image have one colour",
     "stray_pixels": "more than 1% of a label map's pixels are in connected pieces of "
-    "fewer than 4 (of about 256 label maps, chosen by a hash)",
+    "fewer than 4 (of about 256 rows, chosen by a hash, and all their tiles)",
     "sizes_vary": f"the largest picture has more than {_TIMES} times as many pixels as "
     "the smallest, and all are kept in their own size",
     "rejected_rows": "a row was rejected",
@@ -56,12 +56,14 @@ class Known(NamedTuple):
         config: the encoding.
         repeated: how many keys are in more than one split, and some of them.
         rejections: how many rows were rejected, by stage.
+        unlabelled: splits that have no label maps, and are meant to have none.
     """
 
     class_map: ClassMap
     config: features.Config
     repeated: tuple[int, Sequence[str]] = (0, ())
     rejections: Mapping[str, int] = {}
+    unlabelled: Collection[str] = ()
 
 
 def find(known: Known, splits: Splits) -> list[Finding]:
@@ -78,7 +80,7 @@ def find(known: Known, splits: Splits) -> list[Finding]:
         *_one_class(class_map),
         *_classes_without_pixels(class_map, splits),
         *_classes_in_one_split(class_map, labelled),
-        *_mostly_ignored(splits),
+        *_mostly_ignored(splits, known.unlabelled),
         *_few_images(class_map, labelled),
         *_different_shares(labelled),
         *_one_picture(class_map, labelled),
@@ -176,12 +178,11 @@ def _classes_in_one_split(class_map: ClassMap, splits: Splits) -> Iterator[Findi
             )
 
 
-def _mostly_ignored(splits: Splits) -> Iterator[Finding]:
+def _mostly_ignored(splits: Splits, unlabelled: Collection[str]) -> Iterator[Finding]:
     for split, found in splits.items():
         ignored = found[features.IGNORED_PIXELS]
         pixels = ignored + sum(found[features.CLASS_PIXELS])
-        # All of a split without label maps is ignored, and meant to be.
-        if _HALF * pixels < ignored < pixels:
+        if ignored > _HALF * pixels and split not in unlabelled:
             yield _finding(
                 "mostly_ignored",
                 split,

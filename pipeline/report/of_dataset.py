@@ -68,30 +68,30 @@ def _pictures(
     else:
         shards = {(s, n) for s in manifest["splits"] for n in shards_of(manifest, s)}
         why, most = {}, _SHOWN
-    rows = []
+    side = drawing.side_of(most)
+    drawn = []
     for split in manifest["splits"]:
         names = [name for name in shards_of(manifest, split) if (split, name) in shards]
         wanted = [key for of_split, key in why if of_split == split]
         count = len(wanted) if why else -(-most // len(manifest["splits"]))
         for columns in _records(directory, names, wanted, config).take(count):
-            key = columns[features.KEY].numpy().decode()
-            rows.append((split, key, why.get((split, key), CHANCE), columns))
+            place = split, columns[features.KEY].numpy().decode()
+            row = decoding.of_record(columns, place[1], config)
+            reason = why.get(place, CHANCE)
+            drawn.append(drawing.draw(place, reason, row, class_map, side))
     order = {place: number for number, place in enumerate(why)}
-    rows.sort(key=lambda row: order.get(row[:2], 0))
-    decoded = (
-        (split, key, reason, decoding.of_record(columns, key, config))
-        for split, key, reason, columns in rows
-    )
-    side = drawing.side_of(most)
-    yield from drawing.draw(decoded, class_map, side, drawing.SHOWN_BYTES)
+    drawn.sort(key=lambda one: order.get((one.split, one.key), 0))
+    yield from drawing.fitting(drawn, drawing.SHOWN_BYTES)
 
 
 def _records(
     directory: str, shards: Sequence[str], keys: Sequence[str], config: features.Config
 ) -> tf.data.Dataset:
-    """Reads the records of some keys, or of all if there are none."""
+    """Reads the records of some keys, or of all if there are none; no large ones."""
     paths = [files.join(directory, name) for name in shards]
     records = tf.data.TFRecordDataset(tf.constant(paths, tf.string))
+    most = drawing.MOST_BYTES
+    records = records.filter(lambda record: tf.strings.length(record) <= most)
     if keys:
         key = {features.KEY: tf.io.FixedLenFeature([], tf.string)}
         wanted = tf.constant(keys)
@@ -101,4 +101,10 @@ def _records(
             )
         )
     names = decoding.names(config) | {features.KEY}
-    return records.map(record_columns.record_parser(config, names))
+    rows = records.map(record_columns.record_parser(config, names))
+    return rows.filter(
+        lambda row: (
+            tf.reduce_prod([row[side] for side in features.SIDES])
+            <= drawing.MOST_PIXELS
+        )
+    )

@@ -36,16 +36,16 @@ def sampled(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     Args:
         pixels: [H W], which the result does not hold on to.
     """
-    apart = step(*pixels.shape)
-    return pixels[::apart, ::apart].copy()
+    height, width = pixels.shape
+    return pixels[:: step(height), :: step(width)].copy()
 
 
-def step(height: int, width: int) -> int:
-    """How far apart the pixels are that `sampled` takes, each way."""
-    return max(1, min(EVERY, min(height, width) // GRID))
+def step(side: int) -> int:
+    """How far apart the pixels are that `sampled` takes along a side."""
+    return max(1, min(EVERY, side // GRID))
 
 
-def is_stray(runs: Runs, shape: tuple[int, int]) -> bool:
+def is_stray(runs: Runs, shape: tuple[int, int]) -> bool | None:
     """Checks whether more than a hundredth of a label map's pixels are stray.
 
     Args:
@@ -53,15 +53,17 @@ def is_stray(runs: Runs, shape: tuple[int, int]) -> bool:
         shape: of the label map: height and width, in pixels.
 
     Returns:
-        False, too, for a label map that is too large to be looked at.
+        None for a label map that is too large to be looked at.
     """
     pixels = shape[0] * shape[1]
     most = STRAY_SHARE * pixels
     # What is stray is in short runs, which many label maps have few of.
     lengths = runs.lengths
     are_long = lengths is not None and lengths[lengths < SMALL].sum() <= most
-    if are_long or pixels > _LOOKED_AT:
+    if are_long:
         return False
+    if pixels > _LOOKED_AT:
+        return None
     index = runs.repeat(runs.values).reshape(shape)
     equal = _equals(index)
     # A pixel of a small piece has two equals at most.

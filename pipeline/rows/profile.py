@@ -115,7 +115,8 @@ class Profile:
         bins = self.num_classes + 1
         for size, alike in by_size.items():
             index = np.minimum(np.stack(alike), self.num_classes)  # so ignored is that
-            places = _cells(*size) * bins + index
+            down, right = map(_cells, size)
+            places = (down[:, np.newaxis] * GRID + right) * bins + index
             found = np.bincount(places.ravel(), minlength=GRID**2 * bins)
             assert self.sampled is not None
             self.sampled += found.reshape(-1, bins)
@@ -183,11 +184,9 @@ def _together(
 
 
 @functools.lru_cache(maxsize=64)  # most rows are of a few sizes
-def _cells(height: int, width: int) -> Sums:
-    """The cell of the frame, in reading order, of each pixel that is sampled."""
-    step = looks.step(height, width)
-    down, right = (np.arange(0, side, step) * GRID // side for side in (height, width))
-    return down[:, np.newaxis] * GRID + right
+def _cells(side: int) -> Sums:
+    """The cell along a side of each pixel that is sampled."""
+    return np.arange(0, side, looks.step(side)) * GRID // side
 
 
 def _packed(sums: Sums | None) -> tuple[bytes, str, tuple[int, ...]] | None:

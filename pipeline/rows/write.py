@@ -22,7 +22,7 @@ from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.rows.batches import CheckedRow, EncodedBatch
 from maskbeam.pipeline.rows.encode import encoded_parts, make_encoder
 from maskbeam.pipeline.rows.profile import Profile
-from maskbeam.pipeline.rows.seen import Seen
+from maskbeam.pipeline.rows.seen import CLASSES, Seen
 from maskbeam.pipeline.runtime import files, progress
 from maskbeam.transforms import features, own_records, stored_masks, summaries
 from maskbeam.transforms.protobuf_wire import Content
@@ -114,7 +114,9 @@ class WriteFragment(beam.DoFn):
                 record = make_record(row, parts, self._stored, self._own)
                 rank = rank_of(row.key, self.seed)
                 offset, length = size + tfrecords.HEAD_BYTES, record.size
-                profile.add_seen(_seen(row, rank, batch.shard, (path, offset, length)))
+                place = path, offset, length
+                classes = self.config.num_classes
+                profile.add_seen(_seen(row, rank, batch.shard, place, classes))
                 if row.raw is not None:
                     samples.append(
                         SkewSample(
@@ -163,9 +165,13 @@ class WriteFragment(beam.DoFn):
         return [row.runs.repeat(mask)]
 
 
-def _seen(row: CheckedRow, rank: int, shard: int, place: tuple[str, int, int]) -> Seen:
+def _seen(
+    row: CheckedRow, rank: int, shard: int, place: tuple[str, int, int], classes: int
+) -> Seen:
     """A row, and the path, the offset and the length of its record."""
     summary = row.summary
+    # Where none is chosen by class, nobody asks but whether there is any.
+    some = slice(None if classes <= CLASSES else 1)
     return Seen(
         rank,
         row.key,
@@ -173,7 +179,7 @@ def _seen(row: CheckedRow, rank: int, shard: int, place: tuple[str, int, int]) -
         *place,
         row.height,
         row.width,
-        summary.classes,
-        summary.pixels,
+        summary.classes[some],
+        summary.pixels[some],
         summary.ignored_pixels,
     )

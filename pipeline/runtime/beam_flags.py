@@ -106,6 +106,19 @@ def shown(given: argparse.Namespace) -> dict[str, str]:
     }
 
 
+def spelled(given: argparse.Namespace) -> list[tuple[str, str, bool]]:
+    """Lists the flags that the user gave.
+
+    Returns:
+        A flag's name, as it is written; its name in `given`; whether it takes no value.
+    """
+    return [
+        (flag["names"][0], flag["dest"], flag["action"] not in ("store", "append"))
+        for flag in _table()["flags"]
+        if flag["dest"] in vars(given)
+    ]
+
+
 def _takes_any_text(flag: dict[str, Any]) -> bool:
     is_number = flag.get("type") in ("int", "float")
     takes_value = flag["action"] in ("store", "append")
