@@ -417,7 +417,7 @@ def test_dataset_names_and_versions_are_in_the_manifest(tree, convert, tmp_path)
     assert on_disk == {
         "streets-train.tfrecord-00000-of-00001",
         *("transform_graph", "serving", "classes.yaml", "stats.json"),
-        *("features.json", "dataset_info.json", "manifest.json"),
+        *("features.json", "dataset_info.json", "report.html", "manifest.json"),
     }
     shard = out / "streets-train.tfrecord-00000-of-00001"
     described = found["splits"]["train"]["shards"][0]
