@@ -40,7 +40,7 @@ THRESHOLDS = {
     f"two classes at most: more than {_HALF:.0%} of a split's label maps",
     "images_of_one_color": "all pixels of an image have one colour",
     "stray_pixels": "more than 1% of a label map's pixels are in connected pieces of "
-    "fewer than 4 (of about 256 rows, chosen by a hash, and all their tiles)",
+    "fewer than 4 (of about 128 rows, chosen by a hash, and all their tiles)",
     "sizes_vary": f"the largest picture has more than {_TIMES} times as many pixels as "
     "the smallest, and all are kept in their own size",
     "rejected_rows": "a row was rejected",

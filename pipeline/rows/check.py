@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 REJECTED = "rejected"
 
 _BYTES_PER_PIXEL = 14  # of a label map and of its image, one after the other
-_STRAY_ROWS = 256  # about so many are looked at for stray pixels
+_STRAY_ROWS = 128  # about so many are looked at for stray pixels
 
 Index = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
