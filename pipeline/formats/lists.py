@@ -18,7 +18,7 @@ from maskbeam.transforms import texts
 _PICTURES = (".png", ".jpg", ".jpeg")
 _ADDRESSES = ("http://", "https://", "ftp://")
 # Fewer numbers may be a part of a name, as in `frame 1`.
-_WITH_NUMBERS = re.compile(r"(\S+)(?:\s+-?[0-9]+){3,}")
+_WITH_NUMBERS = re.compile(r"\S+(?:\s+-?[0-9]+){3,}")
 
 
 def keys(path: str, suffix: str) -> Iterator[str]:
@@ -30,11 +30,10 @@ def keys(path: str, suffix: str) -> Iterator[str]:
         path: of the list.
         suffix: stripped off the end of the keys that end with it.
     """
-    lines = list(_lines(path))
-    numbered = [_WITH_NUMBERS.fullmatch(line) for line in lines]
-    has_numbers = all(numbered)
-    for line, found in zip(lines, numbered, strict=True):
-        name = found[1] if found and has_numbers else line
+    lines = [*_lines(path)]
+    have_numbers = all(map(_WITH_NUMBERS.fullmatch, lines))
+    for line in lines:
+        name = line.split()[0] if have_numbers else line
         stem, extension = os.path.splitext(name)
         key = stem if extension.lower() in _PICTURES else name
         yield normal(key).removesuffix(normal(suffix))

@@ -17,8 +17,6 @@ from maskbeam.transforms.manifest import read_config, read_stats, shards_of
 
 _SHOWN = 16  # rows of a dataset that names none
 
-Why = dict[tuple[str, str], str]  # by split and key
-
 
 def make(directory: str, manifest: Mapping[str, Any]) -> bytes:
     """Makes the page of a dataset.
