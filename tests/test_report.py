@@ -142,8 +142,16 @@ def test_stray_pixels_are_those_of_small_pieces(index):
 
 
 def test_what_is_not_looked_at_is_not_counted():
-    noise = Runs(np.zeros(1 << 23, np.uint8), None)
-    assert looks.is_stray(noise, (1 << 11, 1 << 12)) is None
+    noise = Runs(np.zeros((1 << 25) + 1, np.uint8), None)
+    assert looks.is_stray(noise, ((1 << 25) + 1, 1)) is None
+
+
+@pytest.mark.parametrize("top", [0, 500])
+def test_of_large_label_maps_the_middle_is_looked_at(top):
+    index = np.zeros((1200, 700), np.uint8)
+    lines = slice(top, top + 100)
+    index[lines, 100:600:2] = np.random.default_rng(0).integers(0, 9, (100, 250))
+    assert looks.is_stray(runs_of(index), index.shape) == (top == 500)
 
 
 def _pieces(index):

@@ -12,8 +12,9 @@ GRID = 16  # cells of a heat map, each way
 EVERY = 8  # pixels, and rows of pixels
 SMALL = 4  # pixels: a piece of fewer is stray
 STRAY_SHARE = 0.01  # of a label map's pixels
+MIDDLE = 512  # pixels, each way, of a label map that are looked at for stray ones
 
-_LOOKED_AT = 1 << 22  # pixels of a label map, at most, to look for stray ones
+_LOOKED_AT = 1 << 25  # pixels of a label map, at most, that is looked at
 _MANY = 9  # more than the eight neighbours that a pixel may have
 
 
@@ -48,6 +49,8 @@ def step(side: int) -> int:
 def is_stray(runs: Runs, shape: tuple[int, int]) -> bool | None:
     """Checks whether more than a hundredth of a label map's pixels are stray.
 
+    Of a large one it looks at the middle.
+
     Args:
         runs: of class indices.
         shape: of the label map: height and width, in pixels.
@@ -55,20 +58,24 @@ def is_stray(runs: Runs, shape: tuple[int, int]) -> bool | None:
     Returns:
         None for a label map that is too large to be looked at.
     """
-    pixels = shape[0] * shape[1]
-    most = STRAY_SHARE * pixels
-    # What is stray is in short runs, which many label maps have few of.
-    lengths = runs.lengths
-    are_long = lengths is not None and lengths[lengths < SMALL].sum() <= most
-    if are_long:
-        return False
-    if pixels > _LOOKED_AT:
+    if shape[0] * shape[1] > _LOOKED_AT:
         return None
-    index = runs.repeat(runs.values).reshape(shape)
+    # What is stray is in short runs, which many label maps have few of.
+    most, lengths = STRAY_SHARE * shape[0] * shape[1], runs.lengths
+    is_whole = max(shape) <= MIDDLE
+    if is_whole and lengths is not None and lengths[lengths < SMALL].sum() <= most:
+        return False
+    index = _middle(runs.repeat(runs.values).reshape(shape))
+    most = STRAY_SHARE * index.size
     equal = _equals(index)
     # A pixel of a small piece has two equals at most.
     few = int(np.count_nonzero(equal <= 2))
     return few > most and _counted(index, equal) > most
+
+
+def _middle(index: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    top, left = (max(0, side - MIDDLE) // 2 for side in index.shape)
+    return index[top : top + MIDDLE, left : left + MIDDLE]
 
 
 def stray_pixels(index: npt.NDArray[Any]) -> int:
