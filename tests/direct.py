@@ -56,7 +56,9 @@ def instead_of_beam() -> Iterator[None]:
         yield
 
 
-def _convert(_: None, options: Options, plan: Plan, temporary: str) -> None:
+def _convert(
+    _: None, options: Options, plan: Plan, temporary: str, command: str
+) -> None:
     rejected: list[Rejection] = []
     checker = check.CheckBatch(options, plan)
     checker.setup()
@@ -79,7 +81,7 @@ def _convert(_: None, options: Options, plan: Plan, temporary: str) -> None:
     reason = rejections.judge(len(labels), total, options.max_rejected, {})
     if not reason:
         raise DoneError(labels)
-    publishing = publish.Publish(options, plan, temporary, "")
+    publishing = publish.Publish(options, plan, temporary, command)
     publishing._write_verdict(reason, total, len(labels), names)
 
 
