@@ -77,7 +77,7 @@ def _most_ignored(rows: Mapping[str, list[Seen]]) -> list[Choice]:
         Choice(split, row, IGNORED)
         for split, of_split in rows.items()
         for row in of_split
-        if row.ignored and row.classes.size
+        if row.is_partly_ignored
     ]
     most = sorted(some, key=lambda c: (-c.row.ignored_share, c.row.order))
     return most[: seen.MOST_IGNORED]

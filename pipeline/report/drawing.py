@@ -1,12 +1,10 @@
 """Draws rows into a page: small pictures as `data:` URIs, not more than it can hold."""
 
-import base64
-import io
 from collections.abc import Iterable, Iterator
 
 from PIL import Image
 
-from maskbeam.pipeline.report import pictures
+from maskbeam.pipeline.report import pictures, uris
 from maskbeam.pipeline.report.content import Picture
 from maskbeam.pipeline.report.pictures import Row
 from maskbeam.transforms.classes import ClassMap
@@ -72,6 +70,4 @@ def draw(
 def _uri(picture: Image.Image | None, kind: str) -> str:
     if picture is None:
         return ""
-    encoded = io.BytesIO()
-    picture.save(encoded, kind, quality=_QUALITY, optimize=kind == "jpeg")
-    return f"data:image/{kind};base64,{base64.b64encode(encoded.getvalue()).decode()}"
+    return uris.of_picture(picture, kind, quality=_QUALITY, optimize=kind == "jpeg")

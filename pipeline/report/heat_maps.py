@@ -1,7 +1,5 @@
 """Where classes are and which meet, as small pictures in shades of one colour."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from maskbeam.pipeline.report import uris
 from maskbeam.pipeline.report.charts import Bar, percent, whole_percent
 
 _SHADES = 16  # four bits a pixel
@@ -129,9 +128,7 @@ def _picture(shares: Shares) -> str:
     image = Image.fromarray(levels).convert("P")
     palette = np.linspace(_FAINT, _DEEP, _SHADES).round().astype(np.uint8)
     image.putpalette(palette.tobytes())
-    encoded = io.BytesIO()
-    image.save(encoded, "png", bits=4, optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+    return uris.of_picture(image, "png", bits=4, optimize=True)
 
 
 def _place(shares: Shares) -> str:

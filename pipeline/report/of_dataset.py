@@ -6,12 +6,12 @@ from typing import Any
 import tensorflow as tf
 
 from maskbeam.pipeline import reasons
-from maskbeam.pipeline.report import content_of, decoding, drawing, page
+from maskbeam.pipeline.report import content_of, decoding, drawing, page, show
 from maskbeam.pipeline.report.choice import CHANCE
 from maskbeam.pipeline.report.content import Picture
 from maskbeam.pipeline.report.content_of import Made
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import class_files, dataset_files, features, record_columns
+from maskbeam.transforms import features, record_columns
 from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.manifest import read_config, read_stats, shards_of
 
@@ -31,8 +31,7 @@ def make(directory: str, manifest: Mapping[str, Any]) -> bytes:
     """
     config = read_config(manifest)
     stats = read_stats(directory, manifest, config)
-    path = files.join(directory, dataset_files.CLASSES)
-    class_map = class_files.load_class_map(path)
+    class_map = show.class_map_of(directory)
     pictures = [*_pictures(directory, manifest, stats, config, class_map)]
     found = reasons.add_up(reasons.files_in(directory))
     made = Made(manifest, stats, class_map, found)

@@ -49,6 +49,11 @@ class Seen(NamedTuple):
         return self.rank, self.key
 
     @property
+    def is_partly_ignored(self) -> bool:
+        """Whether some pixels are ignored, and some are of a class."""
+        return self.ignored > 0 and self.classes.size > 0
+
+    @property
     def ignored_share(self) -> float:
         """The share of the pixels that is ignored."""
         return self.ignored / (self.height * self.width)
@@ -77,7 +82,7 @@ def chosen(rows: Sequence[Seen], num_classes: int, shown: int) -> list[Seen]:
 
 def _most_ignored(rows: Sequence[Seen]) -> list[int]:
     """The numbers of rows with the largest shares of ignored pixels, but not all."""
-    some = [n for n, row in enumerate(rows) if row.ignored and row.classes.size]
+    some = [n for n, row in enumerate(rows) if row.is_partly_ignored]
     return sorted(some, key=lambda n: -rows[n].ignored_share)[:MOST_IGNORED]
 
 

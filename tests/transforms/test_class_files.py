@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from maskbeam.transforms import class_files
 from maskbeam.transforms.classes import LabelClass
+from tests import class_map_laws
 
 _CLASS = "classes: [{name: a, ids: [0]}]"
 
@@ -343,13 +344,5 @@ _SIGNS = st.text("ab01:-,[]{}&*!|>'\"%@`#?\\ \n\t~<=.\x85\ufeff\u2028\0", max_si
 
 @given(_maps() | _SIGNS | _SIGNS.map("name: m\nclasses:\n{}".format))
 @settings(max_examples=600, deadline=None, derandomize=True)
-def test_any_text_is_a_map_or_one_line(text):
-    try:
-        made = class_files.parse_class_map(text, "here")
-    except ValueError as error:
-        message = str(error)
-        assert message.startswith("here: ")
-        assert len(message) < 1000
-        assert "\n" not in message
-    else:
-        assert class_files.parse_class_map(class_files.to_yaml(made), "again") == made
+def test_any_text_assert_map_or_one_line(text):
+    class_map_laws.assert_map_or_one_line(text)
