@@ -64,7 +64,7 @@ def _named_rows(
                 continue
             split, row = paired
             if takes(split, key):
-                yield split, read.read_row(row, split, options.max_pixels)
+                yield split, read.read_row(row, split, options)
 
 
 def _record_rows(

@@ -14,32 +14,28 @@ from concurrent import futures
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
-import numpy.typing as npt
 
 from maskbeam.pipeline.elements import (
     BadRow,
     DamagedError,
-    Entry,
     Origins,
     Place,
     RawRow,
     RejectedError,
     Rejection,
     Row,
-    Segment,
     Unit,
     printable,
 )
 from maskbeam.pipeline.errors import StoreError, in_words
-from maskbeam.pipeline.formats import arrays, limits, panoptic_png, record_files
+from maskbeam.pipeline.formats import limits, record_files
 from maskbeam.pipeline.keys import rank_of, split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
+from maskbeam.pipeline.rows import row_files
 from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.runtime import files, progress, turns
-from maskbeam.transforms import png
 
 REJECTED = "rejected"
 PLACES = "places"
@@ -109,7 +105,7 @@ class ReadUnit(beam.DoFn):
 
     def _named_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
         """The rows of files, each with its split."""
-        for row in read_rows(unit.rows, unit.split, self._options.max_pixels):
+        for row in read_rows(unit.rows, unit.split, self._options):
             yield unit.split, row
 
     def _record_rows(self, unit: Unit) -> Iterator[tuple[str, RawRow | Rejection]]:
@@ -175,7 +171,7 @@ def _fetchers() -> futures.ThreadPoolExecutor:
 
 
 def read_rows(
-    rows: Sequence[Row], split: str, max_pixels: int
+    rows: Sequence[Row], split: str, options: Options
 ) -> Iterator[RawRow | Rejection]:
     """Reads the files of rows; gives the rows in order.
 
@@ -185,14 +181,14 @@ def read_rows(
     Args:
         rows: of one unit.
         split: of all of them.
-        max_pixels: the largest label map that is read.
+        options: what is converted.
     """
     numbers = range(len(rows))
     in_file = sorted(numbers, key=lambda number: _place_in_file(rows[number]))
     if in_file == list(numbers):
-        yield from _read_in_order(rows, split, max_pixels)
+        yield from _read_in_order(rows, split, options)
         return
-    in_order = _read_in_order([rows[number] for number in in_file], split, max_pixels)
+    in_order = _read_in_order([rows[number] for number in in_file], split, options)
     found = dict(zip(in_file, in_order, strict=True))
     yield from (found[number] for number in numbers)
 
@@ -205,7 +201,7 @@ def _place_in_file(row: Row) -> tuple[str, Place]:
 
 
 def _read_in_order(
-    rows: Sequence[Row], split: str, max_pixels: int
+    rows: Sequence[Row], split: str, options: Options
 ) -> Iterator[RawRow | Rejection]:
     """Reads rows one after the other.
 
@@ -217,11 +213,11 @@ def _read_in_order(
         for row in rows:
             # A large one has its turn until what comes after this step is done.
             with turns.READ.take(_bytes_of_files(row)):
-                yield read_row(row, split, max_pixels)
+                yield read_row(row, split, options)
         return
     ahead: collections.deque[futures.Future[RawRow | Rejection]] = collections.deque()
     for row in rows:
-        ahead.append(_fetchers().submit(read_row, row, split, max_pixels))
+        ahead.append(_fetchers().submit(read_row, row, split, options))
         if len(ahead) >= _FETCHED_AT_ONCE:
             yield ahead.popleft().result()
     yield from (row.result() for row in ahead)
@@ -236,13 +232,13 @@ def _bytes_of_files(row: Row) -> int:
     return size
 
 
-def read_row(row: Row, split: str, max_pixels: int) -> RawRow | Rejection:
+def read_row(row: Row, split: str, options: Options) -> RawRow | Rejection:
     """Reads the files of one row; whatever is wrong with them costs this row.
 
     Args:
         row: the row.
         split: its split.
-        max_pixels: the largest picture that is read.
+        options: what is converted.
 
     Raises:
         StoreError: the store does not answer.
@@ -251,14 +247,14 @@ def read_row(row: Row, split: str, max_pixels: int) -> RawRow | Rejection:
     def rejection(stage: str, reason: str) -> Rejection:
         return Rejection(row.key, split, row.source, stage, reason, rank=row.rank)
 
-    most = limits.picture_bytes(max_pixels)
+    label, image = row.label, row.image
     try:
         return RawRow(
             row.key,
             row.source,
-            row.image.source if row.image else "",
-            _read_label(row.label, row.segments, max_pixels) if row.label else None,
-            _read_file(row.image, most) if row.image else None,
+            image.source if image else "",
+            row_files.label_map(label, row.segments, options) if label else None,
+            row_files.image(image, options) if image else None,
         )
     except StoreError:
         raise
@@ -266,51 +262,3 @@ def read_row(row: Row, split: str, max_pixels: int) -> RawRow | Rejection:
         return rejection(error.stage, error.reason)
     except Exception as error:  # a file may be anything
         return rejection("read", in_words(error))
-
-
-def _read_file(entry: Entry, most: int) -> bytes:
-    try:
-        data = files.read_some(entry.path, most + 1)
-    except OSError as error:
-        reason = f"{entry.source} cannot be read: {error}"
-        raise RejectedError("read", reason) from error
-    if len(data) > most:
-        raise RejectedError(
-            "read",
-            f"{entry.source} has more than {most} bytes, and no picture of "
-            "--max_pixels has more",
-        )
-    return data
-
-
-def _read_label(
-    entry: Entry, segments: tuple[Segment, ...] | None, max_pixels: int
-) -> bytes:
-    """The encoded label map, as the graph reads it.
-
-    Arrays and panoptic segments become grey PNGs of label values.
-    """
-    if entry.place is not None:
-        try:
-            return encode_ids(arrays.read(entry.path, entry.place, max_pixels))
-        except (ValueError, OSError) as error:
-            # The names in a damaged archive may be long.
-            raise RejectedError("read", in_words(error)) from error
-    data = _read_file(entry, limits.picture_bytes(max_pixels))
-    if segments is None:
-        return data
-    try:
-        return panoptic_png.category_map(data, segments, max_pixels)
-    except ValueError as error:
-        raise RejectedError("panoptic", str(error)) from error
-
-
-def encode_ids(array: npt.NDArray[np.unsignedinteger]) -> bytes:
-    """Encodes an array of ids as a grey PNG: 8 bits deep if they fit, else 16.
-
-    Args:
-        array: u8[H W] or u16[H W].
-    """
-    if array.max() <= 255:
-        return png.encode_png(array.astype(np.uint8, copy=False))
-    return png.encode_png(array.astype(np.uint16, copy=False))

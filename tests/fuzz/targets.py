@@ -41,6 +41,7 @@ from maskbeam.pipeline.formats import (
     record_files,
     tfrecords,
 )
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.rows import images, label_maps, read
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import (
@@ -59,6 +60,7 @@ from tests.fuzz import hostile, sound
 from tests.fuzz.hostile import Hostile
 
 _MAX_PIXELS = 1 << 20
+_OPTIONS = Options(class_map=classes.numbered(2), max_pixels=_MAX_PIXELS)
 _MAX_SECONDS = 5.0  # the first use of a library loads it
 _MAX_GROWTH = 200 << 20  # in bytes, of the process's memory
 
@@ -291,7 +293,7 @@ def array(file: Hostile) -> None:
     for place in _PLACES:
         entry = Entry("label", "train", path, place)
         with _within_bounds():
-            found = read.read_row(Row("key", 0, entry, None), "train", _MAX_PIXELS)
+            found = read.read_row(Row("key", 0, entry, None), "train", _OPTIONS)
         if isinstance(found, RawRow):
             assert found.label_bytes is not None
             picture_header.read_header(found.label_bytes)

@@ -18,11 +18,14 @@ from hypothesis.extra import numpy as hnp
 from maskbeam.pipeline.elements import Entry, Place, RawRow, Row
 from maskbeam.pipeline.errors import StoreError
 from maskbeam.pipeline.formats import arrays, npz
-from maskbeam.pipeline.rows import read
+from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.rows import read, row_files
 from maskbeam.pipeline.runtime import files
+from maskbeam.transforms import classes
 from tests import data_generation as data
 
 MAX_PIXELS = 1000
+OPTIONS = Options(class_map=classes.numbered(2), max_pixels=MAX_PIXELS)
 
 
 def _maps(path):
@@ -405,12 +408,12 @@ def test_an_archive_is_opened_once_and_read_forward(
         Row(place.suffix, 0, Entry("label", "train", path, place), None)
         for place in places
     ]
-    found = list(read.read_rows(rows, "train", MAX_PIXELS))
+    found = list(read.read_rows(rows, "train", OPTIONS))
     assert [row.key for row in found] == [row.key for row in rows]
     for place, row in zip(places, found, strict=True):
         expected = maps[place.index if as_stack else int(place.member)]
         assert isinstance(row, RawRow)
-        assert row.label_bytes == read.encode_ids(expected)
+        assert row.label_bytes == row_files.encode_ids(expected)
     assert len(opened) == 1
     # Once for the checksum, once for the maps; a header of 128 bytes before each.
     assert sum(inflated) < 3 * (maps.nbytes + 300 * 128)

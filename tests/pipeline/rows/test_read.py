@@ -5,7 +5,11 @@ import struct
 import numpy as np
 
 from maskbeam.pipeline.elements import Entry, Place, Rejection, Row
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.rows import read
+from maskbeam.transforms import classes
+
+OPTIONS = Options(class_map=classes.numbered(2), max_pixels=1 << 20)
 
 
 def test_a_long_name_in_a_damaged_archive_is_cut_short(tmp_path):
@@ -15,7 +19,7 @@ def test_a_long_name_in_a_damaged_archive_is_cut_short(tmp_path):
     struct.pack_into("<H", damaged, 26, 9000)  # the name's length, where the array is
     path.write_bytes(damaged)
     entry = Entry("label", "train", str(path), Place("a"))
-    found = read.read_row(Row("maps", 0, entry, None), "train", 1 << 20)
+    found = read.read_row(Row("maps", 0, entry, None), "train", OPTIONS)
     assert isinstance(found, Rejection)
     assert "in the .npz file cannot be read: File name in directory" in found.reason
     assert len(found.reason) < 400

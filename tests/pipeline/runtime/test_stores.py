@@ -12,8 +12,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from maskbeam.pipeline.dataset import claim
 from maskbeam.pipeline.elements import Entry, Row
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.rows import read
 from maskbeam.pipeline.runtime import files, remote_files, runners, stores
+from maskbeam.transforms import classes
 
 
 @pytest.fixture
@@ -171,11 +173,12 @@ def test_rows_of_a_store_are_fetched_ahead_and_come_in_order(monkeypatch):
         return row
 
     monkeypatch.setattr(read, "read_row", read_row)
+    options = Options(class_map=classes.numbered(2))
     rows = [
         Row(str(n), n, Entry("label", "train", f"gs://b/{n}.png"), None)
         for n in range(40)
     ]
-    found: list[object] = list(read.read_rows(rows, "train", 1000))
+    found: list[object] = list(read.read_rows(rows, "train", options))
     assert found == rows
     assert 1 < max(most) <= 8
 
