@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # it loads TensorFlow
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Place:
-    """Where in a NumPy file a label map is.
+    """Where in a NumPy file a label map is, or in a TIFF of several pictures.
 
     Attributes:
         member: the array's name in a `.npz` file; empty in a `.npy` file.
@@ -31,6 +31,15 @@ class Place:
         """The text that the place adds to the file's key: `#member`, `#3`."""
         member = f"#{self.member}" if self.member else ""
         return member if self.index < 0 else f"{member}#{self.index}"
+
+
+class Window(NamedTuple):
+    """A part of a picture, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
 
 
 class Segment(NamedTuple):
@@ -86,7 +95,9 @@ class Entry(NamedTuple):
             names it, or a JSON that has the segments of its label map.
         split: the split that the file belongs to.
         path: the file's path.
-        place: where in a NumPy file; None for any other file.
+        place: where in a NumPy file, or which picture of several in a TIFF; None for
+            any other file.
+        window: the part of a big TIFF that is the row's tile; None for all of it.
         segments: the segments of a panoptic label map, from the JSON.
     """
 
@@ -94,6 +105,7 @@ class Entry(NamedTuple):
     split: str
     path: str
     place: Place | None = None
+    window: Window | None = None
     segments: tuple[Segment, ...] = ()
 
     @property
@@ -174,6 +186,7 @@ class RawRow(NamedTuple):
         image_source: the image's file, or the record's.
         label_bytes: the encoded label map; None in a split of images only.
         image_bytes: the encoded image; None if rows have none.
+        is_tile: whether the row is a tile already, cut out of a big picture.
     """
 
     key: str
@@ -181,6 +194,7 @@ class RawRow(NamedTuple):
     image_source: str
     label_bytes: bytes | None
     image_bytes: bytes | None
+    is_tile: bool = False
 
     @property
     def nbytes(self) -> int:

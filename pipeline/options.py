@@ -177,6 +177,29 @@ class Options:
         "`key=` numbers the rows",
         values.RECORD_KEYS,
     )
+    jpeg_label_maps: bool = _option(
+        False,
+        READ,
+        "JPEG label maps",
+        "read label maps that JPEG has blurred too, by `nearest` or `threshold` of the "
+        "class map",
+        values.switch(),
+    )
+    image_bands: tuple[int, ...] | None = _option(
+        None,
+        READ,
+        "Bands of images",
+        "of TIFF images: the numbers of the bands that are red, green and blue, or of "
+        "the one that is grey, from 1",
+        values.BANDS,
+    )
+    image_range: tuple[float, float] | None = _option(
+        None,
+        READ,
+        "Range of images",
+        "of images whose values are not of 8 bits: what becomes black and what white",
+        values.RANGE,
+    )
     split_by: tuple[tuple[str, float], ...] = _option(
         (),
         READ,
@@ -396,6 +419,12 @@ class Options:
         if self.store and self.preprocessing_fn is None:
             raise UsageError(
                 "--store is of columns of your own: add --preprocessing_fn"
+            )
+        if self.jpeg_label_maps and not self.class_map.threshold:
+            raise UsageError(
+                f"--jpeg_label_maps: JPEG changes values, and class map "
+                f"{self.class_map.name} does not say which are meant: give it "
+                "`nearest: TOLERANCE` for colours, or `threshold: 128` for two classes"
             )
         self._check_geometry()
         self._check_sides()

@@ -78,8 +78,8 @@ def _record_rows(
                 key = numbered_key(path, row.number)
                 yield split, Rejection(key, split, path, "read", row.reason)
                 continue
-            dealt = options.split_by
-            yield split_of(row.key, options) if dealt else split, row
+            where = split_of(row.key, options) if options.split_by else split
+            yield where, read.readable(row, where, options)
     except DamagedError as error:
         key = numbered_key(path, error.row)
         yield split, Rejection(key, split, path, "read", error.reason)

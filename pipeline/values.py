@@ -532,6 +532,30 @@ def _normalization(given: Any) -> str:
     return text
 
 
+def _bands(given: Any) -> tuple[int, ...]:
+    one = whole(at_least=1, at_most=65535)
+    bands = tuple(map(one.read, _numbers(given)))
+    if len(bands) not in (1, 3):
+        raise ValueError(f"{shown(given)} must be three bands, as 3,2,1, or one")
+    return bands
+
+
+def _range(given: Any) -> tuple[float, float]:
+    ends = tuple(map(number, _numbers(given)))
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise ValueError(
+            f"{shown(given)} must be two numbers, the smaller one first, as 0,4095"
+        )
+    return ends[0], ends[1]
+
+
+def _numbers(given: Any) -> list[Any]:
+    """Splits `1,2` at its commas; takes a number, or several, as Python has them."""
+    if isinstance(given, str):
+        return given.split(",")
+    return list(given) if isinstance(given, Iterable) else [given]
+
+
 def _directory(given: Any) -> str:
     path = _text_of(given)
     if not path:
@@ -555,6 +579,8 @@ RECORD_KEYS = Value(
     "label=K,image=K,key=K",
 )
 FUNCTION = Value(_function, r".+\.py(:[A-Za-z_][A-Za-z0-9_]*)?", "FILE.py[:NAME]")
+BANDS = Value(_bands, "[1-9][0-9]*(,[1-9][0-9]*,[1-9][0-9]*)?", "R,G,B|N")
+RANGE = Value(_range, "[^,]+,[^,]+", "MIN,MAX")
 NAMES = Value(_names, "[A-Za-z][A-Za-z0-9_]*", "NAME")
 REGEX = Value(_regex, ".+", "REGEX")
 NORMALIZATION = Value(

@@ -115,7 +115,7 @@ def _record_places(
 
 def _record_key(raw: RawRow, config: features.Config) -> str:
     """Returns the key of a raw row's record, or of its first tile if it has tiles."""
-    if config.resize != "tile" or raw.label_bytes is None:
+    if config.resize != "tile" or raw.is_tile or raw.label_bytes is None:
         return raw.key
     found = picture_header.read_header(raw.label_bytes)
     return tiles.tile_key(raw.key, (0, 0), (found.height, found.width))

@@ -14,9 +14,17 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-from maskbeam.transforms.png_kinds import GREY, RGB, SIGNATURE
+from maskbeam.transforms.png_kinds import (
+    GREY,
+    GREY_ALPHA,
+    PALETTE,
+    RGB,
+    RGBA,
+    SIGNATURE,
+)
 
 _FILTER_NONE, _FILTER_UP = 0, 2
+_COLOR_TYPES = {2: GREY_ALPHA, 3: RGB, 4: RGBA}  # by channels
 _LEVEL = 1  # isal's levels 0 to 2 are fast, 3 is not
 
 # On x86 the fast loop of levels 1 and 2 begins a stream by hashing a register that it
@@ -27,13 +35,17 @@ _LEVEL = 1  # isal's levels 0 to 2 are fast, 3 is not
 _HEAD = 16
 
 
-def encode_png(array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
+def encode_png(
+    array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16],
+    palette: npt.NDArray[np.uint8] | None = None,
+) -> bytes:
     """Encodes one picture.
 
     Args:
-        array: u8[H W] or u16[H W], written as grey; or u8[H W 3], written as RGB, each
-            row as its difference from the row above. Pictures compress better so, and
-            label maps as they are.
+        array: u8[H W] or u16[H W], written as grey; or [H W C], grey with alpha, RGB or
+            RGBA, each row as its difference from the row above. Pictures compress
+            better so, and label maps as they are.
+        palette: u8[N 3], colours: then the array, u8[H W], has indices of them.
 
     Returns:
         The PNG file.
@@ -43,19 +55,22 @@ def encode_png(array: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     samples = rows.view(np.uint8).reshape(height, -1)
     scanlines = np.empty((height, samples.shape[1] + 1), np.uint8)
     if array.ndim == 2:
-        color_type, scanlines[:, 0] = GREY, _FILTER_NONE
+        color_type = GREY if palette is None else PALETTE
+        scanlines[:, 0] = _FILTER_NONE
         scanlines[:, 1:] = samples
     else:
-        color_type, scanlines[:, 0] = RGB, _FILTER_UP
+        color_type, scanlines[:, 0] = _COLOR_TYPES[array.shape[2]], _FILTER_UP
         scanlines[0, 1:] = samples[0]
         np.subtract(samples[1:], samples[:-1], out=scanlines[1:, 1:])
     header = struct.pack(
         ">IIBBBBB", width, height, 8 * array.dtype.itemsize, color_type, 0, 0, 0
     )
+    colors = b"" if palette is None else _chunk(b"PLTE", palette.tobytes())
     return b"".join(
         (
             SIGNATURE,
             _chunk(b"IHDR", header),
+            colors,
             _chunk(b"IDAT", deflate([scanlines])),
             _chunk(b"IEND", b""),
         )

@@ -21,8 +21,14 @@ from maskbeam.pipeline.formats.stacks import Layout
 from maskbeam.pipeline.runtime import files
 
 _ENDING = ".npy"
+_ENDINGS = (_ENDING, ".npz")
 _MOST = 65535
 _STRIP_VALUES = 1 << 20
+
+
+def is_array(path: str) -> bool:
+    """Checks a file's name."""
+    return path.lower().endswith(_ENDINGS)
 
 
 def places(path: str, max_pixels: int) -> Iterator[Place]:

@@ -24,6 +24,7 @@ from maskbeam.pipeline.runtime import files, progress
 from maskbeam.pipeline.values import Source
 
 SAMPLE_ROWS = 64
+_KEPT = (".png", ".jpg", ".jpeg")
 
 
 @dataclasses.dataclass
@@ -34,6 +35,7 @@ class SourceCounts:
         count: how many there are.
         size: of all of them, in bytes.
         left_out: how many more there are that `--exclude` leaves out.
+        remade: how many are neither PNG nor JPEG by their names.
         record_files: those that hold many rows, sorted.
         panoptic_jsons: the JSONs that its label maps need, by path.
     """
@@ -41,6 +43,7 @@ class SourceCounts:
     count: int = 0
     size: int = 0
     left_out: int = 0
+    remade: int = 0
     record_files: list[files.File] = dataclasses.field(default_factory=list)
     panoptic_jsons: set[str] = dataclasses.field(default_factory=set)
 
@@ -54,13 +57,14 @@ class SourceCounts:
                 named by this option.
         """
         kind = kind_of(file.path, source.pattern)
-        if side != "label_maps" and kind != "picture":
+        if side != "label_maps" and kind not in ("picture", "tiff"):
             raise UsageError(
                 f"--{side} {file.path} is no picture; record files and lists bring "
                 "their own images, and are named by --label_maps alone"
             )
         self.count += 1
         self.size += file.size
+        self.remade += not file.path.lower().endswith(_KEPT)
         if kind == "records":
             self.record_files.append(file)
         elif options.with_segments and side == "label_maps":

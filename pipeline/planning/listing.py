@@ -11,10 +11,11 @@ from maskbeam.pipeline.errors import StoreError, UsageError
 from maskbeam.pipeline.formats import arrays, lists, panoptic_json, record_files
 from maskbeam.pipeline.keys import below, key_of, split_of
 from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning import tiff_rows
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 
-FileKind = Literal["picture", "array", "list", "records"]
+FileKind = Literal["picture", "tiff", "array", "list", "records"]
 
 Side = Literal["label_maps", "images", "images_only", "split_list"]
 
@@ -22,6 +23,15 @@ _FILE_KINDS: dict[str, FileKind] = {  # by extension
     ".png": "picture",
     ".jpg": "picture",
     ".jpeg": "picture",
+    ".bmp": "picture",
+    ".gif": "picture",
+    ".pbm": "picture",
+    ".pgm": "picture",
+    ".pnm": "picture",
+    ".ppm": "picture",
+    ".webp": "picture",
+    ".tif": "tiff",
+    ".tiff": "tiff",
     ".npy": "array",
     ".npz": "array",
     ".txt": "list",
@@ -53,7 +63,8 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
     many = ", ".join(found.name for found in record_files.FORMATS)
     raise UsageError(
         f"{path} is of no format that is read here, by its name: label maps are "
-        f".png, .npy, .npz, .txt lists, or {many}; images .png, .jpg or .jpeg"
+        f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, .txt lists, or {many};"
+        " images the same pictures, .jpg or .jpeg"
     )
 
 
@@ -109,10 +120,12 @@ def file_entries(
     if side in ("images", "images_only"):
         suffix = options.strip_image_suffix
 
-    def entry(key: str, role: Role, path: str, **more: Any) -> tuple[str, Entry]:
+    def split(key: str) -> str:
         dealt = options.split_by and side != "images_only"
-        split = split_of(key, options) if dealt else source.split
-        return key, Entry(role, split, path, **more)
+        return split_of(key, options) if dealt else source.split
+
+    def entry(key: str, role: Role, path: str, **more: Any) -> tuple[str, Entry]:
+        return key, Entry(role, split(key), path, **more)
 
     if side == "split_list":
         for key in lists.keys(file.path, suffix):
@@ -124,8 +137,16 @@ def file_entries(
             yield entry(key, "label", label)
             if image is not None:
                 yield entry(key, "image", image)
+        return
+    role: Role = "label" if side == "label_maps" else "image"
+    if kind == "tiff":
+        for part in tiff_rows.parts(file.path, options):
+            at = part.place.suffix if part.place else ""
+            picture = key_of(file.path, source, suffix, at)
+            # Tiles of one picture overlap, so they stay in one split.
+            found = Entry(role, split(picture), file.path, part.place, part.window)
+            yield part.key(picture), found
     elif kind != "records":
-        role: Role = "label" if side == "label_maps" else "image"
         for place in _places(file.path, options) if kind == "array" else [None]:
             at = place.suffix if place else ""
             key = key_of(file.path, source, suffix, at)

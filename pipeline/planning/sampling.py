@@ -4,6 +4,7 @@ Of a named file only the header is read; of a record file only the first rows.
 """
 
 import contextlib
+import io
 import itertools
 import math
 import os
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, RawRow
 from maskbeam.pipeline.errors import StoreError
-from maskbeam.pipeline.formats import arrays, picture_header, record_files
+from maskbeam.pipeline.formats import arrays, pictures, record_files
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.sizes import RowSize
 from maskbeam.pipeline.runtime import files
@@ -20,29 +21,39 @@ from maskbeam.pipeline.values import RecordKeys
 _ROW_OVERHEAD_BYTES = 200  # what a record file adds to a row, about
 
 
-def size_of_named(entry: Entry, image_bytes: int, max_pixels: int) -> RowSize | None:
+def size_of_named(
+    entry: Entry, image_bytes: int | None, max_pixels: int
+) -> RowSize | None:
     """The size of a row that has a name; None if its file will be rejected.
 
     Args:
         entry: of the label map, or of an image without one.
-        image_bytes: what the row's image takes, about.
+        image_bytes: what the row's image takes, about; None if a PNG is made of it.
         max_pixels: the largest label map that is read.
     """
     try:
-        if entry.place is not None:
+        if arrays.is_array(entry.path):
+            assert entry.place is not None
             height, width = arrays.shape_of(entry.path, entry.place, max_pixels)
             label_bytes = sizes.PNG_BYTES_PER_PIXEL * height * width
-            return RowSize(height, width, label_bytes, image_bytes)
+            return RowSize(height, width, label_bytes, image_bytes or 0)
         with files.open_raw(entry.path) as file:
-            found = picture_header.read_header(file.read(picture_header.ENOUGH_BYTES))
-            label_bytes = file.seek(0, os.SEEK_END)
+            number = max(0, entry.place.index) if entry.place else 0
+            height, width, is_remade = pictures.sides(file, number)
+            label_bytes = float(file.seek(0, os.SEEK_END))
     except StoreError:
         raise
     except Exception:  # a file may be anything
         return None
+    if entry.window is not None:
+        _, _, height, width = entry.window
+    if is_remade:
+        label_bytes = sizes.PNG_BYTES_PER_PIXEL * height * width
     if entry.role == "image":  # a mask that is all ignored deflates to nothing
         label_bytes = 0
-    return RowSize(found.height, found.width, label_bytes, image_bytes)
+    if image_bytes is None:
+        image_bytes = sizes.png_image_bytes(height, width)
+    return RowSize(height, width, label_bytes, image_bytes)
 
 
 def sizes_in_records(
@@ -77,10 +88,9 @@ def sizes_in_records(
 
 
 def _size_of_read(label_bytes: bytes, image_bytes: bytes | None) -> RowSize:
-    header = picture_header.read_header(label_bytes)
-    return RowSize(
-        header.height, header.width, len(label_bytes), len(image_bytes or b"")
-    )
+    height, width, is_remade = pictures.sides(io.BytesIO(label_bytes))
+    size = sizes.PNG_BYTES_PER_PIXEL * height * width if is_remade else len(label_bytes)
+    return RowSize(height, width, size, len(image_bytes or b""))
 
 
 def readable_rows(path: str, keys: RecordKeys, most: int) -> Iterator[RawRow | BadRow]:

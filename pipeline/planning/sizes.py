@@ -16,6 +16,11 @@ _IMAGE_BYTES_PER_PIXEL = {"png": 1.6, "raw": 3.0}
 _RECORD_OVERHEAD_BYTES = 200
 
 
+def png_image_bytes(height: int, width: int) -> int:
+    """What an image takes as a PNG, about."""
+    return round(_IMAGE_BYTES_PER_PIXEL["png"] * height * width)
+
+
 @dataclasses.dataclass(frozen=True)
 class RowSize:
     """How large a row is, as far as is known before it is decoded.

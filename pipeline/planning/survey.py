@@ -10,7 +10,7 @@ import dataclasses
 import heapq
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from maskbeam.pipeline.elements import RawRow
 from maskbeam.pipeline.errors import StoreError, UsageError
@@ -51,7 +51,23 @@ def survey(options: Options) -> Plan:
         split: _survey_split(split, options, config, counts) for split in options.splits
     }
     apart = _find_apart(options, counts)
-    return Plan(config, options.record_keys, splits, apart, counts.notes)
+    notes = (*counts.notes, *_growth(splits, counts))
+    return Plan(config, options.record_keys, splits, apart, notes)
+
+
+def _growth(splits: Mapping[str, SplitPlan], counts: NameCounts) -> Iterator[str]:
+    """Says what images take that are neither PNG nor JPEG, before and after."""
+    remade = [found for found in counts.images.values() if found.remade]
+    if not remade:
+        return
+    names = sum(found.remade for found in remade)
+    before = sum(found.size * found.remade / found.count for found in remade)
+    pixels = [h * w for split in splits.values() for h, w in split.sizes]
+    after = sizes.png_image_bytes(1, sum(pixels)) / max(1, len(pixels)) * names
+    yield (
+        f"{names:,} images are neither PNG nor JPEG: {before / 1e3:,.0f} kB of them "
+        f"become PNGs of about {after / 1e3:,.0f} kB"
+    )
 
 
 def _find_apart(options: Options, counts: NameCounts) -> Apart | None:
@@ -213,10 +229,20 @@ def _named_rows(split: str, options: Options, counts: NameCounts) -> _Rows:
     return _Rows(found.count, sampled)
 
 
-def _mean_image_bytes(split: str, options: Options, counts: NameCounts) -> int:
-    """The mean size of a split's images, or of a few of them if lists name them."""
+def _are_remade(found: Iterable[SourceCounts]) -> bool:
+    """Whether a PNG is made of some of the images of a split."""
+    return any(of_source.remade for of_source in found)
+
+
+def _mean_image_bytes(split: str, options: Options, counts: NameCounts) -> int | None:
+    """The mean size of a split's images, or of a few of them if lists name them.
+
+    None if a PNG is made of them.
+    """
     found = _of_split(counts.images, split, options)
     count = sum(of_source.count for of_source in found)
+    if _are_remade(found):
+        return None
     if count:
         return sum(of_source.size for of_source in found) // count
     some = counts.listed_images.get(split, [])

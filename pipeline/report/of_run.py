@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from maskbeam.pipeline.elements import RawRow, RejectedError
 from maskbeam.pipeline.errors import StoreError
-from maskbeam.pipeline.formats import limits
+from maskbeam.pipeline.formats import limits, pictures
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.reasons import Reasons
 from maskbeam.pipeline.report import choice, content_of, decoding, drawing, page
@@ -92,6 +92,7 @@ def _label_map(path: str, options: Options) -> bytes | None:
     """Reads a label map; None if it is none, such as a row of a record file."""
     try:
         data = files.read_some(path, limits.picture_bytes(options.max_pixels))
+        data = pictures.label_map(data, options)
         header = headers.read(data, "label map", drawing.MOST_PIXELS)
     except (OSError, ValueError, RejectedError, StoreError):
         return None

@@ -210,7 +210,7 @@ class RowCheck:
             return
         index = runs.repeat(runs.values).reshape(height, width)
         if self._config.resize == "tile":
-            yield from self._tiles(raw.key, index, image, strays)
+            yield from self._tiles(raw, index, image, strays)
             return
         index = geometry.fit_label(
             index, size, self._config.resize, self._label_maps.ignored
@@ -242,17 +242,19 @@ class RowCheck:
         )
 
     def _tiles(
-        self, key: str, index: Index, image: Image | None, strays: bool
+        self, raw: RawRow, index: Index, image: Image | None, strays: bool
     ) -> Iterator[CheckedRow]:
-        """The tiles of a picture, in order."""
+        """The tiles of a picture, in order; or the one that it is."""
         tile = self._config.size
         assert tile is not None
         height, width = index.shape
         for offset in tiles.offsets(height, width, tile, self._config.overlap):
             part = tiles.cut(index, offset, tile, self._label_maps.ignored)
             image_part = None if image is None else image.cut(offset, tile)
-            tile_key = tiles.tile_key(key, offset, (height, width))
-            yield self._row_of(tile_key, part, image_part, strays)
+            key = raw.key
+            if not raw.is_tile:
+                key = tiles.tile_key(key, offset, (height, width))
+            yield self._row_of(key, part, image_part, strays)
 
     def _row_of(
         self, key: str, index: Index, image: Image | None, strays: bool

@@ -120,7 +120,7 @@ class ReadUnit(beam.DoFn):
                     continue
                 split = unit.split or split_of(row.key, self._options)
                 if self._plan.splits[split].takes(row.key, self._options.seed):
-                    yield split, row
+                    yield split, readable(row, split, self._options)
         except DamagedError as error:
             reason = _damage(unit, error)
             yield unit.split, _rejection(unit, error.row, reason, error.lost)
@@ -232,6 +232,20 @@ def _bytes_of_files(row: Row) -> int:
     return size
 
 
+def readable(row: RawRow, split: str, options: Options) -> RawRow | Rejection:
+    """Makes PNGs of a record file's pictures that are of other formats.
+
+    Args:
+        row: of a record file.
+        split: its split.
+        options: what is converted.
+    """
+    try:
+        return row_files.readable(row, options)
+    except RejectedError as error:
+        return Rejection(row.key, split, row.source, error.stage, error.reason)
+
+
 def read_row(row: Row, split: str, options: Options) -> RawRow | Rejection:
     """Reads the files of one row; whatever is wrong with them costs this row.
 
@@ -255,6 +269,7 @@ def read_row(row: Row, split: str, options: Options) -> RawRow | Rejection:
             image.source if image else "",
             row_files.label_map(label, row.segments, options) if label else None,
             row_files.image(image, options) if image else None,
+            is_tile=any(entry and entry.window for entry in (label, image)),
         )
     except StoreError:
         raise

@@ -1,11 +1,14 @@
 """The files of a row to pictures that the graph reads, encoded."""
 
+import contextlib
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
-from maskbeam.pipeline.elements import Entry, RejectedError, Segment
-from maskbeam.pipeline.errors import in_words
-from maskbeam.pipeline.formats import arrays, limits, panoptic_png
+from maskbeam.pipeline.elements import Entry, RawRow, RejectedError, Segment, Window
+from maskbeam.pipeline.errors import StoreError, in_words
+from maskbeam.pipeline.formats import arrays, limits, panoptic_png, pictures
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import png
@@ -14,7 +17,7 @@ from maskbeam.transforms import png
 def label_map(
     entry: Entry, segments: tuple[Segment, ...] | None, options: Options
 ) -> bytes:
-    """Reads a label map; arrays and panoptic segments become grey PNGs of its values.
+    """Reads a label map; whatever is no PNG becomes one of the same values.
 
     Args:
         entry: of the label map.
@@ -25,24 +28,23 @@ def label_map(
         RejectedError: its file cannot be read.
         StoreError: the store does not answer.
     """
-    if entry.place is not None:
+    if arrays.is_array(entry.path):
+        return _of_array(entry, options)
+    if segments is not None:
         try:
-            found = arrays.read(entry.path, entry.place, options.max_pixels)
-        except (ValueError, OSError) as error:
-            # The names in a damaged archive may be long.
-            raise RejectedError("read", in_words(error)) from error
-        return encode_ids(found)
-    data = _read(entry, options)
-    if segments is None:
-        return data
-    try:
-        return panoptic_png.category_map(data, segments, options.max_pixels)
-    except ValueError as error:
-        raise RejectedError("panoptic", str(error)) from error
+            data = _read(entry, options)
+            return panoptic_png.category_map(data, segments, options.max_pixels)
+        except ValueError as error:
+            raise RejectedError("panoptic", str(error)) from error
+    with _readable("label map"):
+        if _is_part(entry):
+            with files.open_raw(entry.path) as file:
+                return pictures.tiff_label_map(file, options, *_part_of(entry))
+        return pictures.label_map(_read(entry, options), options)
 
 
 def image(entry: Entry, options: Options) -> bytes:
-    """Reads an image.
+    """Reads an image; one that is neither PNG nor JPEG becomes a PNG.
 
     Args:
         entry: of the image.
@@ -52,7 +54,58 @@ def image(entry: Entry, options: Options) -> bytes:
         RejectedError: its file cannot be read.
         StoreError: the store does not answer.
     """
-    return _read(entry, options)
+    with _readable(f"image {entry.source}"):
+        if _is_part(entry):
+            with files.open_raw(entry.path) as file:
+                return pictures.tiff_image(file, options, *_part_of(entry))
+        return pictures.image(_read(entry, options), options)
+
+
+def readable(row: RawRow, options: Options) -> RawRow:
+    """Makes PNGs of a record file's pictures that are of other formats.
+
+    Args:
+        row: of a record file.
+        options: what is converted.
+
+    Raises:
+        RejectedError: a picture cannot be read.
+    """
+    label, picture = row.label_bytes, row.image_bytes
+    with _readable("label map"):
+        label = label and pictures.label_map(label, options)
+    with _readable(f"image {row.image_source}"):
+        picture = picture and pictures.image(picture, options)
+    return row._replace(label_bytes=label, image_bytes=picture)
+
+
+@contextlib.contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Makes whatever a picture of any format may do a rejection of its row."""
+    try:
+        yield
+    except (RejectedError, StoreError):
+        raise
+    except Exception as error:  # a library that reads what may be anything
+        raise RejectedError("read", f"{what}: {in_words(error)}") from error
+
+
+def _is_part(entry: Entry) -> bool:
+    """Checks for a picture of a TIFF, or a part of one."""
+    return entry.place is not None or entry.window is not None
+
+
+def _part_of(entry: Entry) -> tuple[int, Window | None]:
+    return max(0, entry.place.index) if entry.place else 0, entry.window
+
+
+def _of_array(entry: Entry, options: Options) -> bytes:
+    assert entry.place is not None
+    try:
+        return encode_ids(arrays.read(entry.path, entry.place, options.max_pixels))
+    except (ValueError, OSError) as error:
+        # The names in a damaged archive may be long.
+        raise RejectedError("read", in_words(error)) from error
 
 
 def _read(entry: Entry, options: Options) -> bytes:
