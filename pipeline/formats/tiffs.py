@@ -1,59 +1,32 @@
-"""TIFF and BigTIFF: the pages of a file, and what one of them holds, or a part of it.
+"""What a picture of a TIFF holds, or a part of it.
 
-Sources: Adobe's TIFF 6.0, Aldus; what else there is of tags, by libtiff's pages on
-BigTIFF and on NewSubfileType. Decoded by `tifffile`, with `imagecodecs` where the file
-is compressed by something else than deflate.
+It is decoded by `tifffile`, with `imagecodecs` where the file is compressed.
+`tiff_directory` has looked at it before.
 """
 
 import contextlib
 import functools
-import itertools
+import importlib.util
 import logging
 import math
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from maskbeam.pipeline.elements import Window
-from maskbeam.pipeline.formats.pixels import check_pixels
+from maskbeam.pipeline.formats import tiff_directory
+from maskbeam.pipeline.formats.pixels import check_pixels, too_many_pixels
 from maskbeam.pipeline.formats.samples import Array, Samples
+from maskbeam.pipeline.formats.tiff_directory import Page
 from maskbeam.pipeline.runtime.loading import loading
 
 if TYPE_CHECKING:
     import tifffile
 
-STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_REDUCED, _MASK = 1, 4  # bits of NewSubfileType: no picture of the stack
-_MOST_PAGES = 1 << 16
 _MOST_BYTES_PER_PIXEL = 32  # of all bands, decoded; a part of a picture has more
 _WHITE_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 2, 3, 6
 _PHOTOMETRIC = (_WHITE_IS_ZERO, 1, _RGB, _PALETTE, _YCBCR)
-_ORIENTATION = 274
-_LOSSY = {6, 7, 22610, 33003, 33004, 33005, 34712, 34892, 34927, 50001, 50002}
-
-
-class Page(NamedTuple):
-    """What the tags of a picture promise.
-
-    Attributes:
-        height: in pixels.
-        width: in pixels.
-        is_tiled: whether a part of it can be read by itself.
-        turn: its orientation, as EXIF has it: 1 to 8.
-        is_lossy: whether its compression changes values.
-    """
-
-    height: int
-    width: int
-    is_tiled: bool
-    turn: int
-    is_lossy: bool
-
-
-def is_tiff(data: bytes) -> bool:
-    """Checks a file's first bytes."""
-    return data.startswith(STARTS)
 
 
 @functools.cache
@@ -82,43 +55,11 @@ def _opened(file: IO[bytes]) -> Iterator["tifffile.TiffFile"]:
         raise ValueError(f"the TIFF is damaged: {error}") from error
 
 
-def pages(file: IO[bytes]) -> list[Page]:
-    """What the tags of all pictures of a file promise, but overviews and masks.
-
-    Raises:
-        ValueError: it is damaged.
-    """
-    with _opened(file) as found:
-        return list(map(_page_of, _pictures(found)))
-
-
-def _pictures(found: "tifffile.TiffFile") -> Iterator["tifffile.TiffPage"]:
-    for number, page in enumerate(found.pages):
-        if number == _MOST_PAGES:
-            raise ValueError(f"the TIFF has more than {_MOST_PAGES} pages")
-        if not page.subfiletype & (_REDUCED | _MASK):
-            yield page.aspage()
-
-
-def _picture(found: "tifffile.TiffFile", number: int) -> "tifffile.TiffPage":
-    picture = next(itertools.islice(_pictures(found), number, None), None)
-    if picture is None:
+def _promised(file: IO[bytes], number: int) -> Page:
+    pages = tiff_directory.pages(file)
+    if number >= len(pages):
         raise ValueError(f"the TIFF has no picture {number}, counted from 0")
-    return picture
-
-
-def _page_of(picture: "tifffile.TiffPage") -> Page:
-    height, width = int(picture.imagelength), int(picture.imagewidth)
-    if height < 1 or width < 1:
-        raise ValueError(f"the TIFF's tags say {height} x {width} pixels")
-    turn = picture.tags.valueof(_ORIENTATION, 1)
-    return Page(
-        height,
-        width,
-        bool(picture.is_tiled),
-        turn if turn in range(1, 9) else 1,
-        int(picture.compression) in _LOSSY,
-    )
+    return pages[number]
 
 
 def read(
@@ -130,7 +71,7 @@ def read(
         file: the TIFF.
         number: of the picture, from 0.
         max_pixels: how many pixels it may have, or the blocks that the part touches.
-        window: the part, within the picture; None for all of it.
+        window: the part, within the picture, which is tiled; None for all of it.
 
     Returns:
         The samples, bands last, as they are stored: not turned; where the file says
@@ -139,19 +80,37 @@ def read(
     Raises:
         ValueError: it is too large, damaged, or of a kind that is not read.
     """
+    promised = _promised(file, number)
     with _opened(file) as found:
-        picture = _picture(found, number)
-        promised = _page_of(picture)
-        if window is None:
-            check_pixels(promised.height, promised.width, max_pixels)
-        _check_kind(picture, promised, window)
+        picture = found.pages[promised.number].aspage()
+        is_large = promised.height * promised.width > max_pixels
+        if is_large and (window is None or not promised.is_tiled):
+            raise ValueError(_too_large(promised, max_pixels))
+        _check_kind(picture, promised, window, max_pixels)
         values = _values(picture, window, max_pixels)
         return _samples(picture, values), promised
 
 
+def _too_large(promised: Page, max_pixels: int) -> str:
+    what = too_many_pixels(promised.height, promised.width, max_pixels)
+    if promised.is_tiled:
+        return f"{what}; --tile HxW reads it tile by tile"
+    return (
+        f"{what}; --tile HxW reads it tile by tile once it is stored in blocks: "
+        "gdal_translate -co TILED=YES IN OUT, or tiffcp -t IN OUT"
+    )
+
+
 def _check_kind(
-    picture: "tifffile.TiffPage", promised: Page, window: Window | None
+    picture: "tifffile.TiffPage",
+    promised: Page,
+    window: Window | None,
+    max_pixels: int,
 ) -> None:
+    if (picture.imagelength, picture.imagewidth) != (promised.height, promised.width):
+        raise ValueError("the TIFF is damaged: its tags say two sizes")
+    if picture.is_tiled:
+        check_pixels(picture.tilelength, picture.tilewidth, max_pixels)
     if picture.dtype is None:
         raise ValueError(
             f"the TIFF's samples have {picture.bitspersample} bits, which are not read"
@@ -179,20 +138,16 @@ def _values(
     picture: "tifffile.TiffPage", window: Window | None, max_pixels: int
 ) -> Array:
     """Decodes: [H W] or [H W C]."""
-    try:
-        if window is None:
-            values = picture.asarray(maxworkers=1)
-            whole = (picture.imagelength, picture.imagewidth)
-            return _bands_last(values, whole, picture)
+    # What tifffile has in its place inflates whatever there is, without a limit.
+    if picture.compression != 1 and importlib.util.find_spec("imagecodecs") is None:
+        raise ValueError(
+            f"the TIFF is compressed by {_name(picture.compression)}, which is read by "
+            "imagecodecs: pip install 'maskbeam[tiff]'"
+        )
+    if window is not None:
         return _in_blocks(picture, window, max_pixels)
-    except (ValueError, NotImplementedError) as error:
-        # tifffile's words where its other half is missing.
-        if "imagecodecs" in str(error):
-            raise ValueError(
-                f"the TIFF is compressed by {_name(picture.compression)}, which "
-                "imagecodecs reads: pip install 'maskbeam[tiff]'"
-            ) from error
-        raise
+    values = picture.asarray(maxworkers=1)
+    return _bands_last(values, (picture.imagelength, picture.imagewidth), picture)
 
 
 def _bands_last(

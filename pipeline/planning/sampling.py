@@ -80,7 +80,7 @@ def sizes_in_records(
             if isinstance(row, BadRow) or row.label_bytes is None:
                 continue
             sampled_bytes += row.nbytes + _ROW_OVERHEAD_BYTES
-            with contextlib.suppress(ValueError):  # it will be rejected
+            with contextlib.suppress(Exception):  # it will be rejected
                 sampled.append(_size_of_read(row.label_bytes, row.image_bytes))
     total = sum(file.size for file in found)
     rows_in_all = total * len(sampled) / sampled_bytes if sampled_bytes else 0

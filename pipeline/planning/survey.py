@@ -63,7 +63,10 @@ def _growth(splits: Mapping[str, SplitPlan], counts: NameCounts) -> Iterator[str
     names = sum(found.remade for found in remade)
     before = sum(found.size * found.remade / found.count for found in remade)
     pixels = [h * w for split in splits.values() for h, w in split.sizes]
-    after = sizes.png_image_bytes(1, sum(pixels)) / max(1, len(pixels)) * names
+    rows = sum(split.rows for split in splits.values())  # of a big TIFF, its tiles
+    share = names / sum(found.count for found in counts.images.values())
+    mean = sizes.png_image_bytes(1, sum(pixels)) / max(1, len(pixels))
+    after = mean * rows * share
     yield (
         f"{names:,} images are neither PNG nor JPEG: {before / 1e3:,.0f} kB of them "
         f"become PNGs of about {after / 1e3:,.0f} kB"

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from maskbeam.pipeline.elements import Place, Window
 from maskbeam.pipeline.errors import StoreError
-from maskbeam.pipeline.formats import tiffs
+from maskbeam.pipeline.formats import tiff_directory
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import tiles
@@ -34,8 +34,8 @@ class Part(NamedTuple):
 def parts(path: str, options: Options) -> Iterator[Part]:
     """The rows of a file; one that cannot be read has one, and reading it says why.
 
-    A picture that is larger than `max_pixels`, and stored in blocks, is cut into the
-    tiles that the options ask for, so that no worker has to hold it.
+    A picture that is larger than `max_pixels` is cut into the tiles that the options
+    ask for, so that no worker has to hold it. Reading refuses those of one in strips.
 
     Args:
         path: of the file.
@@ -46,7 +46,7 @@ def parts(path: str, options: Options) -> Iterator[Part]:
     """
     try:
         with files.open_raw(path) as file:
-            found = tiffs.pages(file)
+            found = tiff_directory.pages(file)
     except StoreError:
         raise
     except Exception:  # of any kind
@@ -55,8 +55,7 @@ def parts(path: str, options: Options) -> Iterator[Part]:
     for number, page in enumerate(found):
         place = Place(index=number) if len(found) > 1 else None
         size = page.height, page.width
-        is_big = page.is_tiled and page.height * page.width > options.max_pixels
-        if options.tile is None or not is_big:
+        if options.tile is None or page.height * page.width <= options.max_pixels:
             yield Part(place)
         else:
             for window in _windows(size, options.tile, options.overlap):

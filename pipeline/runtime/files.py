@@ -1,12 +1,14 @@
 """Files, on this machine or on any of Beam's filesystems.
 
 What is local takes no Beam: so a wrong command does not wait for it to load, no local
-path is taken for a glob, and files open in a third of the time.
+path is taken for a glob, and files open in a third of the time. A path may lead into
+a zip archive, as if that were a directory.
 """
 
 import collections
 import dataclasses
 import errno
+import functools
 import glob
 import importlib
 import json
@@ -23,7 +25,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from maskbeam.pipeline.errors import StoreError
-from maskbeam.pipeline.runtime import local_globs
+from maskbeam.pipeline.runtime import local_globs, zips
 from maskbeam.pipeline.runtime.loading import loading
 
 _FLAT_LIST = re.compile(r"\[[^][{}\"]*\]")
@@ -95,12 +97,30 @@ def matches(pattern: str) -> Iterator[File]:
         OSError: the filesystem cannot list the files, or a directory of them.
         ValueError: Beam has no filesystem of that scheme.
     """
+    if inside := inside_archive(pattern):
+        for archive in matches(inside.archive):
+            for info in _archives().matches(archive.path, inside.member):
+                yield File(f"{archive.path}/{info.filename}", info.file_size)
+        return
     if is_local(pattern):
         found = map(_local_file, local_globs.matches(pattern))
         yield from (file for file in found if file is not None)
         return
     for entry in _remote().matches(pattern):
         yield File(entry.path, entry.size_in_bytes)
+
+
+def inside_archive(path: str) -> zips.Inside | None:
+    """What of a path is in a zip archive; a directory may have such a name too."""
+    found = zips.split(path)
+    if found and is_local(path) and os.path.isdir(found.archive):
+        return None
+    return found
+
+
+@functools.cache
+def _archives() -> zips.Archives:
+    return zips.Archives(open_raw, stamp)
 
 
 def _local_file(path: str) -> File | None:
@@ -118,6 +138,8 @@ def exists(path: str) -> bool:
     Raises:
         ValueError: Beam has no filesystem of that scheme.
     """
+    if inside := inside_archive(path):
+        return exists(inside.archive) and _archives().has(*inside)
     return os.path.exists(path) if is_local(path) else _remote().exists(path)
 
 
@@ -141,6 +163,8 @@ def open_raw(path: str) -> IO[bytes]:
         OSError: the file is not there, may not be read, or is no regular file.
         StoreError: the store does not answer, or this machine has no room for one more.
     """
+    if inside := inside_archive(path):
+        return _archives().open(*inside)
     if not is_local(path):
         return _remote().open_raw(path)
     try:
@@ -167,6 +191,8 @@ def size_of(path: str) -> int:
     Raises:
         OSError: the file is not there, or the store does not say.
     """
+    if inside := inside_archive(path):
+        return _archives().info(*inside).file_size
     if is_local(path):
         return os.stat(path).st_size
     size: int = _remote().size_of(path)
@@ -179,6 +205,8 @@ def stamp(path: str) -> Hashable:
     Raises:
         OSError: the file is not there.
     """
+    if inside := inside_archive(path):
+        return stamp(inside.archive), inside.member
     if not is_local(path):
         return _remote().stamp(path)
     status = os.stat(path)
@@ -197,7 +225,7 @@ def read_some(path: str, most: int) -> bytes:
     To ask Python for many bytes allocates them, whatever the file has.
     """
     with open_raw(path) as file:
-        if is_local(path):
+        if is_local(path) and not inside_archive(path):
             return file.read(min(most, os.fstat(file.fileno()).st_size))
         parts = []
         while part := file.read(min(most, _CHUNK_BYTES)):

@@ -4,10 +4,12 @@ import functools
 import gzip
 import io
 import tarfile
+import zipfile
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import tifffile
 from PIL import Image
 
 from maskbeam.pipeline.formats import tfrecords
@@ -49,6 +51,39 @@ def jpegs() -> dict[str, bytes]:
             buffer = io.BytesIO()
             Image.fromarray(_PICTURE).save(buffer, "JPEG", exif=exif.tobytes())
             found[f"{order.decode()}{value}.jpg"] = buffer.getvalue()
+    return found
+
+
+def other_pictures() -> dict[str, bytes]:
+    """Pictures that become PNGs, of all formats, and TIFFs of many kinds."""
+    grey, found = _PICTURE[..., 0], {}
+    for kind in ("BMP", "GIF", "PPM", "WEBP"):
+        for name, picture in (("grey", grey), ("rgb", _PICTURE)):
+            buffer = io.BytesIO()
+            Image.fromarray(picture).save(buffer, kind)
+            found[f"{name}.{kind.lower()}"] = buffer.getvalue()
+    found["plain.pgm"] = b"P2 3 2 7 0 1 2 3 4 5"
+    for name, picture, more in (
+        ("strips", grey, {"compression": "lzw", "rowsperstrip": 4}),
+        ("tiles", _PICTURE, {"compression": "deflate", "tile": (16, 16)}),
+        ("wide", grey.astype(np.uint16), {"compression": "packbits"}),
+        ("float", grey.astype(np.float32), {"bigtiff": True}),
+        ("bits", grey > 9, {"photometric": "miniswhite"}),
+    ):
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, picture, **more)
+        found[f"{name}.tif"] = buffer.getvalue()
+    return found
+
+
+def zips() -> dict[str, bytes]:
+    """An archive of a label map."""
+    found = {}
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", method) as archive:
+            archive.writestr("d/a.png", _LABELS[3])
+        found[f"{method}.zip"] = buffer.getvalue()
     return found
 
 

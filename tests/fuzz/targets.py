@@ -38,11 +38,14 @@ from maskbeam.pipeline.formats import (
     panoptic_json,
     panoptic_png,
     picture_header,
+    pictures,
     record_files,
     tfrecords,
 )
 from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning import tiff_rows
 from maskbeam.pipeline.rows import images, label_maps, read
+from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import RecordKeys
 from maskbeam.transforms import (
     class_files,
@@ -300,6 +303,36 @@ def array(file: Hostile) -> None:
         else:
             assert isinstance(found, Rejection)
             assert len(found.reason) < 1000
+
+
+def other_picture(file: Hostile) -> None:
+    """A picture of any format becomes a PNG, for either use, or its row is rejected."""
+    path = _written(file)
+    parts = tiff_rows.parts(path, _OPTIONS) if file.name.endswith("tif") else [None]
+    for part in itertools.islice(parts, 4):
+        place, window = (part.place, part.window) if part else (None, None)
+        for role in ("label", "image"):
+            entry = Entry(role, "train", path, place, window)
+            row = Row("key", 0, *((entry, None) if role == "label" else (None, entry)))
+            with _within_bounds():
+                found = read.read_row(row, "train", _OPTIONS)
+            if isinstance(found, Rejection):
+                assert len(found.reason) < 1000
+                assert "\n" not in found.reason
+            elif pictures.is_other(file.data):
+                encoded = found.label_bytes or found.image_bytes
+                assert encoded is not None
+                assert picture_header.read_header(encoded).pixels <= _MAX_PIXELS
+
+
+def zip_archive(file: Hostile) -> None:
+    """Members are listed and read, or the archive cannot be read."""
+    path = _written(file)
+    with _within_bounds(), contextlib.suppress(OSError):
+        for found in files.matches(f"{path}/**"):
+            entry = Entry("label", "train", found.path)
+            row = read.read_row(Row("key", 0, entry, None), "train", _OPTIONS)
+            assert isinstance(row, (RawRow, Rejection))
 
 
 def name_list(file: Hostile) -> None:
@@ -586,6 +619,8 @@ TARGETS: dict[str, Target] = {
         rows, hostile.files(sound.record_files(), hostile.with_tar_checksums)
     ),
     "array": Target(array, hostile.files(sound.arrays())),
+    "other_picture": Target(other_picture, hostile.files(sound.other_pictures())),
+    "zip_archive": Target(zip_archive, hostile.files(sound.zips())),
     "name_list": Target(name_list, hostile.files(sound.lists())),
     "annotations": Target(annotations, hostile.files(sound.panoptic_jsons())),
     "class_map": Target(class_map, _texts()),
