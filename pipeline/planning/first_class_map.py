@@ -66,7 +66,7 @@ def first_class_map(found: Found, name: str) -> FirstMap:
     if found.alpha_only:
         raise ValueError(
             f"in {found.alpha_only} label maps all pixels have one colour and only "
-            "alpha varies, which is not read: save the alpha channel as a grey PNG"
+            "alpha varies: if it holds the ids, give a class map with `channel: alpha`"
         )
     if found.inexact:
         raise ValueError(
