@@ -186,7 +186,7 @@ def _hint(values: npt.NDArray[np.integer], class_map: ClassMap) -> str:
         return (
             "if it is meant, name it under a class or under `ignore`; `others: ignore` "
             "leaves all unknown colours out"
-        )
+        ) + ("" if class_map.moves else "; `nearest: 40` takes those of blurred edges")
     # As `classes.numbered` names its maps, which have no file.
     is_numbered = class_map.name == f"classes{class_map.num_classes}"
     if values.tolist() == [255] and is_numbered and class_map.num_classes <= 2:
@@ -195,6 +195,11 @@ def _hint(values: npt.NDArray[np.integer], class_map: ClassMap) -> str:
             "binary; if it marks pixels to leave out, add --ignore_label 255"
         )
     hints = []
+    if class_map.encoding == "index" and class_map.num_classes == 2 < values.size:
+        hints.append(
+            "if saving has blurred 0 and 255, use a class map of `base: binary` and "
+            "`threshold: 128`"
+        )
     usual = [value for value in _USUAL_IGNORE_LABELS if value in values]
     if len(usual) < values.size:
         hints.append(
