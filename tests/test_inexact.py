@@ -3,16 +3,19 @@
 import dataclasses
 import functools
 import io
+import json
 import math
 import re
 
 import hypothesis
+import jsonschema
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from launch_scripts import make_stats_schema
 from maskbeam.pipeline import verify
 from maskbeam.pipeline.elements import RawRow, RejectedError
 from maskbeam.pipeline.formats import picture_header
@@ -475,10 +478,13 @@ _COLORED = "encoding: color, classes: [{name: a, color: [0, 0, 0]}]"
         (f"{{name: m, threshold: 256, {_TWO}}}", "1..255 is possible"),
         (
             f"{{name: m, threshold: 128, ignore: [9], {_TWO}}}",
-            "2 classes and 1 ignored ids",
+            "but 2 classes and 1 ignored ids",
         ),
-        ("{base: camvid11, threshold: 128}", "makes two classes"),
-        ("{base: binary, threshold: 128, drop: [background]}", "1 classes and 1 ig"),
+        ("{base: camvid11, threshold: 128}", "but 11 classes"),
+        (
+            "{base: binary, threshold: 128, drop: [background]}",
+            "but 1 classes and",
+        ),
         (
             "{name: m, threshold: 128, classes: [{name: a, ids: [0]}, {name: b, ids: "
             "[1]}]}",
@@ -668,6 +674,8 @@ def test_drawn_colors_with_smooth_edges(convert, tmp_path, capsys):
         said = reading.stats(out)["splits"][split]["moved_pixels"]
         assert said == {"by": "nearest", **dataclasses.asdict(moved)}
         total += moved
+    schema = json.loads(make_stats_schema.PATH.read_text(encoding="utf-8"))
+    jsonschema.validate(reading.stats(out), schema)
     assert 0 < total.farthest <= 110
     assert total.pixels > 100
     printed = capsys.readouterr().out

@@ -179,9 +179,10 @@ class ClassMap:
             return
         if len(self.classes) != 2 or self.ignore:
             raise ValueError(
-                f"class map {name} has a `threshold`, which makes two classes and "
-                f"ignores nothing, and it has {len(self.classes)} classes and "
-                f"{len(self.ignore)} ignored ids: leave one of both out"
+                f"class map {name} has a `threshold`, which parts two classes and "
+                f"ignores nothing, but {len(self.classes)} classes and "
+                f"{len(self.ignore)} ignored ids: make two classes of them, or leave "
+                "the threshold out"
             )
         for label_class in self.classes:
             if not self._levels_of(label_class):
