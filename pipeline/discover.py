@@ -165,9 +165,7 @@ def _is_in_alpha(encoded: bytes, kind: Kind) -> bool:
     """Checks whether one colour has several values of alpha: the label map is there."""
     if kind.color_type not in (RGBA, GREY_ALPHA):
         return False
-    samples = decode.with_alpha(encoded, kind).numpy()
-    color, alpha = samples[..., :-1], samples[..., -1]
-    return bool((color == color[0, 0]).all() and (alpha != alpha[0, 0]).any())
+    return bool(decode.is_in_alpha(decode.with_alpha(encoded, kind)))
 
 
 def _counts(values: npt.NDArray[Any], pixels: npt.NDArray[Any]) -> Counts:

@@ -1,7 +1,7 @@
 """Shows people what a dataset holds."""
 
 from maskbeam.pipeline import values
-from maskbeam.pipeline.printing import print_classes
+from maskbeam.pipeline.printing import moved_lines, print_classes, print_lines
 from maskbeam.pipeline.terminal import say
 from maskbeam.transforms import record_columns, records
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
@@ -35,6 +35,7 @@ def print_dataset(directory: str, split: str | None, limit: int) -> None:
     stats = read_stats(directory, manifest, config)
     stats["splits"] = {name: stats["splits"][name] for name in shown}
     print_classes(stats)
+    print_lines(moved_lines(stats))
     for name in shown:
         say()
         say(f"first rows of {name}:")

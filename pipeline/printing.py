@@ -149,6 +149,7 @@ def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
     print_table(table)
     say()
     print_classes(stats)
+    print_lines(moved_lines(stats))
     read, labels, images = (
         counters.get(name, 0) for name in ("rows", "label_maps", "images")
     )
@@ -207,6 +208,24 @@ def print_classes(stats: Mapping[str, Any]) -> None:
     )
     table.append(["(ignored, of all)", *ignored, "", ""])
     print_table(table)
+
+
+def moved_lines(stats: Mapping[str, Any]) -> list[str]:
+    """Says how many pixels were moved to other values, if any were: a line, or none."""
+    splits = stats["splits"].values()
+    all_moved = [found["moved_pixels"] for found in splits if "moved_pixels" in found]
+    pixels, label_maps = (
+        sum(moved[name] for moved in all_moved) for name in ("pixels", "label_maps")
+    )
+    if not pixels:
+        return []
+    by_nearest = all_moved[0]["by"] == "nearest"
+    where = "the nearest colour" if by_nearest else "their side of the threshold"
+    farthest = max(moved["farthest"] for moved in all_moved)
+    return [
+        f"{pixels:,} pixels of {label_maps:,} label maps were moved to {where}, "
+        f"{farthest} levels at most"
+    ]
 
 
 def _percent(part: int, whole: int) -> str:

@@ -19,6 +19,9 @@ from PIL import Image
 from maskbeam.pipeline.command_line import main
 from tests import direct, reading
 
+_CLASS_MAPS = pathlib.Path(__file__).parent / "class_maps"
+_MAPS = "maps:"  # before the name of one of these, in a command
+
 TRACEBACK = 70  # no exit code of maskbeam's
 
 Pixels = Mapping[str, npt.NDArray[np.integer]]  # by key; -1 where ignored
@@ -92,7 +95,7 @@ class Case:
     Attributes:
         name: unique; the folder, then what of it is read.
         arguments: of `maskbeam convert`, without `--output`; paths are relative to the
-            folder.
+            folder, and `maps:NAME` is one of `tests/class_maps`.
         expected: what must come of it.
         whole: whether a dataset is written; else it is as `direct` does it.
     """
@@ -132,7 +135,8 @@ def run(case: Case, cases: pathlib.Path, output: pathlib.Path) -> Outcome:
         output: where the dataset goes.
     """
     printed = io.StringIO()
-    argv = ["convert", *shlex.split(case.arguments), "--output", str(output)]
+    given = case.arguments.replace(_MAPS, f"{_CLASS_MAPS}/")
+    argv = ["convert", *shlex.split(given), "--output", str(output)]
     how = contextlib.nullcontext() if case.whole else direct.instead_of_beam()
     with (
         _inside(cases / case.folder),

@@ -105,7 +105,7 @@ def _case_03() -> list[Case]:
         Case(
             "03-binary-0-255/rgb",
             f"--label_maps 'masks_rgb/*.png' {binary}",
-            Refused(1, "8-bit RGB"),
+            Equal(),
         ),
         Case(
             "03-binary-0-255/rgb_auto", f"--label_maps 'masks_rgb/*' {_AUTO}", Equal()
@@ -113,7 +113,7 @@ def _case_03() -> list[Case]:
         Case(
             "03-binary-0-255/rgba",
             f"--label_maps 'masks_rgba/*.png' {binary}",
-            Refused(1, "8-bit RGBA"),
+            Equal(),
         ),
         Case(
             "03-binary-0-255/rgba_auto", f"--label_maps 'masks_rgba/*' {_AUTO}", Equal()
@@ -158,12 +158,22 @@ def _case_05() -> list[Case]:
         Case(
             "05-carla-red/ids",
             "--label_maps 'CameraSeg/*' --num_classes 6",
-            Refused(1, "no class ids"),
+            Refused(1, "no class ids.* add `channel: red`"),
+        ),
+        Case(
+            "05-carla-red/ids_thrice",
+            "--label_maps 'seg_same_thrice/*' --num_classes 6",
+            Equal(),
         ),
     ]
     right: dict[str, Equal | Refused] = {
         "CameraSeg/red_color": Equal(),
         "CameraSeg/auto": Equal(),
+        "CameraSeg/maps:tags_in_red": Equal(),
+        "seg_rgba/maps:tags_in_red": Equal(),
+        "seg_same_thrice/maps:tags_in_red": Equal(),
+        "seg_instance/maps:tags_in_red": Equal(),
+        "seg_bgra_wrong_way/maps:tags_in_blue": Equal(),
         "seg_rgba/red": Equal(),
         "seg_rgba/red_color": Equal(),
         "seg_same_thrice/grey_color": Equal(),
@@ -198,7 +208,15 @@ def _case_08() -> list[Case]:
         Case(
             "08-jpeg-masks/png_from_jpeg",
             f"--label_maps 'masks_png_from_jpeg/*.png' {binary}",
-            Refused(1, "outside class map"),
+            Refused(1, "outside class map.* `threshold: 128`"),
+        ),
+        *(
+            Case(
+                f"08-jpeg-masks/png_from_jpeg_{name}",
+                f"--label_maps 'masks_png_from_jpeg/*.png' --classes maps:{name}.yaml",
+                Equal(),
+            )
+            for name in ("binary_128", "black_white_128")
         ),
         Case(
             "08-jpeg-masks/png_from_jpeg_auto",

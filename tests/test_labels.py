@@ -38,6 +38,8 @@ def every_kind(tmp_path_factory, convert):
                 key = f"{kind}_{size[0]}x{size[1]}_{interlaced}".replace(" ", "_")
                 channels = png_kinds.CHANNELS[kind.color_type]
                 made = rng.choice(allowed, (*size, channels))
+                if channels >= 3:  # greys, whatever alpha says
+                    made[..., 1:3] = made[..., :1]
                 files[key] = png_kinds.encode(made, *kind, interlaced=interlaced)
                 samples[key] = made[..., 0]
     data.write_tree(directory, {f"labels/{k}.png": v for k, v in files.items()})
@@ -59,7 +61,7 @@ def every_kind(tmp_path_factory, convert):
 def test_every_kind_of_png_keeps_its_own_samples(every_kind):
     samples, _, out = every_kind
     rows = reading.load_all(out)
-    assert len(rows) == len(samples) == 11 * 5 * 2
+    assert len(rows) == len(samples) == 13 * 5 * 2
     for key, ids in samples.items():
         reading.assert_is_one_hot(rows[key], ids, INDEX_OF)
 
@@ -411,10 +413,14 @@ def test_a_map_that_contradicts_itself_is_a_wrong_command(
 
 
 REFUSED = {
-    # encoding: label map, words
-    "index": (data.filled((4, 5), (7, 8, 9)), ["8-bit RGB", "`encoding: color`"]),
-    "ade20k": (data.filled((4, 5), 7), ["8-bit grey", "preset ade20k"]),
-    "panoptic": (None, ["JPEG", "save label maps as PNG"]),
+    # encoding: label map, stage, words
+    "index": (
+        data.filled((4, 5), (7, 8, 9)),
+        "decode",
+        ["8-bit RGB", "`encoding: color`", "[7, 8, 9] in row 0, column 0"],
+    ),
+    "ade20k": (data.filled((4, 5), 7), "header", ["8-bit grey", "preset ade20k"]),
+    "panoptic": (None, "header", ["JPEG", "save label maps as PNG"]),
 }
 
 
@@ -424,7 +430,7 @@ def test_what_an_encoding_does_not_read_is_rejected_with_the_way_out(encoding):
     from maskbeam.pipeline.rows.check import RowCheck
     from maskbeam.transforms import features
 
-    picture, words = REFUSED[encoding]
+    picture, stage, words = REFUSED[encoding]
     encoded = (
         data.jpeg(data.filled((4, 5), 7)) if picture is None else data.png(picture)
     )
@@ -437,7 +443,7 @@ def test_what_an_encoding_does_not_read_is_rejected_with_the_way_out(encoding):
     check = RowCheck(class_map, features.Config(1, "bits"), 10**8)
     with pytest.raises(RejectedError) as raised:
         list(check(RawRow("a", "a.png", "", encoded, None)))
-    assert raised.value.stage == "header"
+    assert raised.value.stage == stage
     for word in words:
         assert word in raised.value.reason
     assert Kind(0, 8) not in KINDS["ade20k"]

@@ -29,7 +29,7 @@ from maskbeam.transforms.classes import (
     color_code,
     color_levels,
 )
-from maskbeam.transforms.png_kinds import KINDS, Encoding
+from maskbeam.transforms.png_kinds import CHANNELS, KINDS, Channel, Encoding
 from maskbeam.transforms.texts import quoted
 
 MAX_BYTES = yaml_trees.MAX_BYTES
@@ -40,6 +40,8 @@ _MAP_FIELDS = {
     "encoding",
     "divisor",
     "threshold",
+    "nearest",
+    "channel",
     "ignore",
     "others",
     "classes",
@@ -47,9 +49,10 @@ _MAP_FIELDS = {
 }
 _DERIVED_FIELDS = {
     *("name", "base", "merge", "drop", "order", "ignore", "others"),
-    *("encoding", "divisor", "threshold"),
+    *("encoding", "divisor", "threshold", "nearest", "channel"),
 }
 _CLASS_FIELDS = {"name", "ids", "color"}
+_KEYS = ("divisor", "threshold", "nearest", "channel")  # that most maps lack
 _OTHERS = ("error", "ignore")
 _MAX_BASES = 16
 _IS_NONE = (
@@ -85,7 +88,7 @@ def parse_class_map(
             return found
         tree = yaml_trees.load(text)
         if isinstance(tree, dict) and tree.keys() & {"base", *_MAP_FIELDS}:
-            return _derive(tree, files) if "base" in tree else _build(tree)
+            return _derive(tree, files, name) if "base" in tree else _build(tree)
         if (found := other_class_files.of_tree(tree, name)) is not None:
             return found
         is_other = isinstance(tree, dict) and bool(tree.keys() & _ANNOTATIONS)
@@ -120,8 +123,34 @@ def _build(tree: Any) -> ClassMap:
         others=_others(tree, "error"),
         encoding=cast(Encoding, encoding),
         divisor=class_fields.integer(tree.get("divisor", 0), "`divisor`"),
-        threshold=class_fields.integer(tree.get("threshold", 0), "`threshold`"),
+        **_inexact(tree),
     )
+
+
+def _inexact(
+    tree: Mapping[str, Any],
+    threshold: int = 0,
+    nearest: int = 0,
+    channel: Channel | None = None,
+) -> dict[str, Any]:
+    """Reads what a map says of masks that hold its values by the way, or not exactly.
+
+    Args:
+        tree: the file's.
+        threshold: what stands if the file says nothing.
+        nearest: likewise.
+        channel: likewise; a file may say null, so as to have none.
+    """
+    found = tree.get("channel", channel)
+    return {
+        "threshold": class_fields.integer(
+            tree.get("threshold", threshold), "`threshold`"
+        ),
+        "nearest": class_fields.integer(tree.get("nearest", nearest), "`nearest`"),
+        "channel": (
+            None if found is None else class_fields.one_of(found, "`channel`", CHANNELS)
+        ),
+    }
 
 
 def _others(tree: Mapping[str, Any], default: Others) -> Others:
@@ -175,11 +204,17 @@ def _label_class(row: Any, index: int, is_color: bool) -> LabelClass:
     )
 
 
-def _derive(tree: Any, files: tuple[pathlib.Path, ...]) -> ClassMap:
-    """Makes a map from another: in another encoding, its classes merged, dropped."""
+def _derive(tree: Any, files: tuple[pathlib.Path, ...], name: str) -> ClassMap:
+    """Makes a map from another: in another encoding, its classes merged, dropped.
+
+    Args:
+        tree: the file's.
+        files: the files that led here.
+        name: the map's, if the file says none.
+    """
     class_fields.mapping(tree, "a file with a `base`", _DERIVED_FIELDS)
-    base = _base(class_fields.text(tree["base"], "`base`"), files)
-    base = _encoded(base, tree)
+    origin = _base(class_fields.text(tree["base"], "`base`"), files)
+    base = _encoded(origin, tree)
     classes = _merged(base, tree.get("merge", {}))
     dropped = [
         classes.pop(name) for name in _names_of(classes, tree.get("drop", []), "drop")
@@ -188,7 +223,7 @@ def _derive(tree: Any, files: tuple[pathlib.Path, ...]) -> ClassMap:
     rest = [name for name in classes if name not in set(first)]
     return dataclasses.replace(
         base,
-        name=class_fields.text(tree.get("name"), "`name` of the map"),
+        name=class_fields.text(tree.get("name", name), "`name` of the map"),
         classes=tuple(classes[name] for name in (*first, *rest)),
         ignore=(
             *base.ignore,
@@ -196,6 +231,12 @@ def _derive(tree: Any, files: tuple[pathlib.Path, ...]) -> ClassMap:
             *(value for c in dropped for value in c.ids),
         ),
         others=_others(tree, base.others),
+        **_inexact(
+            tree,
+            origin.threshold,
+            origin.nearest,
+            origin.channel if origin.encoding == base.encoding else None,
+        ),
     )
 
 
@@ -234,9 +275,9 @@ def _encoded(base: ClassMap, tree: Mapping[str, Any]) -> ClassMap:
         ignore=ignore,
         encoding=encoding,
         divisor=class_fields.integer(tree.get("divisor", divisor), "`divisor`"),
-        threshold=class_fields.integer(
-            tree.get("threshold", base.threshold), "`threshold`"
-        ),
+        threshold=0,  # what follows from the classes is known when all of them are
+        nearest=0,
+        channel=None,
     )
 
 
@@ -345,8 +386,7 @@ def to_yaml(class_map: ClassMap) -> str:
         {
             "name": class_map.name,
             "encoding": class_map.encoding,
-            **({"divisor": class_map.divisor} if class_map.divisor else {}),
-            **({"threshold": class_map.threshold} if class_map.threshold else {}),
+            **{key: value for key in _KEYS if (value := getattr(class_map, key))},
             "ignore": [_level_list(v) for v in ignore]
             if class_map.encoding == "color"
             else ignore,

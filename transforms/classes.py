@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from maskbeam.transforms.png_kinds import Encoding
+from maskbeam.transforms.png_kinds import KINDS, Channel, Encoding, Kind, index_kinds
 from maskbeam.transforms.texts import check_is_line, quoted
 
 MAX_ID = 65535  # the largest id that is looked up, and the largest sample of a PNG
@@ -22,6 +22,8 @@ IGNORED = -1  # in the forward table and in `label`
 UNKNOWN = -2  # in the forward table only: the map does not name the id
 
 _MAX_COLOR = 0xFFFFFF
+_MAX_DISTANCE = 441  # of RGB levels, rounded down: black to white
+_MAX_LEVEL = 255
 _ADE20K_MAX = 255 // 10 * 256 + 255
 
 Others = Literal["error", "ignore"]
@@ -57,7 +59,8 @@ class ClassMap:
             ignores the pixels.
         encoding: how a label map's samples hold label values.
 
-            - `index`: the sample is the value; in palette files, the palette's index.
+            - `index`: the sample is the value; in palette files, the palette's index;
+              in RGB files, the level that red, green and blue share.
             - `color`: the colour is the value.
             - `panoptic`: value * divisor + instance, as a grey sample or as
               R + 256 G + 65536 B.
@@ -67,9 +70,15 @@ class ClassMap:
             - `coco_panoptic`: R + 256 G + 65536 B is a segment of the JSON beside the
               folder, whose category is the value.
         divisor: for `panoptic` and `instance`; 0 for all other encodings.
-        threshold: for `color`: levels from here on count as 255, those below it as 0,
-            where saving has blurred colours of these two levels; 0 takes levels as they
-            are.
+        threshold: where saving has blurred values: for `color`, levels from here on
+            count as 255, those below it as 0. For `index` of two classes, levels below
+            it are the class of the lowest id, and the others the other one; samples of
+            1, 2 and 4 bits are scaled to 255 first. 0 takes values as they are.
+        nearest: for `color`: what is not named becomes the nearest colour that is,
+            by Euclidean distance of levels, if that is at most this; of equally near
+            ones the first, by `ordered_values`. 0 for colours that are exact.
+        channel: for `index`: the one that holds the label values, in palette files that
+            of the palette's colours; grey counts as red, green and blue.
 
     Raises:
         ValueError: the map contradicts itself; the message says where.
@@ -82,6 +91,8 @@ class ClassMap:
     encoding: Encoding = "index"
     divisor: int = 0
     threshold: int = 0
+    nearest: int = 0
+    channel: Channel | None = None
 
     def __post_init__(self) -> None:
         """Refuses a map that contradicts itself."""
@@ -99,7 +110,7 @@ class ClassMap:
                 f"class map {name}: the encodings panoptic and instance need a "
                 f"`divisor` above 0, such as 1000; {self.encoding} takes none"
             )
-        self._check_threshold()
+        self._check_keys()
         owners: dict[int, str] = {}
         for label_class in self.classes:
             if not label_class.ids:
@@ -112,6 +123,7 @@ class ClassMap:
                 self._claim(owners, value, owner)
         for value in self.ignore:
             self._claim(owners, value, "the ignore list")
+        self._check_threshold()
         if self.encoding == "color" and len(owners) > MAX_ID:
             raise ValueError(
                 f"class map {name} has {len(owners)} colours; {MAX_ID} is the most"
@@ -123,27 +135,75 @@ class ClassMap:
                 "to merge ids into one class, list them all in its `ids`"
             )
 
-    def _check_threshold(self) -> None:
+    def _check_keys(self) -> None:
+        """Checks what the encoding says of a key, whatever the classes are."""
         name = quoted(self.name)
-        if not 0 <= self.threshold <= 255:
+        for key, value, most, usual, encodings in (
+            ("threshold", self.threshold, _MAX_LEVEL, 128, ("color", "index")),
+            ("nearest", self.nearest, _MAX_DISTANCE, 40, ("color",)),
+        ):
+            if not 0 <= value <= most:
+                raise ValueError(
+                    f"class map {name}: `{key}` is {quoted(value)}; 1..{most} is "
+                    f"possible, and {usual} is usual"
+                )
+            if value and self.encoding not in encodings:
+                raise ValueError(
+                    f"class map {name}: the encoding {' or '.join(encodings)} alone "
+                    f"takes a `{key}`, and this one is {self.encoding}"
+                )
+        if self.channel and self.encoding != "index":
             raise ValueError(
-                f"class map {name}: `threshold` is {quoted(self.threshold)}; 1..255 is "
-                "possible, and 128 is usual"
-            )
-        if self.threshold and self.encoding != "color":
-            raise ValueError(
-                f"class map {name}: the encoding color alone takes a `threshold`, and "
+                f"class map {name}: the encoding index alone takes a `channel`, and "
                 f"this one is {self.encoding}"
             )
-        if self.threshold and not all(
-            0 <= value <= _MAX_COLOR and set(color_levels(value)) <= {0, 255}
-            for value in self.values
-        ):
+        if self.threshold and self.nearest:
             raise ValueError(
-                f"class map {name} has a `threshold`, which makes all levels 0 or 255, "
-                "and a colour of other levels: leave the threshold out, or give all "
-                "colours as [0, 255, 255]"
+                f"class map {name} has a `threshold`, after which all levels are 0 or "
+                "255, and `nearest`, which takes them as they are: leave one out, or "
+                "write `threshold: 0` if the base has it"
             )
+
+    def _check_threshold(self) -> None:
+        """Checks that a threshold parts what the classes are told apart by."""
+        name = quoted(self.name)
+        if not self.threshold:
+            return
+        if self.encoding == "color":
+            if not all(set(color_levels(value)) <= {0, 255} for value in self.values):
+                raise ValueError(
+                    f"class map {name} has a `threshold`, which makes all levels 0 or "
+                    "255, and a colour of other levels: leave the threshold out, or "
+                    "give all colours as [0, 255, 255]"
+                )
+            return
+        if len(self.classes) != 2 or self.ignore:
+            raise ValueError(
+                f"class map {name} has a `threshold`, which parts two classes and "
+                f"ignores nothing, but {len(self.classes)} classes and "
+                f"{len(self.ignore)} ignored ids: make two classes of them, or leave "
+                "the threshold out"
+            )
+        for label_class in self.classes:
+            if not self._levels_of(label_class):
+                is_high = label_class is self._high_class
+                where = f"from {self.threshold} to 255" if is_high else "below it"
+                raise ValueError(
+                    f"class map {name} has the `threshold` {self.threshold}, and class "
+                    f"{quoted(label_class.name)} has no id {where}: add the level that "
+                    f"means it, as {255 if is_high else 0}"
+                )
+
+    @property
+    def _high_class(self) -> LabelClass:
+        """Of two classes that a threshold parts, that of the higher levels."""
+        return max(self.classes, key=lambda label_class: min(label_class.ids))
+
+    def _levels_of(self, label_class: LabelClass) -> list[int]:
+        """A class's ids on its side of the threshold."""
+        is_high = label_class is self._high_class
+        levels = range(self.threshold, 256) if is_high else range(self.threshold)
+        return [value for value in label_class.ids if value in levels]
 
     def _claim(self, owners: dict[int, str], value: int, owner: str) -> None:
         if 0 <= value <= self._max_value and value not in owners:
@@ -175,6 +235,8 @@ class ClassMap:
             return _ADE20K_MAX
         if self.divisor:
             return min(MAX_ID - 1, _MAX_COLOR // self.divisor)  # decode stops there
+        if self.channel == "alpha":
+            return _MAX_LEVEL
         return MAX_ID
 
     def describe(self, value: int) -> str:
@@ -194,8 +256,27 @@ class ClassMap:
     @property
     def values(self) -> tuple[int, ...]:
         """All label values that the map names, sorted."""
+        return tuple(sorted(self.ordered_values))
+
+    @property
+    def ordered_values(self) -> tuple[int, ...]:
+        """All label values that the map names: by class, then those it ignores."""
         ids = (value for label_class in self.classes for value in label_class.ids)
-        return tuple(sorted([*ids, *self.ignore]))
+        return (*ids, *self.ignore)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Which PNGs are read."""
+        if self.encoding == "index":
+            return index_kinds(self.channel, self.threshold)
+        return KINDS[self.encoding]
+
+    @property
+    def moves(self) -> Literal["nearest", "threshold"] | None:
+        """What takes values for others that the map names; None if nothing does."""
+        if self.nearest:
+            return "nearest"
+        return "threshold" if self.threshold else None
 
     def id_depth(self, sample_depth: int) -> Literal[8, 16]:
         """Returns the bits of an id, for `forward_table`.
@@ -212,8 +293,9 @@ class ClassMap:
     def forward_table(self, id_depth: int) -> npt.NDArray[np.int32]:
         """Makes the table from id to class index: i32[2**id_depth].
 
-        An id is the label value itself. In colour maps it is the colour's position in
-        `values`, and the largest id stands for all other colours.
+        An id is the label value itself; with a threshold, a level from 0 to 255. In
+        colour maps it is the colour's position in `values`, and the largest id stands
+        for all other colours.
 
         Args:
             id_depth: 8 or 16.
@@ -224,6 +306,11 @@ class ClassMap:
         """
         others = IGNORED if self.others == "ignore" else UNKNOWN
         table = np.full(2**id_depth, others, np.int32)
+        if self.encoding == "index" and self.threshold:
+            high = self.classes.index(self._high_class)
+            table[: self.threshold] = 1 - high
+            table[self.threshold : 256] = high
+            return table
         is_color = self.encoding == "color"
         position = {
             value: i if is_color else value for i, value in enumerate(self.values)
@@ -240,13 +327,37 @@ class ClassMap:
     def inverse_table(self) -> npt.NDArray[np.int32]:
         """Makes the table from class index to label value: i32[K + 1].
 
-        A class of several values has the first. The last entry is for ignored pixels:
-        the first value of `ignore`; without one, 255, or 65535 if 255 is a class's.
+        A class of several values has the first, with a threshold the first on its side.
+        The last entry is for ignored pixels: the first value of `ignore`; without one,
+        255, or 65535 if 255 is a class's. Where each sample has a class, because of a
+        threshold or as 256 classes are in alpha, it is the lowest value.
         """
+        if self.encoding == "index" and self.threshold:
+            values = [self._levels_of(label_class)[0] for label_class in self.classes]
+            return np.array([*values, min(values)], np.int32)
         values = [label_class.ids[0] for label_class in self.classes]
-        free = (255, 65535, *range(MAX_ID))
-        ignored = next(value for value in (*self.ignore, *free) if value not in values)
+        free: tuple[int, ...] = (255, 65535, *range(MAX_ID))
+        if self.channel == "alpha":
+            free = (255, *range(255))
+        possible = (value for value in (*self.ignore, *free) if value not in values)
+        ignored = next(possible, min(values))
         return np.array([*values, ignored], np.int32)
+
+    def distances(self) -> npt.NDArray[np.int64]:
+        """How far levels are from those that an index map with a threshold names.
+
+        Returns:
+            i64[256]: of each level, to the nearest id on its side of the threshold.
+        """
+        levels = np.arange(256)
+        table = np.zeros(256, np.int64)
+        for label_class in self.classes:
+            named = np.array(self._levels_of(label_class))
+            is_high = label_class is self._high_class
+            side = (levels >= self.threshold) == is_high
+            apart = np.abs(levels[side, np.newaxis] - named)
+            table[side] = apart.min(axis=1)
+        return table
 
     def palette(self) -> npt.NDArray[np.uint8]:
         """Makes the table from class index to colour: u8[K + 1 3].

@@ -10,10 +10,17 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from maskbeam.transforms import orientation
+from maskbeam.transforms import nearest_colors, orientation
 from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.features import Exif
-from maskbeam.transforms.png_kinds import KINDS, PALETTE, RGB, RGBA, SIGNATURE, Kind
+from maskbeam.transforms.png_kinds import (
+    CHANNELS,
+    PALETTE,
+    RGB,
+    RGBA,
+    SIGNATURE,
+    Kind,
+)
 
 # In a PNG, after the 8-byte signature: 4 bytes length, "IHDR", 4 bytes width, 4 bytes
 # height, one byte each of bit depth and colour type, three more, and the CRC-32 of all
@@ -76,16 +83,25 @@ def _as_grey(encoded: tf.Tensor) -> tf.Tensor:
     return tf.strings.join([start, tf.strings.substr(encoded, _HEADER_BYTES, -1)])
 
 
-def _shallow_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
+def _shallow_samples(
+    encoded: tf.Tensor, kind: Kind, *, scaled: bool = False
+) -> tf.Tensor:
     """Decodes the samples of a grey or palette file of up to 8 bits: u8[H W].
 
     TensorFlow has no mode for palette indices, and scales samples of 1, 2 and 4 bits
     to 8.
+
+    Args:
+        encoded: string[], a PNG.
+        kind: of it.
+        scaled: whether they are to stay so.
     """
     is_palette = kind.color_type == PALETTE
     ids = grey_ids(
         _choose(is_palette, lambda: _as_grey(encoded), lambda: encoded), tf.uint8
     )
+    if scaled:
+        return ids
 
     def unscaled() -> tf.Tensor:
         levels = tf.bitwise.left_shift(1, tf.cast(kind.depth, tf.int32)) - 1
@@ -154,7 +170,12 @@ def _color_ids(codes: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
     flat = tf.reshape(codes, [-1])
     place = tf.minimum(tf.searchsorted(values, flat), len(class_map.values) - 1)
     known = tf.gather(values, place) == flat
-    return tf.reshape(tf.where(known, place, tf.uint16.max), tf.shape(codes))
+    place = tf.where(known, place, tf.uint16.max)
+    if class_map.nearest:
+        unknown = tf.where(~known)
+        found = nearest_colors.positions(tf.gather(flat, unknown[:, 0]), class_map)
+        place = tf.tensor_scatter_nd_update(place, unknown, found)
+    return tf.reshape(place, tf.shape(codes))
 
 
 def _divided(sample: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
@@ -176,12 +197,85 @@ def palette_indices(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
     return _shallow_samples(encoded, kind)
 
 
-def _grey_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
-    """Decodes the samples of a grey or palette file of any depth: i32[H W]."""
+def _at_any_depth(
+    encoded: tf.Tensor, kind: Kind, of_bytes: Callable[[], tf.Tensor]
+) -> tf.Tensor:
+    """Decodes samples i32[H W]: grey ones of 16 bits, or those that `of_bytes` does."""
     return _choose(
         kind.depth == 16,
         lambda: tf.cast(grey_ids(encoded, tf.uint16), tf.int32),
-        lambda: tf.cast(_shallow_samples(encoded, kind), tf.int32),
+        lambda: tf.cast(of_bytes(), tf.int32),
+    )
+
+
+def _grey_samples(encoded: tf.Tensor, kind: Kind) -> tf.Tensor:
+    """Decodes the samples of a grey or palette file of any depth: i32[H W]."""
+    return _at_any_depth(encoded, kind, lambda: _shallow_samples(encoded, kind))
+
+
+def four_channels(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes an 8-bit RGB or RGBA PNG: string[] -> u8[H W 4], alpha last."""
+    return tf.io.decode_png(encoded, channels=4)
+
+
+def are_unequal(levels: tf.Tensor) -> tf.Tensor:
+    """Finds pixels that are not grey: u8[H W 4] -> bool[H W]."""
+    red, green, blue, _ = tf.unstack(levels, axis=-1)
+    return (red != green) | (red != blue)
+
+
+def is_in_alpha(samples: tf.Tensor) -> tf.Tensor:
+    """Checks whether one colour has several values of alpha: the label map is there.
+
+    Args:
+        samples: u8 or u16[H W C], alpha last.
+    """
+    varies = tf.reduce_any(samples != samples[:1, :1], axis=[0, 1])
+    return varies[-1] & ~tf.reduce_any(varies[:-1])
+
+
+def _equal_levels(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
+    """Decodes an RGB or RGBA file of greys: u8[H W], the level of all three channels.
+
+    Raises:
+        tf.errors.InvalidArgumentError: it has other colours, or its label map is in
+            alpha.
+    """
+    levels = four_channels(encoded)
+    unequal = tf.math.count_nonzero(are_unequal(levels), dtype=tf.int32)
+    name = f"encoding index of class map {class_map.name}"
+    colors = tf.strings.join(
+        [
+            "the label map has other green or blue than red at ",
+            tf.strings.as_string(unequal),
+            f" pixels, and {name} reads greys alone: colours are no class ids",
+        ]
+    )
+    alpha = (
+        "in the label map one colour has several values of alpha: if they are the "
+        f"ids, {name} needs `channel: alpha`"
+    )
+    start = require(unequal == 0, colors, tf.constant(0))
+    start += require(~is_in_alpha(levels), alpha, tf.constant(0))
+    return levels[start:, :, 0]
+
+
+def _byte_samples(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
+    """Decodes the samples of a file of up to 8 bits, as `index` has them: u8[H W]."""
+    if class_map.channel == "alpha":
+        return tf.io.decode_png(encoded)[..., -1]
+
+    def of_colors() -> tf.Tensor:
+        if class_map.channel:
+            return rgb_levels(encoded)[..., CHANNELS.index(class_map.channel)]
+        return _equal_levels(encoded, class_map)
+
+    is_color = (kind.color_type == RGB) | (kind.color_type == RGBA)
+    if class_map.channel:
+        is_color |= kind.color_type == PALETTE
+    scaled = class_map.threshold > 0
+    return _choose(
+        is_color, of_colors, lambda: _shallow_samples(encoded, kind, scaled=scaled)
     )
 
 
@@ -190,7 +284,7 @@ def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
 
     Args:
         encoded: string[], a PNG.
-        kind: its colour type and depth, one of `KINDS` for the map's encoding.
+        kind: its colour type and depth, one of `class_map.kinds`.
         class_map: says how samples hold label values.
 
     Returns:
@@ -199,13 +293,14 @@ def ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
 
     Raises:
         tf.errors.InvalidArgumentError: the bytes are not a whole PNG, or its colours
-            have 16 bits and no equal ones of 8.
+            have 16 bits and no equal ones of 8, or are not grey where `index` reads
+            greys.
     """
     dtype = tf.uint8 if class_map.id_depth(kind.depth) == 8 else tf.uint16
     if class_map.encoding in ("index", "coco_panoptic"):
         if kind.depth == 16:
             return grey_ids(encoded, dtype)
-        return _shallow_samples(encoded, kind)
+        return _byte_samples(encoded, kind, class_map)
     # 65535, an unknown colour, becomes 255, which is the unknown colour in 8 bits.
     return tf.cast(_wide_ids(encoded, kind, class_map), dtype)
 
@@ -218,6 +313,10 @@ def _wide_ids(encoded: tf.Tensor, kind: Kind, class_map: ClassMap) -> tf.Tensor:
 
     if class_map.encoding in ("color", "ade20k"):
         return of_levels()
+    if class_map.encoding == "index":
+        return _at_any_depth(
+            encoded, kind, lambda: _byte_samples(encoded, kind, class_map)
+        )
     if not class_map.divisor:
         return _grey_samples(encoded, kind)
     is_color = (kind.color_type == RGB) | (kind.color_type == RGBA)
@@ -244,7 +343,7 @@ def label_ids(encoded: tf.Tensor, class_map: ClassMap) -> tf.Tensor:
     """
     fields = _header_bytes(encoded, _DEPTH_AT, 2)
     depth, color_type = tf.unstack(fields, num=2)
-    kinds = [(kind.depth, kind.color_type) for kind in KINDS[class_map.encoding]]
+    kinds = [(kind.depth, kind.color_type) for kind in class_map.kinds]
     is_read = is_png(encoded) & tf.reduce_any(
         tf.reduce_all(fields == tf.constant(kinds, tf.uint8), axis=-1)
     )

@@ -4,7 +4,7 @@ A file may be edited by hand, or written by somebody else: what is not of these 
 refused by its name, before anybody counts on it.
 """
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
@@ -48,6 +48,21 @@ class Strays(TypedDict):
     found: Count
 
 
+class MovedPixels(TypedDict):
+    """Pixels of label maps whose values the class map names only by the nearest."""
+
+    by: Annotated[
+        Literal["nearest", "threshold"], _says("the key of the class map that did it")
+    ]
+    pixels: Annotated[Count, _says("that were moved")]
+    of: Annotated[Count, _says("that the label maps have")]
+    label_maps: Annotated[Count, _says("that have moved pixels")]
+    farthest: Annotated[
+        Count, _says("the largest distance, in levels of 255, rounded up")
+    ]
+    levels: Annotated[Count, _says("the sum of all distances, each rounded up")]
+
+
 class Most(TypedDict):
     """The row that has most of a class."""
 
@@ -83,6 +98,10 @@ class SplitStats(_Counts, total=False):
     stray_pixels: Annotated[
         Strays,
         _says("label maps of which pieces of fewer than 4 pixels are more than 1 %"),
+    ]
+    moved_pixels: Annotated[
+        MovedPixels,
+        _says("of label maps as they were read; only with `nearest` or `threshold`"),
     ]
     classes_in_rows: Annotated[
         list[Count],

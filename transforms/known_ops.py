@@ -35,8 +35,8 @@ _TENSORS = """
     Bitcast ConcatV2 Const EnsureShape Fill GatherV2 Identity OneHot Pack Pad
     RaggedTensorFromVariant RaggedTensorToTensor RaggedTensorToVariant Range Rank
     Reshape ReverseV2 Shape Size Squeeze StridedSlice TensorListFromTensor
-    TensorListGetItem TensorListReserve TensorListSetItem TensorListStack Tile TopKV2
-    Transpose Unpack Where ZerosLike
+    TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
+    TensorScatterUpdate Tile TopKV2 Transpose Unique Unpack Where ZerosLike
 """
 _BYTES = """
     AsString DecodeCompressed DecodeJpeg DecodePng DecodeProtoV2 DecodeRaw EncodePng

@@ -13,11 +13,13 @@ def sample_table(class_map: ClassMap) -> npt.NDArray[np.uint8] | npt.NDArray[np.
     """Makes the PNG sample of every class index, and of ignored pixels: [K + 1 C].
 
     The class map reads such PNGs: samples hold label values as its encoding says, in
-    grey (C = 1; 8 bits if the values fit, else 16) or in colours (C = 3). Panoptic
-    samples have instance 0, which is no instance. A class of several values has the
-    first.
+    grey (C = 1; 8 bits if the values fit, else 16), in colours (C = 3), or in alpha
+    (C = 4). Panoptic samples have instance 0, which is no instance. A class of several
+    values has the first.
     """
     values = class_map.inverse_table()
+    if class_map.channel == "alpha":
+        return np.pad(values[:, np.newaxis], [(0, 0), (3, 0)]).astype(np.uint8)
     if class_map.encoding == "color":
         return np.array([color_levels(int(v)) for v in values], np.uint8)
     if class_map.encoding == "ade20k":

@@ -16,6 +16,8 @@ _NAMES = {
 }
 
 Encoding = Literal["index", "color", "panoptic", "instance", "ade20k", "coco_panoptic"]
+Channel = Literal["red", "green", "blue", "alpha"]
+CHANNELS: tuple[Channel, ...] = ("red", "green", "blue", "alpha")
 
 
 class Kind(NamedTuple):
@@ -35,15 +37,16 @@ class Kind(NamedTuple):
         return f"{self.depth}-bit {color}"
 
 
-_GREYS = (
-    *(Kind(GREY, depth) for depth in (8, 16, 1, 2, 4)),
-    *(Kind(GREY_ALPHA, depth) for depth in (8, 16)),
+_BYTE_GREYS = (
+    *(Kind(GREY, depth) for depth in (8, 1, 2, 4)),
+    Kind(GREY_ALPHA, 8),
 )
+_GREYS = (*_BYTE_GREYS, Kind(GREY, 16), Kind(GREY_ALPHA, 16))
 _PALETTES = tuple(Kind(PALETTE, depth) for depth in (8, 1, 2, 4))
 _COLORS = (Kind(RGB, 8), Kind(RGBA, 8))
 
 KINDS: dict[Encoding, tuple[Kind, ...]] = {
-    "index": _GREYS + _PALETTES,
+    "index": _GREYS + _PALETTES + _COLORS,
     "color": _COLORS + _PALETTES + (Kind(RGB, 16), Kind(RGBA, 16)) + _GREYS,
     "panoptic": _COLORS + _GREYS,
     "instance": _COLORS + _GREYS,
@@ -51,3 +54,19 @@ KINDS: dict[Encoding, tuple[Kind, ...]] = {
     # `pipeline/rows/read.py` turns segment ids into category ids before decoding.
     "coco_panoptic": _GREYS,
 }
+
+
+def index_kinds(channel: Channel | None, threshold: int) -> tuple[Kind, ...]:
+    """Returns what `encoding: index` reads.
+
+    Args:
+        channel: the channel that holds the ids; None if all are equal.
+        threshold: whether samples are levels, which palette indices are not, and those
+            of 16 bits are others; 0 if they are ids.
+    """
+    if channel == "alpha":
+        return (Kind(RGBA, 8), Kind(GREY_ALPHA, 8))
+    greys = _BYTE_GREYS if threshold else _GREYS
+    # A channel is of the palette's colours.
+    palettes = _PALETTES if channel or not threshold else ()
+    return greys + palettes + _COLORS

@@ -1,6 +1,7 @@
 """Makes `stats.json`: counts, weights, moments, sizes, findings, and what is shown."""
 
 import collections
+import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,8 +16,10 @@ from maskbeam.pipeline.report import choice, drawing, findings
 from maskbeam.pipeline.report.choice import Choice
 from maskbeam.pipeline.rows import profile, seen
 from maskbeam.pipeline.rows.looks import GRID
+from maskbeam.pipeline.rows.moves import Moved
 from maskbeam.pipeline.rows.profile import Profile
 from maskbeam.transforms import features, summaries
+from maskbeam.transforms.classes import ClassMap
 
 
 def make_stats(
@@ -41,7 +44,10 @@ def make_stats(
     empty = Profile(config.num_classes, options.report_pictures)
     whole = {split: profiles.get(split, empty) for split in splits}
     of_splits = {
-        split: _of_split(shards, _total(config, shards), whole[split])
+        split: {
+            **_of_split(shards, _total(config, shards), whole[split]),
+            **_of_moved(class_map, whole[split].moved),
+        }
         for split, shards in splits.items()
     }
     known = findings.Known(
@@ -95,6 +101,13 @@ def _of_split(
         "turned_images": origins.turned,
         **of_profile(found),
     }
+
+
+def _of_moved(class_map: ClassMap, moved: Moved) -> dict[str, Any]:
+    """Makes the counts of pixels that were moved, if the class map moves any."""
+    if class_map.moves is None:
+        return {}
+    return {"moved_pixels": {"by": class_map.moves, **dataclasses.asdict(moved)}}
 
 
 def of_profile(found: Profile) -> dict[str, Any]:

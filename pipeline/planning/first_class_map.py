@@ -66,7 +66,7 @@ def first_class_map(found: Found, name: str) -> FirstMap:
     if found.alpha_only:
         raise ValueError(
             f"in {found.alpha_only} label maps all pixels have one colour and only "
-            "alpha varies, which is not read: save the alpha channel as a grey PNG"
+            "alpha varies: if it holds the ids, give a class map with `channel: alpha`"
         )
     if found.inexact:
         raise ValueError(
@@ -81,7 +81,8 @@ def first_class_map(found: Found, name: str) -> FirstMap:
     if max(len(found.ids), len(found.colors)) > MAX_VALUES:
         raise ValueError(
             f"the label maps hold more than {MAX_VALUES} values: are they pictures, "
-            "smoothed by resizing, or panoptic ids? Those need a class map that says so"
+            "smoothed by resizing, or panoptic ids? Those need a class map that says "
+            "so, by `nearest`, `threshold` or an `encoding`"
         )
     if found.colors:
         return _of_colors(sorted(found.colors), name)
@@ -160,8 +161,8 @@ def _undecided(counts: Counts, name: str) -> str:
         )
     if usual:
         lines.append(
-            "  --classes binary    background is 0 and foreground 255; other values "
-            "are of smoothing or JPEG: set them to one of the two before"
+            "  --classes binary    background is 0 and foreground 255; if other values "
+            "are of smoothing or JPEG, a map of `base: binary` and `threshold: 128`"
         )
     lines.append("  --classes FILE    a class map says what each value means")
     if len(counts) <= _LISTED:

@@ -76,6 +76,8 @@ class Split(NamedTuple):
         records: how many rows it has.
         pixels: how many pixels, ignored ones too.
         ignored: how many are ignored; its bar is their share of all.
+        moved: how many were moved to other values; its bar is their share of those of
+            the label maps. None where the class map moves none.
         classes: how many classes have pixels.
     """
 
@@ -83,6 +85,7 @@ class Split(NamedTuple):
     records: int
     pixels: int
     ignored: Bar
+    moved: Bar | None
     classes: int
 
 
@@ -186,8 +189,16 @@ def split_table(stats: Mapping[str, Any]) -> list[Split]:
         share = ignored / max(1, pixels)
         bar = Bar(ignored, percent(share), _length(share))
         classes = sum(count > 0 for count in found["class_pixels"])
-        table.append(Split(name, found["records"], pixels, bar, classes))
+        moved = _moved(found)
+        table.append(Split(name, found["records"], pixels, bar, moved, classes))
     return table
+
+
+def _moved(found: Mapping[str, Any]) -> Bar | None:
+    if (moved := found.get("moved_pixels")) is None:
+        return None
+    share = moved["pixels"] / max(1, moved["of"])
+    return Bar(moved["pixels"], percent(share), _length(share))
 
 
 def histograms(stats: Mapping[str, Any]) -> list[Histogram]:

@@ -19,6 +19,7 @@ Splits = Mapping[str, Mapping[str, Any]]  # as `stats.json` has them
 _HALF = 0.5
 _FEW_IMAGES = 20
 _DIVERGENCE = 0.1
+_MOVED = 0.05
 _TIMES = 4
 _SHOWN_CLASSES = 5
 _VALIDATION = "val"
@@ -41,6 +42,9 @@ THRESHOLDS = {
     "images_of_one_color": "all pixels of an image have one colour",
     "stray_pixels": "more than 1% of a label map's pixels are in connected pieces of "
     "fewer than 4 (of about 128 rows, chosen by a hash, and all their tiles)",
+    "moved_pixels": f"more than {_MOVED:.0%} of the pixels of a split's label maps "
+    "have values that the class map does not name, and became others (`nearest`, "
+    "`threshold`)",
     "sizes_vary": f"the largest picture has more than {_TIMES} times as many pixels as "
     "the smallest, and all are kept in their own size",
     "rejected_rows": "a row was rejected",
@@ -87,6 +91,7 @@ def find(known: Known, splits: Splits) -> list[Finding]:
         *_masks_of_one_class(known, labelled),
         *_images_of_one_color(splits),
         *_stray_pixels(labelled),
+        *_moved_pixels(splits),
         *_sizes_vary(known.config, splits),
         *_rejected_rows(known.rejections),
         *_turned_images(splits),
@@ -307,6 +312,26 @@ def _stray_pixels(splits: Splits) -> Iterator[Finding]:
                 "fewer than 4: they were JPEGs once, or resized by interpolation; make "
                 "them again from the annotations",
             )
+
+
+def _moved_pixels(splits: Splits) -> Iterator[Finding]:
+    for split, found in splits.items():
+        moved = found.get("moved_pixels")
+        if moved and moved["pixels"] > _MOVED * moved["of"]:
+            yield _finding(
+                "moved_pixels",
+                split,
+                f"{moved['pixels'] / moved['of']:.1%} of the pixels of {split} have "
+                f"values that the class map does not name, {moved['farthest']} levels "
+                f"from those that they became at most, {mean_distance(moved):.1f} on "
+                "average: edges alone are fewer; look at the pictures whether all "
+                "classes are named, and their values right",
+            )
+
+
+def mean_distance(moved: Mapping[str, Any]) -> float:
+    """The mean distance of moved pixels, in levels, as `stats.json` has their sum."""
+    return float(moved["levels"] / max(1, moved["pixels"]))
 
 
 def _sizes_vary(config: features.Config, splits: Splits) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ from maskbeam.pipeline.rows.batches import Batch, CheckedBatch, CheckedRow
 from maskbeam.pipeline.rows.images import Image
 from maskbeam.pipeline.rows.label_maps import LabelMaps
 from maskbeam.pipeline.rows.looks import Look
+from maskbeam.pipeline.rows.moves import Moved
 from maskbeam.pipeline.rows.run_lengths import Runs, runs_of
 from maskbeam.pipeline.runtime import progress, turns
 from maskbeam.pipeline.runtime.loading import loading
@@ -210,13 +211,13 @@ class RowCheck:
             return
         index = runs.repeat(runs.values).reshape(height, width)
         if self._config.resize == "tile":
-            yield from self._tiles(raw, index, image, strays)
+            yield from self._tiles(raw, index, image, strays, look.moved)
             return
         index = geometry.fit_label(
             index, size, self._config.resize, self._label_maps.ignored
         ).numpy()
         fitted = None if image is None else image.fit(self._config)
-        yield self._row_of(raw.key, index, fitted, strays)
+        yield self._row_of(raw.key, index, fitted, strays, look.moved)
 
     def _check_mask_size(self, height: int, width: int) -> None:
         height, width = self._config.size or (height, width)
@@ -242,9 +243,17 @@ class RowCheck:
         )
 
     def _tiles(
-        self, raw: RawRow, index: Index, image: Image | None, strays: bool
+        self,
+        raw: RawRow,
+        index: Index,
+        image: Image | None,
+        strays: bool,
+        moved: Moved | None,
     ) -> Iterator[CheckedRow]:
-        """The tiles of a picture, in order; or the one that it is."""
+        """The tiles of a picture, in order; or the one that it is.
+
+        The first counts what was moved in all of them.
+        """
         tile = self._config.size
         assert tile is not None
         height, width = index.shape
@@ -254,16 +263,22 @@ class RowCheck:
             key = raw.key
             if not raw.is_tile:
                 key = tiles.tile_key(key, offset, (height, width))
-            yield self._row_of(key, part, image_part, strays)
+            yield self._row_of(key, part, image_part, strays, moved)
+            moved = None
 
     def _row_of(
-        self, key: str, index: Index, image: Image | None, strays: bool
+        self,
+        key: str,
+        index: Index,
+        image: Image | None,
+        strays: bool,
+        moved: Moved | None,
     ) -> CheckedRow:
         """A row of class indices u8[H W] or u16[H W]."""
         runs = runs_of(index)
         height, width = index.shape
         is_stray = looks.is_stray(runs, (height, width)) if strays else None
-        look = Look(looks.sampled(index), is_stray)
+        look = Look(looks.sampled(index), is_stray, moved)
         return self._row(key, (height, width), runs, runs.counts(), look, image)
 
     def _row(

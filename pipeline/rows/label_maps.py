@@ -7,13 +7,14 @@ import tensorflow as tf
 
 from maskbeam.pipeline.elements import RejectedError
 from maskbeam.pipeline.formats import picture_header, png_palette
-from maskbeam.pipeline.rows import looks, refusals
+from maskbeam.pipeline.rows import looks, moves, refusals
 from maskbeam.pipeline.rows.looks import Look
+from maskbeam.pipeline.rows.moves import Moved
 from maskbeam.pipeline.rows.run_lengths import Runs, counts_of, runs_of
 from maskbeam.pipeline.runtime import progress
 from maskbeam.transforms import decode, masks
-from maskbeam.transforms.classes import UNKNOWN, ClassMap
-from maskbeam.transforms.png_kinds import KINDS, PALETTE, RGB, RGBA, Kind
+from maskbeam.transforms.classes import UNKNOWN, ClassMap, color_levels
+from maskbeam.transforms.png_kinds import PALETTE, RGB, RGBA, Kind
 
 # With the rows that were read it tells whether any was decoded twice.
 _LABEL_MAPS = beam.metrics.Metrics.counter(progress.NAMESPACE, "label_maps")
@@ -33,6 +34,12 @@ class LabelMaps:
         self._index_dtype = masks.index_dtype(class_map.num_classes)
         # (id -> class index or IGNORED or UNKNOWN, id -> index as stored), by depth
         self._tables = {depth: self._table(depth) for depth in (8, 16)}
+        self._is_color = class_map.encoding == "color"
+        if class_map.moves and self._is_color:
+            named = map(color_levels, class_map.values)
+            self._colors = np.array([*named], np.int32)
+        elif class_map.moves:
+            self._distances = class_map.distances()
 
     def _table(
         self, id_depth: int
@@ -52,7 +59,7 @@ class LabelMaps:
         Raises:
             RejectedError: the label map is of such a kind.
         """
-        if header.kind not in KINDS[self._class_map.encoding]:
+        if header.kind not in self._class_map.kinds:
             reason = refusals.other_kind(header.kind, self._class_map)
             raise RejectedError("header", f"label map: {reason}")
 
@@ -75,10 +82,12 @@ class LabelMaps:
                 name.
         """
         _LABEL_MAPS.inc()
-        ids = self._ids(data, header)
+        ids, moved = self._ids(data, header)
         runs = runs_of(ids)
         forward, table = self._tables[8 * ids.itemsize]
         counts = runs.counts()
+        if self._class_map.moves and not self._is_color:
+            moved = moves.of_counts(counts, self._distances)
         present = np.flatnonzero(counts)
         unknown = present[forward[present] == UNKNOWN]
         if unknown.size:
@@ -88,7 +97,7 @@ class LabelMaps:
         return (
             runs,
             counts_of(table[present], counts[present]),
-            Look(table[looks.sampled(ids)], is_stray),
+            Look(table[looks.sampled(ids)], is_stray, moved),
         )
 
     def meanings(
@@ -107,7 +116,7 @@ class LabelMaps:
         Raises:
             RejectedError: it is damaged.
         """
-        ids = self._ids(data, header)
+        ids, _ = self._ids(data, header)
         forward, _ = self._tables[8 * ids.itemsize]
         found = forward[ids]
         unknown = np.unique(ids[found == UNKNOWN])
@@ -116,16 +125,19 @@ class LabelMaps:
 
     def _ids(
         self, data: bytes, header: picture_header.Header
-    ) -> npt.NDArray[np.generic]:
-        """Decodes a label map to ids, of the size that its header says."""
+    ) -> tuple[npt.NDArray[np.integer], Moved | None]:
+        """Decodes a label map to ids, of the size that its header says.
+
+        What is returned beside them is which colours were moved.
+        """
         assert header.kind is not None
-        ids = self._decode(data, header.kind)
+        ids, moved = self._decode(data, header.kind)
         if ids.shape != (header.height, header.width):
             reason = refusals.other_than_promised(
                 (header.height, header.width), ids.shape
             )
             raise RejectedError("decode", f"label map: {reason}")
-        return ids
+        return ids, moved
 
     def _unknown(
         self,
@@ -146,30 +158,43 @@ class LabelMaps:
         pixels = np.broadcast_to(index, (height, width))
         return Runs(index, np.array([height * width])), Look(looks.sampled(pixels))
 
-    def _decode(self, data: bytes, kind: Kind) -> npt.NDArray[np.generic]:
+    def _decode(
+        self, data: bytes, kind: Kind
+    ) -> tuple[npt.NDArray[np.integer], Moved | None]:
+        class_map = self._class_map
         try:
-            if kind.color_type == PALETTE and self._class_map.encoding == "color":
+            if kind.color_type == PALETTE and (self._is_color or class_map.channel):
                 _check_palette(data, kind)
-            if kind.color_type in (RGB, RGBA):
+            has_colors = kind.color_type in (RGB, RGBA)
+            if class_map.encoding == "index":
+                if has_colors and not class_map.channel:
+                    return _greys(data, kind, class_map), None
+            elif has_colors or (self._is_color and class_map.moves):
                 return self._ids_of_colors(data, kind)
             # Unlike `numpy()` this does not copy.
-            return np.asarray(decode.ids(tf.constant(data), kind, self._class_map))
+            return np.asarray(decode.ids(tf.constant(data), kind, class_map)), None
         except tf.errors.InvalidArgumentError as error:
             reason = refusals.damaged(str(error.message))
             raise RejectedError("decode", f"label map: {reason}") from error
 
-    def _ids_of_colors(self, data: bytes, kind: Kind) -> npt.NDArray[np.generic]:
+    def _ids_of_colors(
+        self, data: bytes, kind: Kind
+    ) -> tuple[npt.NDArray[np.integer], Moved | None]:
         """Looks colours up, a few lines at a time."""
         levels = np.asarray(decode.color_levels(tf.constant(data), kind))
         height, width = levels.shape[:2]
         depth = self._class_map.id_depth(kind.depth)
         ids = np.empty((height, width), np.uint8 if depth == 8 else np.uint16)
         lines = max(1, LOOKED_UP // width)
+        squares = np.zeros(moves.SQUARES, np.int64)
         for top in range(0, height, lines):
-            part = decode.ids_of_levels(levels[top : top + lines], self._class_map)
+            some = slice(top, top + lines)
+            part = decode.ids_of_levels(levels[some], self._class_map)
             # 65535, an unknown colour, becomes 255, which is that in 8 bits.
-            ids[top : top + lines] = np.asarray(part).astype(ids.dtype)
-        return ids
+            ids[some] = np.asarray(part).astype(ids.dtype)
+            if self._class_map.moves:
+                squares += moves.squares(levels[some], ids[some], self._colors)
+        return ids, moves.of_squares(squares) if self._class_map.moves else None
 
     def _values(
         self, data: bytes, kind: Kind, ids: npt.NDArray[np.generic]
@@ -178,6 +203,23 @@ class LabelMaps:
         if self._class_map.encoding == "color":
             return decode.color_codes(decode.color_levels(data, kind)).numpy()
         return ids
+
+
+def _greys(data: bytes, kind: Kind, class_map: ClassMap) -> npt.NDArray[np.uint8]:
+    """Decodes an RGB or RGBA file of greys, as `decode.ids` does, by which it may fail.
+
+    Raises:
+        RejectedError: it has other colours, or its label map is in alpha.
+    """
+    levels = decode.four_channels(tf.constant(data))
+    unequal = np.asarray(decode.are_unequal(levels))
+    if unequal.any():
+        reason = refusals.other_channels(np.asarray(levels), unequal, kind, class_map)
+        raise RejectedError("decode", f"label map: {reason}")
+    if decode.is_in_alpha(levels):
+        reason = refusals.in_alpha(kind, class_map)
+        raise RejectedError("decode", f"label map: {reason}")
+    return np.asarray(levels[..., 0])
 
 
 def _check_palette(data: bytes, kind: Kind) -> None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from maskbeam.pipeline.rows.moves import Moved
 from maskbeam.pipeline.rows.run_lengths import Runs
 
 GRID = 16  # cells of a heat map, each way
@@ -25,10 +26,13 @@ class Look(NamedTuple):
         sampled: u8[h w] or u16[h w], class indices of pixels that lie as in a grid.
         is_stray: whether more than a hundredth of the pixels are stray; None if nobody
             looked.
+        moved: pixels that were moved, in the whole label map; None if the class map
+            moves none, and for all tiles but the first.
     """
 
     sampled: npt.NDArray[Any]
     is_stray: bool | None = None
+    moved: Moved | None = None
 
 
 def sampled(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from maskbeam.pipeline.rows import looks, seen
 from maskbeam.pipeline.rows.looks import GRID, Look
+from maskbeam.pipeline.rows.moves import Moved
 from maskbeam.pipeline.rows.seen import Seen
 from maskbeam.transforms.summaries import RowSummary
 
@@ -62,6 +63,7 @@ class Profile:
             in reading order, and by class; the last is ignored. None beyond 256
             classes.
         together: i64[K K], rows in which two classes occur. None likewise.
+        moved: pixels of label maps that were moved to values of the class map.
         seen: rows that may be shown.
     """
 
@@ -72,6 +74,7 @@ class Profile:
     ignored_shares: Sums = dataclasses.field(init=False)
     sampled: Sums | None = dataclasses.field(init=False, default=None)
     together: Sums | None = dataclasses.field(init=False, default=None)
+    moved: Moved = dataclasses.field(init=False, default=Moved())
     seen: list[Seen] = dataclasses.field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -104,6 +107,8 @@ class Profile:
             looked_at=len(strays),
             stray=sum(strays),
         )
+        moved = [row.look.moved for row in rows if row.look.moved is not None]
+        self.moved = sum(moved, self.moved)
         if self.together is not None and self.sampled is not None:
             self.together += _together(rows, occur, self.num_classes)
             self._add_sampled(rows)
@@ -131,6 +136,7 @@ class Profile:
     def add(self, other: "Profile") -> None:
         """Adds other rows."""
         self.counts.update(other.counts)
+        self.moved += other.moved
         for name in _SUMS:
             if (sums := getattr(self, name)) is not None:
                 sums += getattr(other, name)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from maskbeam.pipeline.formats.limits import RECORD_BYTES
 from maskbeam.pipeline.formats.pixels import too_many_pixels as too_many_pixels
 from maskbeam.transforms.classes import ClassMap
-from maskbeam.transforms.png_kinds import Encoding, Kind
+from maskbeam.transforms.png_kinds import CHANNELS, KINDS, PALETTE, Encoding, Kind
 
 _SHOWN_VALUES = 4
 _USUAL_IGNORE_LABELS = (255, 65535)
@@ -52,12 +52,73 @@ def other_kind(kind: Kind | None, class_map: ClassMap) -> str:
         kind: of the PNG; None for a JPEG.
         class_map: of the encoding.
     """
-    encoding = class_map.encoding
-    way_out = JPEG if kind is None else _WAYS_OUT.get(encoding, "")
+    if kind is None:
+        way_out = JPEG
+    elif kind in KINDS[class_map.encoding]:
+        way_out = _of_keys(kind, class_map)
+    else:
+        way_out = _WAYS_OUT.get(class_map.encoding, "")
+    said = f"{_of_encoding(kind, class_map)} does not read"
+    return said + (f"; {way_out}" if way_out else "")
+
+
+def _of_encoding(kind: Kind | None, class_map: ClassMap) -> str:
+    keys = f" with `channel: {class_map.channel}`" if class_map.channel else ""
+    keys += f" with `threshold: {class_map.threshold}`" if class_map.threshold else ""
     return (
-        f"{'JPEG' if kind is None else kind}, which encoding {encoding} of class map "
-        f"{class_map.name} does not read"
-    ) + (f"; {way_out}" if way_out else "")
+        f"{'JPEG' if kind is None else kind}, which encoding {class_map.encoding} of "
+        f"class map {class_map.name}{keys}"
+    )
+
+
+def _of_keys(kind: Kind, class_map: ClassMap) -> str:
+    """How to read what `encoding: index` reads, but not with the map's keys."""
+    if class_map.channel == "alpha":
+        return (
+            "it has no alpha of 8 bits: leave `channel` out where ids are the samples"
+        )
+    if kind.color_type == PALETTE:
+        return (
+            "samples of palette files are no levels: read those of their colours, by "
+            "`channel: red`, or leave `threshold` out"
+        )
+    return "a threshold is of 8-bit levels: save it with 8 bits, or leave it out"
+
+
+def other_channels(
+    levels: npt.NDArray[np.uint8],
+    is_unequal: npt.NDArray[np.bool_],
+    kind: Kind,
+    class_map: ClassMap,
+) -> str:
+    """A label map has colours where greys are read.
+
+    Args:
+        levels: u8[H W 4].
+        is_unequal: bool[H W], where red, green and blue are not all equal.
+        kind: of the PNG.
+        class_map: of `encoding: index`.
+    """
+    row, column = divmod(int(is_unequal.argmax()), is_unequal.shape[1])
+    first = levels[row, column, :3].tolist()
+    used = [CHANNELS[number] for number in range(3) if levels[..., number].any()]
+    way_out = _WAYS_OUT["index"]
+    if len(used) == 1:
+        (name,) = used
+        way_out += f"; if {name}, which alone is not 0, has ids, add `channel: {name}`"
+    return (
+        f"{_of_encoding(kind, class_map)} reads where red, green and blue are equal; "
+        f"{np.count_nonzero(is_unequal)} pixels have other colours, the first "
+        f"{first} in row {row}, column {column}; {way_out}"
+    )
+
+
+def in_alpha(kind: Kind, class_map: ClassMap) -> str:
+    """A label map has one colour, and its values in alpha."""
+    return (
+        f"{_of_encoding(kind, class_map)} reads by its colour, which is the same in "
+        "all pixels, while alpha varies; if alpha holds the ids, add `channel: alpha`"
+    )
 
 
 def damaged(message: str) -> str:
@@ -125,7 +186,7 @@ def _hint(values: npt.NDArray[np.integer], class_map: ClassMap) -> str:
         return (
             "if it is meant, name it under a class or under `ignore`; `others: ignore` "
             "leaves all unknown colours out"
-        )
+        ) + ("" if class_map.moves else "; `nearest: 40` takes those of blurred edges")
     # As `classes.numbered` names its maps, which have no file.
     is_numbered = class_map.name == f"classes{class_map.num_classes}"
     if values.tolist() == [255] and is_numbered and class_map.num_classes <= 2:
@@ -134,6 +195,11 @@ def _hint(values: npt.NDArray[np.integer], class_map: ClassMap) -> str:
             "binary; if it marks pixels to leave out, add --ignore_label 255"
         )
     hints = []
+    if class_map.encoding == "index" and class_map.num_classes == 2 < values.size:
+        hints.append(
+            "if saving has blurred 0 and 255, use a class map of `base: binary` and "
+            "`threshold: 128`"
+        )
     usual = [value for value in _USUAL_IGNORE_LABELS if value in values]
     if len(usual) < values.size:
         hints.append(

@@ -1,6 +1,7 @@
 """What each of our readers does with any input: its law, and the inputs to try."""
 
 import contextlib
+import dataclasses
 import functools
 import io
 import itertools
@@ -177,12 +178,23 @@ _COLORS = (
 )
 
 
+_MAPS: dict[str, ClassMap] = {
+    "index": classes.numbered(300),
+    "color": class_files.parse_class_map(_COLORS, "colours"),
+    "nearest": class_files.parse_class_map(
+        _COLORS.replace("others", "nearest: 200, others"), "colours"
+    ),
+    "threshold": class_files.parse_class_map(
+        "{base: binary, threshold: 128}", "binary"
+    ),
+    "red": dataclasses.replace(classes.numbered(256), channel="red"),
+    "alpha": dataclasses.replace(classes.numbered(256), channel="alpha"),
+}
+
+
 @functools.cache
-def _label_maps(encoding: str) -> label_maps.LabelMaps:
-    found: ClassMap = classes.numbered(300)
-    if encoding == "color":
-        found = class_files.parse_class_map(_COLORS, "colours")
-    return label_maps.LabelMaps(found)
+def _label_maps(name: str) -> label_maps.LabelMaps:
+    return label_maps.LabelMaps(_MAPS[name])
 
 
 def label_map(file: Hostile) -> None:
@@ -193,7 +205,7 @@ def label_map(file: Hostile) -> None:
     found = _header(file.data)
     if found is None:
         return
-    for encoding in ("index", "color"):
+    for encoding in _MAPS:
         try:
             reader = _label_maps(encoding)
             reader.check_kind(found)

@@ -70,7 +70,7 @@ FIRST_TRIES = {
     "names": ("names: [a, b]", "it is no class map"),
     "threshold": (f"threshold: x\nname: m\n{_CLASS}", "`threshold` must be a whole"),
     "threshold_large": (f"threshold: 256\nname: m\n{_CLASS}", "is 256; 1..255 is"),
-    "threshold_of_ids": (f"threshold: 128\nname: m\n{_CLASS}", "color alone takes a"),
+    "threshold_of_ids": (f"threshold: 128\nname: m\n{_CLASS}", "but 1 classes and"),
     "threshold_of_levels": ("{name: m, encoding: color, threshold: 128, "
         "classes: [{name: a, color: [0, 255, 254]}]}", "and a colour of other levels"),
     "base_of_colors": ("{name: m, base: camvid32, encoding: index}", "map of colours"),
@@ -316,6 +316,7 @@ def _maps(draw):
     if draw(st.integers(0, 3)) == 0:
         sound = {"name": "m", "base": "camvid11", "drop": "[sky]", "order": "[road]"}
         more = ["merge", "ignore", "others", "encoding", "divisor", "threshold"]
+        more += ["nearest", "channel"]
         return draw(_fields(sound, more))
     value = draw(st.sampled_from(["ids: [{0}]", "color: [{0}, 0, 7]"]))
     rows = []
@@ -330,6 +331,8 @@ def _maps(draw):
         "encoding",
         "divisor",
         "threshold",
+        "nearest",
+        "channel",
         "ignore",
         "others",
         "dataset",

@@ -37,6 +37,7 @@ def test_grey_ids_are_pillows(dtype, shape):
 
 
 GREY = Image.fromarray(np.zeros((5, 6), np.uint8))
+RED = Image.fromarray(data.filled((5, 6), (1, 0, 0)))
 
 
 @pytest.mark.parametrize(
@@ -45,8 +46,8 @@ GREY = Image.fromarray(np.zeros((5, 6), np.uint8))
         pytest.param(b"", id="empty"),
         pytest.param(b"text" * 20, id="text"),
         pytest.param(_saved(GREY)[:40], id="cut"),
-        pytest.param(_saved(GREY.convert("RGB")), id="rgb"),
-        pytest.param(_saved(GREY.convert("RGBA")), id="rgba"),
+        pytest.param(_saved(RED), id="rgb"),
+        pytest.param(_saved(RED.convert("RGBA")), id="rgba"),
         pytest.param(_saved(GREY, "JPEG"), id="jpeg"),
     ],
 )
@@ -156,6 +157,7 @@ def _both(encoded, kind, class_map):
 def test_index_ids_are_the_files_own_samples(kind, size, interlaced):
     channels = png_kinds.CHANNELS[kind.color_type]
     samples = np.random.default_rng(0).integers(0, 2**kind.depth, (*size, channels))
+    samples[..., 1:3] = samples[..., :1] if channels >= 3 else samples[..., 1:3]
     encoded = png_kinds.encode(samples, *kind, interlaced=interlaced)
     np.testing.assert_array_equal(_both(encoded, kind, INDEX), samples[..., 0])
     if kind.color_type == PALETTE or (kind.depth >= 8 and channels == 1):

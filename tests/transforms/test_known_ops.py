@@ -1,5 +1,6 @@
 """A model that could do more than compute is not run."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,18 @@ CONFIGS: dict[str, tuple[ClassMap, dict[str, Any]]] = {
     "threshold": (
         class_files.preset("deepglobe"),
         {"mask_encoding": "png", "presence": True},
+    ),
+    "threshold of ids": (
+        dataclasses.replace(class_files.preset("binary"), threshold=9, channel="red"),
+        {"mask_encoding": "png"},
+    ),
+    "nearest": (
+        _map("color", nearest=40),
+        {"mask_encoding": "png"},
+    ),
+    "alpha": (
+        _map("index", channel="alpha"),
+        {"mask_encoding": "png"},
     ),
     "instance": (
         _map("instance", divisor=1000),

@@ -66,7 +66,7 @@ def test_of_0_and_255_the_hint_is_the_binary_preset():
     [
         (None, IDS, "JPEG", "JPEG changes label values"),
         (None, PANOPTIC, "JPEG", "JPEG changes label values"),
-        (Kind(RGB, 8), IDS, "8-bit RGB", "colours are no class ids"),
+        (Kind(RGB, 16), IDS, "16-bit RGB", "colours are no class ids"),
         (Kind(PALETTE, 8), PANOPTIC, "8-bit palette", "`encoding: index`"),
         (Kind(GREY, 16), COLORS, "16-bit grey", "does not read"),  # no way out
     ],
