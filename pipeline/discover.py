@@ -11,7 +11,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from maskbeam.pipeline.errors import BadDataError, UsageError
-from maskbeam.pipeline.formats import picture_header
+from maskbeam.pipeline.formats import picture_header, pictures
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.first_class_map import (
     MAX_VALUES,
@@ -125,7 +125,7 @@ def _found(encoded: bytes, max_pixels: int) -> Found:
     """
     header = picture_header.read_header(encoded)
     if header.kind is None:
-        raise ValueError(refusals.JPEG)
+        raise ValueError(pictures.LOSSY)
     if header.kind not in KINDS["color"]:
         raise ValueError(f"damaged: a PNG is never {header.kind}")
     if header.pixels > max_pixels:

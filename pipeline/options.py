@@ -420,7 +420,7 @@ class Options:
             raise UsageError(
                 "--store is of columns of your own: add --preprocessing_fn"
             )
-        if self.jpeg_label_maps and not self.class_map.threshold:
+        if self.jpeg_label_maps and self.class_map.moves is None:
             raise UsageError(
                 f"--jpeg_label_maps: JPEG changes values, and class map "
                 f"{self.class_map.name} does not say which are meant: give it "

@@ -205,6 +205,23 @@ def _case_08() -> list[Case]:
             f"--label_maps 'masks_named_png/*.png' {binary}",
             Refused(1, "save label maps as PNG"),
         ),
+        *(
+            Case(
+                f"08-jpeg-masks/{name}_read",
+                f"--label_maps '{folder}/*' {images} --jpeg_label_maps --classes "
+                f"maps:{name}.yaml",
+                Equal(),
+            )
+            for name, folder in (
+                ("binary_128", "masks"),
+                ("black_white_128", "masks_named_png"),
+            )
+        ),
+        Case(
+            "08-jpeg-masks/no_way",
+            f"--label_maps 'masks/*.jpg' {binary} --jpeg_label_maps",
+            Refused(2, "does not say which are meant"),
+        ),
         Case(
             "08-jpeg-masks/png_from_jpeg",
             f"--label_maps 'masks_png_from_jpeg/*.png' {binary}",
@@ -342,10 +359,12 @@ def _case_14() -> list[Case]:
         )
     ]
     for name in ("bmp", "gif", "ppm", "tif", "tiff16", "tiff_float", "webp"):
+        # WebP has no grey.
+        ids = "--classes maps:times_40.yaml" if name == "webp" else _N4
         found.append(
             Case(
                 f"14-tiff-bmp-gif-webp/masks_{name}",
-                f"--label_maps 'masks_{name}/*' {_N4}",
+                f"--label_maps 'masks_{name}/*' {ids}",
                 Equal("{}_mask" if name == "gif" else "{}"),
             )
         )

@@ -20,9 +20,9 @@ from maskbeam.pipeline.formats.samples import Array, Samples
 from maskbeam.pipeline.options import Options
 
 _JPEG = b"\xff\xd8\xff"
-_LOSSY = (
-    "its compression changes label values: save label maps as PNG, or add "
-    "--jpeg_label_maps, with a class map that says `nearest` or `threshold`"
+LOSSY = (
+    "JPEG changes label values: save label maps as PNG, or add --jpeg_label_maps, with "
+    "a class map that says `nearest` or `threshold`"
 )
 
 
@@ -109,7 +109,7 @@ def tiff_label_map(
     """
     found, page = _of_tiff(file, options, number, window)
     if page.is_lossy and not options.jpeg_label_maps:
-        raise ValueError(_LOSSY)
+        raise ValueError(f"compressed as photos are: {LOSSY}")
     return samples.label_map(found)
 
 

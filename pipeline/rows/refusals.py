@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskbeam.pipeline.formats.limits import RECORD_BYTES
+from maskbeam.pipeline.formats.pictures import LOSSY
 from maskbeam.pipeline.formats.pixels import too_many_pixels as too_many_pixels
 from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.png_kinds import CHANNELS, KINDS, PALETTE, Encoding, Kind
@@ -19,7 +20,7 @@ _USUAL_IGNORE_LABELS = (255, 65535)
 # What `decode.require` fails with comes after this.
 _OWN = "could not correctly convert string: "
 
-JPEG = "JPEG changes label values: save label maps as PNG"
+
 _WAYS_OUT: Mapping[Encoding, str] = {
     "index": "colours are no class ids: give a class map that says how they hold them, "
     "by `encoding: color` or another",
@@ -53,7 +54,7 @@ def other_kind(kind: Kind | None, class_map: ClassMap) -> str:
         class_map: of the encoding.
     """
     if kind is None:
-        way_out = JPEG
+        way_out = LOSSY
     elif kind in KINDS[class_map.encoding]:
         way_out = _of_keys(kind, class_map)
     else:
