@@ -99,6 +99,8 @@ class Entry(NamedTuple):
             any other file.
         window: the part of a big TIFF that is the row's tile; None for all of it.
         segments: the segments of a panoptic label map, from the JSON.
+        unmatched: the regular expression that should find the key, if it does not; the
+            key is then that of the file.
     """
 
     role: Role
@@ -107,6 +109,7 @@ class Entry(NamedTuple):
     place: Place | None = None
     window: Window | None = None
     segments: tuple[Segment, ...] = ()
+    unmatched: str = ""
 
     @property
     def source(self) -> str:

@@ -62,6 +62,27 @@ def key_of(path: str, source: Source, suffix: str, place: str = "") -> str:
     return normal(printable(stem + place)).removesuffix(normal(suffix))
 
 
+def searched(key: str, regex: str) -> str | None:
+    """Finds a key in that of a file: by the named groups, the first, or the match.
+
+    Args:
+        key: the file's.
+        regex: of RE2's.
+
+    Returns:
+        Named groups are joined by `/`, in the order in which they stand; those that take
+        no part are left out. None if nothing, or only an empty text, is found.
+    """
+    pattern = patterns.compiled(regex)
+    match = pattern.search(key)
+    if match is None:
+        return None
+    if pattern.groupindex:
+        numbers = sorted(pattern.groupindex.values())
+        return "/".join(filter(None, map(match.group, numbers))) or None
+    return match.group(1 if pattern.groups else 0) or None
+
+
 def normal(text: str) -> str:
     """Returns a text as keys hold it: in Unicode's NFC.
 

@@ -168,6 +168,23 @@ class Options:
         "text to strip off the end of images' keys, before they meet label maps",
         values.SUFFIX,
     )
+    label_key: str = _option(
+        "",
+        READ,
+        "Where label maps' keys are",
+        "the key of a label map is what this expression of RE2's finds in it, after "
+        "the suffix is stripped: its first group, its named groups joined by /, or all "
+        "that it matches; what lists and record files name stays; --split_list names "
+        "keys that are found so",
+        values.REGEX,
+    )
+    image_key: str = _option(
+        "",
+        READ,
+        "Where images' keys are",
+        "the same for the keys of images",
+        values.REGEX,
+    )
     record_keys: RecordKeys = _option(
         RecordKeys(),
         READ,

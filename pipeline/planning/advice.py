@@ -9,14 +9,15 @@ import shlex
 from collections.abc import Collection, Mapping
 
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import differences
+from maskbeam.pipeline.planning import differences, key_regexes
 from maskbeam.pipeline.planning.differences import Difference
 
 _SHOWN = 2  # examples
-_LIST = (
-    "no flag makes them meet: list them in a .txt file, `IMAGE LABEL_MAP` a line, and "
-    "name that by --label_maps, without --images"
+_LISTED = (
+    "list them in a .txt file, `IMAGE LABEL_MAP` a line, and name that by "
+    "--label_maps, without --images"
 )
+_LIST = f"no flag makes them meet: {_LISTED}"
 
 
 @dataclasses.dataclass
@@ -75,10 +76,14 @@ def of_images(by_split: Mapping[str, Met], options: Options) -> str:
         f"by their names{where}, {about}{total.both:,} of {total.left:,} label maps "
         f"have an image, and {total.both:,} of {total.right:,} images a label map"
     )
-    return f"{counts}: {_why(short, total, options)}"
+    # Of those that meet, an expression for the others may break some.
+    may_search = not any(met.both for met in by_split.values())
+    return f"{counts}: {_why(short, total, options, may_search=may_search)}"
 
 
-def _why(by_split: Mapping[str, Met], total: Met, options: Options) -> str:
+def _why(
+    by_split: Mapping[str, Met], total: Met, options: Options, *, may_search: bool
+) -> str:
     """Examples side by side, and what would make them meet."""
     left, right = total.left_names, total.right_names
     if not (left and right):
@@ -86,9 +91,25 @@ def _why(by_split: Mapping[str, Met], total: Met, options: Options) -> str:
     if swapped := _swapped(by_split):
         return swapped
     difference = differences.find(left, right, total.share)
-    if difference is None:
-        return f"{_side_by_side([(min(left), min(right))])}; {_LIST}"
-    return f"{_side_by_side(difference.pairs)}; {_hint(difference, options)}"
+    if options.label_key or options.image_key:
+        pairs = difference.pairs if difference else [(min(left), min(right))]
+        return f"{_side_by_side(pairs)}; change --label_key, --image_key, or {_LISTED}"
+    found = None
+    if may_search:
+        found = key_regexes.find(left, right, difference, total.share)
+    if difference is not None:
+        hint = _hint(difference, found, options)
+        return f"{_side_by_side(difference.pairs)}; {hint}"
+    if found is not None:
+        return f"{_side_by_side(found.pairs)}; {_searches(found)}"
+    return f"{_side_by_side([(min(left), min(right))])}; {_LIST}"
+
+
+def _searches(found: key_regexes.KeyRegexes) -> str:
+    """The flags that find the keys."""
+    both = (("label", found.label), ("image", found.image))
+    flags = [f"--{side}_key {shlex.quote(regex)}" for side, regex in both if regex]
+    return f"{' '.join(flags)} makes them meet"
 
 
 def _one_side(left: Collection[str], right: Collection[str]) -> str:
@@ -121,7 +142,9 @@ def _side_by_side(pairs: differences.Pairs) -> str:
     return f"{shown} (label map / image)"
 
 
-def _hint(difference: Difference, options: Options) -> str:
+def _hint(
+    difference: Difference, found: key_regexes.KeyRegexes | None, options: Options
+) -> str:
     """What makes the keys meet."""
     left, right = difference.left, difference.right
     if difference.kind == "capitals":
@@ -138,11 +161,14 @@ def _hint(difference: Difference, options: Options) -> str:
     if difference.kind == "folders":
         side, count = ("label maps", left) if left else ("images", right)
         folders = "a folder" if count == "1" else f"{count} folders"
+        other = "list pairs in a .txt file, `IMAGE LABEL_MAP` a line"
         return (
             f"a key is the path below the last folder before the first wildcard, and "
             f"those of {side} begin with {folders} more; let both globs begin as "
-            "high, or list pairs in a .txt file, `IMAGE LABEL_MAP` a line"
+            f"high, or {_searches(found) if found else other}"
         )
+    if found is not None:
+        return _searches(found)
     return f"`{left}` stands where images have `{right}`; {_LIST}"
 
 
@@ -182,6 +208,18 @@ def of_list(split: str, met: Met, options: Options) -> str:
     hint = "a key is a label map's path below its glob's fixed folder, as in the second"
     if difference is not None:
         left, right = difference.pairs[0]
-        if difference.kind == "ending" and not difference.left:
+        if options.label_key:
+            hint += ", after --label_key"
+        elif difference.kind == "ending" and not difference.left:
             hint = _flags("", difference.right, options)
+        elif not options.images:
+            hint = _searched_by_list(met, difference) or hint
     return f"{none}: `{left}` / `{right}` (list / label map); {hint}"
+
+
+def _searched_by_list(met: Met, difference: Difference) -> str:
+    """The flag that finds the keys of a list in those of label maps; else ""."""
+    found = key_regexes.find(
+        met.right_names, met.left_names, difference.swapped, met.share
+    )
+    return _searches(found) if found and not found.image else ""

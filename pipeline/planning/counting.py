@@ -10,7 +10,9 @@ from maskbeam.pipeline.formats import panoptic_json
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Census
+from maskbeam.pipeline.planning.key_searches import KeySearches
 from maskbeam.pipeline.planning.listing import (
+    FileKind,
     Side,
     entries,
     file_entries,
@@ -49,8 +51,8 @@ class SourceCounts:
 
     def add(
         self, file: files.File, source: Source, side: Side, options: Options
-    ) -> None:
-        """Counts one file.
+    ) -> FileKind:
+        """Counts one file, and returns its kind.
 
         Raises:
             UsageError: it is of no format that is read here, or of none that may be
@@ -69,6 +71,7 @@ class SourceCounts:
             self.record_files.append(file)
         elif options.with_segments and side == "label_maps":
             self.panoptic_jsons.add(panoptic_json.json_of(file.path))
+        return kind
 
 
 @dataclasses.dataclass
@@ -152,7 +155,8 @@ def count_names(options: Options) -> NameCounts:
     named_rows = {split: NamedRows(keep) for split in options.splits}
     listed_images: dict[str, list[files.File]] = {}
     members = _members(options)
-    names = Names(options, members)
+    searches = KeySearches(options)
+    names = Names(options, members, searches)
 
     found = Strays(options)
 
@@ -165,14 +169,17 @@ def count_names(options: Options) -> NameCounts:
                 continue
             try:
                 found.check_list(source, side)
-                counts.add(file, source, side, options)
+                kind = counts.add(file, source, side, options)
             except UsageError as error:
                 found.add(file.path, source, side, error)
                 continue
             for key, entry in file_entries(source, file, options, side):
                 rank = rank_of(key, options.seed)
                 names.add(key, rank, entry)
-                if entry.split in members and key not in members[entry.split]:
+                left = entry.split not in members or key in members[entry.split]
+                if kind in ("picture", "array"):
+                    searches.add(key, entry, is_left=left)
+                if not left:
                     continue
                 if side == "images":  # the rows are their label maps'
                     continue
@@ -192,6 +199,7 @@ def count_names(options: Options) -> NameCounts:
     for side, of_side in counted.items():
         found.check(side, sum(counts.count for counts in of_side.values()))
         _check_left_out(side, of_side)
+    searches.check()
     label_maps = counted.get("label_maps", {})
     images = {**counted.get("images", {}), **counted.get("images_only", {})}
     left_out = sum(c.left_out for many in (label_maps, images) for c in many.values())

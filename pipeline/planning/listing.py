@@ -9,7 +9,7 @@ from maskbeam.pipeline import elements, values
 from maskbeam.pipeline.elements import Entry, Role
 from maskbeam.pipeline.errors import StoreError, UsageError
 from maskbeam.pipeline.formats import arrays, lists, panoptic_json, record_files
-from maskbeam.pipeline.keys import below, key_of, split_of
+from maskbeam.pipeline.keys import below, key_of, searched, split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import tiff_rows
 from maskbeam.pipeline.runtime import files
@@ -116,9 +116,7 @@ def file_entries(
     source: Source, file: files.File, options: Options, side: Side
 ) -> Iterator[tuple[str, Entry]]:
     """The entries of one file, by key; see `entries`."""
-    suffix = options.strip_label_suffix
-    if side in ("images", "images_only"):
-        suffix = options.strip_image_suffix
+    suffix, regex = _key_rule(side, options)
 
     def split(key: str) -> str:
         dealt = options.split_by and side != "images_only"
@@ -149,8 +147,19 @@ def file_entries(
     elif kind != "records":
         for place in _places(file.path, options) if kind == "array" else [None]:
             at = place.suffix if place else ""
-            key = key_of(file.path, source, suffix, at)
-            yield entry(key, role, file.path, place=place)
+            whole = key_of(file.path, source, suffix, at)
+            key = searched(whole, regex) if regex else whole
+            if key is None:
+                yield entry(whole, role, file.path, place=place, unmatched=regex)
+            else:
+                yield entry(key, role, file.path, place=place)
+
+
+def _key_rule(side: Side, options: Options) -> tuple[str, str]:
+    """What is stripped off the keys of a side's files, and what then finds them."""
+    if side in ("images", "images_only"):
+        return options.strip_image_suffix, options.image_key
+    return options.strip_label_suffix, options.label_key
 
 
 def segment_entries(
@@ -161,7 +170,10 @@ def segment_entries(
     for directory in sorted(directories):
         path = panoptic_json.json_of(f"{directory}/")
         for name, known in _annotations(path):
-            key = key_of(f"{directory}/{name}", source, options.strip_label_suffix)
+            suffix, regex = _key_rule("label_maps", options)
+            key = key_of(f"{directory}/{name}", source, suffix)
+            if regex:
+                key = searched(key, regex) or key  # then its label map is rejected
             split = split_of(key, options) if options.split_by else source.split
             yield key, Entry("segments", split, path, segments=known)
 

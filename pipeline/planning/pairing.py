@@ -61,6 +61,7 @@ def pair_by_key(
         listed = roles.get("listed", [])
         if split in pairing.listed and not listed:
             continue  # it is of another split's list, or of none
+        yield from _unmatched(key, split, roles)
         labels, images = roles.get("label", []), roles.get("image", [])
         for first, *others in filter(None, (labels, images)):
             for other in others:
@@ -89,6 +90,21 @@ def pair_by_key(
                     segments[0].segments if segments else None,
                 ),
             )
+
+
+def _unmatched(
+    key: str, split: str, roles: dict[Role, list[Entry]]
+) -> Iterator[Rejection]:
+    """Takes out the files in which nothing was found that is a key."""
+    sides: dict[Role, str] = {"label": "--label_key", "image": "--image_key"}
+    for role, flag in sides.items():
+        entries = roles.pop(role, [])
+        for entry in entries:
+            if entry.unmatched:
+                reason = f"{flag} {entry.unmatched!r} finds nothing in {key!r}"
+                yield Rejection(key, split, entry.source, "pair", reason)
+        if matched := [entry for entry in entries if not entry.unmatched]:
+            roles[role] = matched
 
 
 def counted_splits(found: Iterable[Entry], pairing: Pairing) -> Iterator[str]:
