@@ -70,8 +70,8 @@ def searched(key: str, regex: str) -> str | None:
         regex: of RE2's.
 
     Returns:
-        Named groups are joined by `/`, in the order in which they stand; those that take
-        no part are left out. None if nothing, or only an empty text, is found.
+        Named groups are joined by `/`, as they stand; those that take no part are left
+        out. None if nothing, or only an empty text, is found.
     """
     pattern = patterns.compiled(regex)
     match = pattern.search(key)

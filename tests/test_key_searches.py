@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from typing import Any
 
 import numpy as np
 import pytest
@@ -246,7 +247,10 @@ def test_what_is_proposed_makes_them_meet(kind, tmp_path):
     for number in some:
         path = tmp_path / "l" / f"{label.format(*number)}.png"
         data.write_tree(tmp_path, {str(path.relative_to(tmp_path)): RGB})
-    globs = {"label_maps": f"{tmp_path}/l/**", "images": f"{tmp_path}/i/**"}
+    globs: dict[str, Any] = {
+        "label_maps": f"{tmp_path}/l/**",
+        "images": f"{tmp_path}/i/**",
+    }
     options = Options(class_map=classes.numbered(3), **globs)
     apart = survey(options).apart
     assert isinstance(apart, meeting.Apart)
@@ -255,7 +259,9 @@ def test_what_is_proposed_makes_them_meet(kind, tmp_path):
     if proposes:
         words = shlex.split(proposed[0])
         flags = dict(zip(words[::2], words[1::2], strict=True))
-        found = {flag.removeprefix("--"): regex for flag, regex in flags.items()}
+        found: dict[str, Any] = {
+            flag.removeprefix("--"): regex for flag, regex in flags.items()
+        }
         plan = survey(Options(class_map=classes.numbered(3), **globs, **found))
         assert plan.apart is None
         assert plan.rows == len(some)
@@ -263,12 +269,15 @@ def test_what_is_proposed_makes_them_meet(kind, tmp_path):
 
 def test_none_is_proposed_that_would_part_others(tmp_path):
     _tree(tmp_path, ["M_1", "M_2", "3"], ["I_1", "I_2", "3"])
-    globs = {"label_maps": f"{tmp_path}/l/**", "images": f"{tmp_path}/i/**"}
+    globs: dict[str, Any] = {
+        "label_maps": f"{tmp_path}/l/**",
+        "images": f"{tmp_path}/i/**",
+    }
     apart = survey(Options(class_map=classes.numbered(3), **globs)).apart
     assert apart is not None
     assert apart.code != DONE
     assert "_key" not in apart.message
-    given_ = {"label_key": "(.*)", "image_key": "(.*)"}
+    given_: dict[str, Any] = {"label_key": "(.*)", "image_key": "(.*)"}
     apart = survey(Options(class_map=classes.numbered(3), **globs, **given_)).apart
     assert apart is not None
     assert "change --label_key" in apart.message
@@ -277,7 +286,7 @@ def test_none_is_proposed_that_would_part_others(tmp_path):
 def test_a_list_is_told_of_an_expression_where_no_image_needs_one(tmp_path):
     _tree(tmp_path, ["MSK_1", "MSK_2"], [])
     (tmp_path / "keys.txt").write_text("1\n2\n")
-    sources = {
+    sources: dict[str, Any] = {
         "label_maps": f"{tmp_path}/l/*",
         "split_list": f"train={tmp_path}/keys.txt",
     }
@@ -289,5 +298,6 @@ def test_a_list_is_told_of_an_expression_where_no_image_needs_one(tmp_path):
 
 
 def test_keys_of_the_wrong_type_are_refused():
+    given_: dict[str, Any] = {"label_maps": "l/*", "label_key": 5}
     with pytest.raises(UsageError, match="--label_key 5 is not a regular expression"):
-        Options(class_map=classes.numbered(3), label_maps="l/*", label_key=5)
+        Options(class_map=classes.numbered(3), **given_)
