@@ -157,7 +157,6 @@ def count_names(options: Options) -> NameCounts:
     members = _members(options)
     searches = KeySearches(options)
     names = Names(options, members, searches)
-
     found = Strays(options)
 
     def count(source: Source, side: Side) -> SourceCounts:
@@ -196,14 +195,23 @@ def count_names(options: Options) -> NameCounts:
     for source, side in sources_of(options):
         if side != "split_list":
             counted.setdefault(side, {})[source] = count(source, side)
-    for side, of_side in counted.items():
-        found.check(side, sum(counts.count for counts in of_side.values()))
-        _check_left_out(side, of_side)
-    searches.check()
+    _check_counts(counted, found, searches)
     label_maps = counted.get("label_maps", {})
     images = {**counted.get("images", {}), **counted.get("images_only", {})}
     left_out = sum(c.left_out for many in (label_maps, images) for c in many.values())
     return NameCounts(label_maps, images, named_rows, listed_images, names, left_out)
+
+
+def _check_counts(
+    counted: Mapping[Side, Mapping[Source, SourceCounts]],
+    found: Strays,
+    searches: KeySearches,
+) -> None:
+    """Refuses files of another kind, sides of which nothing is left or has a key."""
+    for side, of_side in counted.items():
+        found.check(side, sum(counts.count for counts in of_side.values()))
+        _check_left_out(side, of_side)
+    searches.check()
 
 
 def _check_left_out(side: Side, counted: Mapping[Source, SourceCounts]) -> None:

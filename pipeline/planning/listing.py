@@ -35,6 +35,9 @@ _FILE_KINDS: dict[str, FileKind] = {  # by extension
     ".npy": "array",
     ".npz": "array",
     ".txt": "list",
+    ".lst": "list",
+    ".csv": "list",
+    ".tsv": "list",
 }
 
 
@@ -49,12 +52,13 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
         UsageError: the name does not say, or says that it is a list of pairs, among
             other files: there it is a note on them.
     """
-    kind = _FILE_KINDS.get(os.path.splitext(path.lower())[1])
+    extension = os.path.splitext(path.lower())[1]
+    kind = _FILE_KINDS.get(extension)
     last = pattern.rpartition("/")[2].lower()
-    if kind == "list" and values.is_glob(last) and not last.endswith(".txt"):
+    if kind == "list" and values.is_glob(last) and not last.endswith(extension):
         raise UsageError(
-            f"{path} is among other files: a .txt is a list of pairs where it is named "
-            "by itself, or by *.txt"
+            f"{path} is among other files: a {extension} is a list of pairs where it "
+            f"is named by itself, or by *{extension}"
         )
     if kind is not None:
         return kind
@@ -63,9 +67,14 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
     many = ", ".join(found.name for found in record_files.FORMATS)
     raise UsageError(
         f"{path} is of no format that is read here, by its name: label maps are "
-        f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, .txt lists, or {many};"
-        " images the same pictures, .jpg or .jpeg"
+        f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, lists (.txt, .csv), or "
+        f"{many}; images the same pictures, .jpg or .jpeg"
     )
+
+
+def is_list(path: str) -> bool:
+    """Whether a file is a list of pairs, by its name."""
+    return _FILE_KINDS.get(os.path.splitext(path.lower())[1]) == "list"
 
 
 def is_left_out(path: str, source: Source, side: Side, options: Options) -> bool:
@@ -148,11 +157,11 @@ def file_entries(
         for place in _places(file.path, options) if kind == "array" else [None]:
             at = place.suffix if place else ""
             whole = key_of(file.path, source, suffix, at)
-            key = searched(whole, regex) if regex else whole
-            if key is None:
+            found = searched(whole, regex) if regex else whole
+            if found is None:
                 yield entry(whole, role, file.path, place=place, unmatched=regex)
             else:
-                yield entry(key, role, file.path, place=place)
+                yield entry(found, role, file.path, place=place)
 
 
 def _key_rule(side: Side, options: Options) -> tuple[str, str]:
