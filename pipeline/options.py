@@ -113,8 +113,8 @@ class Options:
         READ,
         "Label maps",
         "label maps: PNG, .npy, .npz; TFRecord shards of tf.Example, WebDataset tars, "
-        "Parquet; a .txt or .csv list of `IMAGE LABEL_MAP` paths; or tfds:NAME, where TFDS has "
-        "prepared it; the split is `train` unless named",
+        "Parquet; a .txt or .csv list of `IMAGE LABEL_MAP` paths; or tfds:NAME, where "
+        "TFDS has prepared it; the split is `train` unless named",
         values.SOURCES,
         many=True,
     )
