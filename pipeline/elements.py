@@ -99,8 +99,9 @@ class Entry(NamedTuple):
             any other file.
         window: the part of a big TIFF that is the row's tile; None for all of it.
         segments: the segments of a panoptic label map, from the JSON.
-        unmatched: the regular expression that should find the key, if it does not; the
-            key is then that of the file.
+        unmatched: why the file's name says no key, in words; empty if it says one. The
+            key is else that of the file.
+        layer: the name of the layer of a label map that the file is; empty for none.
     """
 
     role: Role
@@ -110,6 +111,7 @@ class Entry(NamedTuple):
     window: Window | None = None
     segments: tuple[Segment, ...] = ()
     unmatched: str = ""
+    layer: str = ""
 
     @property
     def source(self) -> str:
@@ -126,6 +128,8 @@ class Row(NamedTuple):
         label: the label map; None in a split of images only.
         image: the image; None if rows have none.
         segments: the segments of a panoptic label map; None for any other.
+        layers: the files of a label map that is in several, in drawing order; `label`
+            is the first of them. None for a label map in one file.
     """
 
     key: str
@@ -133,6 +137,13 @@ class Row(NamedTuple):
     label: Entry | None
     image: Entry | None
     segments: tuple[Segment, ...] | None = None
+    layers: tuple[Entry, ...] = ()
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All files of the row."""
+        labels = self.layers or (self.label,)
+        return [entry for entry in (*labels, self.image) if entry]
 
     @property
     def source(self) -> str:
@@ -190,6 +201,7 @@ class RawRow(NamedTuple):
         label_bytes: the encoded label map; None in a split of images only.
         image_bytes: the encoded image; None if rows have none.
         is_tile: whether the row is a tile already, cut out of a big picture.
+        overlapping: pixels of the label map that several classes claimed.
     """
 
     key: str
@@ -198,6 +210,7 @@ class RawRow(NamedTuple):
     label_bytes: bytes | None
     image_bytes: bytes | None
     is_tile: bool = False
+    overlapping: int = 0
 
     @property
     def nbytes(self) -> int:

@@ -156,6 +156,8 @@ def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
     say()
     if counters:  # not every runner brings them back
         say(f"{read:,} rows read; {labels:,} label maps and {images:,} images decoded")
+    if overlapping := sum(s.get("overlapping", 0) for s in stats["splits"].values()):
+        say(f"{overlapping:,} pixels were claimed by several classes")
     say(f"{manifest['rejected']:,} rows rejected; written to {directory}")
     if manifest["rejected"]:
         found = reasons.add_up(reasons.files_in(directory))

@@ -110,8 +110,9 @@ def test_files_without_a_key_are_rejected_by_name(tmp_path, convert, capsys):
     convert(tmp_path / "no", *_globs(tmp_path), *flags, code=1)
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "finds nothing in 1 of 5 keys, such as 'other'" in said
-    assert "--image_key '^i([0-9])' finds nothing in 1 of 4 keys" in said
+    assert "names of 1 of 5 label maps say no key, such as: --label_key '^._(" in said
+    assert "of 1 of 4 images say no key, such as: --image_key '^i([0-9])' f" in said
+    assert "finds nothing in 'other'" in said
     out = convert(tmp_path / "out", *_globs(tmp_path), *flags, "--max_rejected", 1)
     rows = reading.load_all(out)
     assert rows.keys() == {"1", "2", "3"}
@@ -139,8 +140,8 @@ def test_without_images_a_share_may_lack_a_key(tmp_path, convert, capsys):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (("--label_key", "^q"), "--label_key '^q' finds nothing in any key, such as"),
-        (("--image_key", "^q"), "--image_key '^q' finds nothing in any key, such as"),
+        (("--label_key", "^q"), "all 1 label maps say no key, such as: --label_key"),
+        (("--image_key", "^q"), "such as: --image_key '^q' finds nothing in 'a'"),
         (("--label_key", "(?=a)"), "is not a regular expression of RE2's"),
     ],
 )

@@ -117,6 +117,7 @@ def of_profile(found: Profile) -> dict[str, Any]:
         "masks_of_one_class": counts["one_class"],
         "images_of_one_color": counts["one_color"],
         "stray_pixels": {"looked_at": counts["looked_at"], "found": counts["stray"]},
+        "overlapping": counts["overlapping"],
         "classes_in_rows": found.classes_in_rows.tolist(),
         "ignored_shares": found.ignored_shares.tolist(),
         "most": _most(found),

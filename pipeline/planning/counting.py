@@ -64,6 +64,12 @@ class SourceCounts:
                 f"--{side} {file.path} is no picture; record files and lists bring "
                 "their own images, and are named by --label_maps alone"
             )
+        is_layered = bool(options.class_map.layers) and side == "label_maps"
+        if is_layered and kind not in ("picture", "tiff", "array"):
+            raise UsageError(
+                f"{file.path} holds whole label maps, and class map "
+                f"{options.class_map.name} has `layers`, each of which is a file"
+            )
         self.count += 1
         self.size += file.size
         self.remade += not file.path.lower().endswith(_KEPT)
@@ -80,16 +86,22 @@ class NamedRows:
 
     Attributes:
         keep: how many of them to keep.
+        known: the ranks of all rows, where several files make one; None elsewhere.
         census: of all rows.
         kept: a heap of (-rank, source, entry).
     """
 
     keep: int
+    known: set[int] | None = None
     census: Census = dataclasses.field(default_factory=Census)
     kept: list[tuple[int, str, Entry]] = dataclasses.field(default_factory=list)
 
     def add(self, rank: int, entry: Entry) -> None:
-        """Counts one row."""
+        """Counts one row, once."""
+        if self.known is not None:
+            if rank in self.known:
+                return
+            self.known.add(rank)
         self.census.add(rank)
         # The largest stands first; paths decide between equal ranks.
         if len(self.kept) < self.keep:
@@ -152,7 +164,8 @@ def count_names(options: Options) -> NameCounts:
         UsageError: a glob matches nothing, or files that are not read here.
     """
     keep = max(SAMPLE_ROWS, options.limit or 0)
-    named_rows = {split: NamedRows(keep) for split in options.splits}
+    by_key = bool(options.class_map.layers)
+    named_rows = {s: NamedRows(keep, set() if by_key else None) for s in options.splits}
     listed_images: dict[str, list[files.File]] = {}
     members = _members(options)
     searches = KeySearches(options)
@@ -176,8 +189,8 @@ def count_names(options: Options) -> NameCounts:
                 rank = rank_of(key, options.seed)
                 names.add(key, rank, entry)
                 left = entry.split not in members or key in members[entry.split]
-                if kind in ("picture", "array"):
-                    searches.add(key, entry, is_left=left)
+                if kind in ("picture", "tiff", "array"):
+                    searches.add(entry, is_left=left)
                 if not left:
                     continue
                 if side == "images":  # the rows are their label maps'

@@ -3,15 +3,16 @@
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from maskbeam.pipeline import elements, values
 from maskbeam.pipeline.elements import Entry, Role
 from maskbeam.pipeline.errors import StoreError, UsageError
 from maskbeam.pipeline.formats import arrays, lists, panoptic_json, record_files
-from maskbeam.pipeline.keys import below, key_of, searched, split_of
+from maskbeam.pipeline.keys import below, split_of
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import tiff_rows
+from maskbeam.pipeline.planning import key_rules, tiff_rows
+from maskbeam.pipeline.planning.key_rules import KeyRule
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 
@@ -67,8 +68,8 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
     many = ", ".join(found.name for found in record_files.FORMATS)
     raise UsageError(
         f"{path} is of no format that is read here, by its name: label maps are "
-        f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, lists (.txt, .csv), or "
-        f"{many}; images the same pictures, .jpg or .jpeg"
+        f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, .txt or .csv lists, "
+        f"or {many}; images the same pictures, .jpg or .jpeg"
     )
 
 
@@ -125,64 +126,59 @@ def file_entries(
     source: Source, file: files.File, options: Options, side: Side
 ) -> Iterator[tuple[str, Entry]]:
     """The entries of one file, by key; see `entries`."""
-    suffix, regex = _key_rule(side, options)
+    rule = _rule(side, options)
 
     def split(key: str) -> str:
         dealt = options.split_by and side != "images_only"
         return split_of(key, options) if dealt else source.split
 
-    def entry(key: str, role: Role, path: str, **more: Any) -> tuple[str, Entry]:
-        return key, Entry(role, split(key), path, **more)
-
     if side == "split_list":
-        for key in lists.keys(file.path, suffix):
-            yield entry(key, "listed", file.path)
+        for key in lists.keys(file.path, rule.suffix):
+            yield key, Entry("listed", split(key), file.path)
         return
     kind = kind_of(file.path, source.pattern)
     if kind == "list":
         for key, image, label in lists.pairs(file.path):
-            yield entry(key, "label", label)
+            yield key, Entry("label", split(key), label)
             if image is not None:
-                yield entry(key, "image", image)
-        return
-    role: Role = "label" if side == "label_maps" else "image"
-    if kind == "tiff":
-        for part in tiff_rows.parts(file.path, options):
-            at = part.place.suffix if part.place else ""
-            picture = key_of(file.path, source, suffix, at)
-            # Tiles of one picture overlap, so they stay in one split.
-            found = Entry(role, split(picture), file.path, part.place, part.window)
-            yield part.key(picture), found
+                yield key, Entry("image", split(key), image)
     elif kind != "records":
-        for place in _places(file.path, options) if kind == "array" else [None]:
-            at = place.suffix if place else ""
-            whole = key_of(file.path, source, suffix, at)
-            found = searched(whole, regex) if regex else whole
-            if found is None:
-                yield entry(whole, role, file.path, place=place, unmatched=regex)
-            else:
-                yield entry(found, role, file.path, place=place)
+        role: Role = "label" if side == "label_maps" else "image"
+        for part in _parts(file.path, kind, options):
+            at = part.place.suffix if part.place else ""
+            named = rule.named(file.path, source, at)
+            # Tiles of one picture overlap, so they stay in one split.
+            entry = Entry(role, split(named.key), file.path, part.place, part.window)
+            entry = entry._replace(layer=named.layer, unmatched=named.unmatched)
+            yield part.key(named.key), entry
 
 
-def _key_rule(side: Side, options: Options) -> tuple[str, str]:
-    """What is stripped off the keys of a side's files, and what then finds them."""
+def _rule(side: Side, options: Options) -> KeyRule:
     if side in ("images", "images_only"):
-        return options.strip_image_suffix, options.image_key
-    return options.strip_label_suffix, options.label_key
+        return key_rules.image_rule(options)
+    return key_rules.label_rule(options)
+
+
+def _parts(path: str, kind: FileKind, options: Options) -> Iterable[tiff_rows.Part]:
+    """What of a file becomes a row."""
+    if kind == "tiff":
+        return tiff_rows.parts(path, options)
+    if kind == "array":
+        return map(tiff_rows.Part, _places(path, options))
+    return [tiff_rows.Part()]
 
 
 def segment_entries(
     source: Source, found: Iterable[files.File], options: Options
 ) -> Iterator[tuple[str, Entry]]:
     """The segments of a source's label maps, by key: the JSONs beside them say them."""
+    rule = key_rules.label_rule(options)
     directories = {file.path.rpartition("/")[0] for file in found}
     for directory in sorted(directories):
         path = panoptic_json.json_of(f"{directory}/")
         for name, known in _annotations(path):
-            suffix, regex = _key_rule("label_maps", options)
-            key = key_of(f"{directory}/{name}", source, suffix)
-            if regex:
-                key = searched(key, regex) or key  # then its label map is rejected
+            # Where there is no key the label map is rejected.
+            key = rule.named(f"{directory}/{name}", source).key
             split = split_of(key, options) if options.split_by else source.split
             yield key, Entry("segments", split, path, segments=known)
 

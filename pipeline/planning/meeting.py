@@ -50,8 +50,10 @@ class Keys:
         if rank < self.ranks_below:
             self.ranks.append(rank)
             if len(self.ranks) > _MAX_RANKS:
-                self.ranks_below //= 2
                 kept = self.distinct(self.ranks_below)
+                if len(kept) > _MAX_RANKS // 2:  # else most were of keys that are known
+                    self.ranks_below //= 2
+                    kept = self.distinct(self.ranks_below)
                 self.ranks = array.array("Q", kept.tobytes())
         if rank < self.names_below:
             self.names[rank] = key

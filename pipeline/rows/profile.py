@@ -54,7 +54,8 @@ class Profile:
         shown: how many rows of the lowest ranks may be shown.
         counts: how many `rows` there are; how many label maps have pixels of
             `one_class` alone; how many images have `one_color`; how many label maps
-            were `looked_at` for stray pixels, and how many have many (`stray`).
+            were `looked_at` for stray pixels, and how many have many (`stray`); how
+            many pixels several classes claimed (`overlapping`).
         classes_in_rows: i64[n], rows by how many classes occur; the last is of so many
             or more.
         ignored_shares: i64[12], rows by their share of ignored pixels: none; less than
@@ -106,6 +107,7 @@ class Profile:
             one_color=sum(map(_has_one_color, rows)),
             looked_at=len(strays),
             stray=sum(strays),
+            overlapping=sum(row.look.overlapping for row in rows),
         )
         moved = [row.look.moved for row in rows if row.look.moved is not None]
         self.moved = sum(moved, self.moved)

@@ -33,7 +33,7 @@ from maskbeam.pipeline.keys import rank_of, split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
-from maskbeam.pipeline.rows import row_files
+from maskbeam.pipeline.rows import layered, row_files
 from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.runtime import files, progress, turns
 
@@ -208,7 +208,7 @@ def _read_in_order(
     Some files of an object store are fetched ahead: each takes a few round trips, and
     meanwhile a worker would do nothing.
     """
-    entries = [entry for row in rows for entry in (row.label, row.image) if entry]
+    entries = [entry for row in rows for entry in row.entries]
     if all(files.is_local(entry.path) for entry in entries):
         for row in rows:
             # A large one has its turn until what comes after this step is done.
@@ -227,7 +227,7 @@ def _bytes_of_files(row: Row) -> int:
     """What a row's local files have; 0 if they are not there."""
     size = 0
     with contextlib.suppress(OSError):
-        for entry in filter(None, (row.label, row.image)):
+        for entry in row.entries:
             size += files.size_of(entry.path)
     return size
 
@@ -262,14 +262,20 @@ def read_row(row: Row, split: str, options: Options) -> RawRow | Rejection:
         return Rejection(row.key, split, row.source, stage, reason, rank=row.rank)
 
     label, image = row.label, row.image
+    label_bytes, overlapping = None, 0
     try:
+        if row.layers:
+            label_bytes, overlapping = layered.label_map(row.layers, options)
+        elif label:
+            label_bytes = row_files.label_map(label, row.segments, options)
         return RawRow(
             row.key,
             row.source,
             image.source if image else "",
-            row_files.label_map(label, row.segments, options) if label else None,
+            label_bytes,
             row_files.image(image, options) if image else None,
             is_tile=any(entry and entry.window for entry in (label, image)),
+            overlapping=overlapping,
         )
     except StoreError:
         raise
