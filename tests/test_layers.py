@@ -334,3 +334,37 @@ def test_layers_are_written_and_read_back():
     assert found.under_layers == 0
     text = class_files.to_yaml(found)
     assert class_files.parse_class_map(text, "x") == found
+
+
+def test_celebamask_hq_is_read_as_it_is_downloaded(tmp_path, convert, capsys):
+    """Its masks are RGB, black and white, under names of five digits."""
+    preset = class_files.preset("celebamask_hq")
+    rng = np.random.default_rng(1)
+    right, files = {}, {}
+    for number in range(5):
+        index = np.zeros(SIZE, np.int64)
+        files[f"CelebA-HQ-img-512/{number}.jpg"] = data.jpeg(
+            rng.integers(0, 255, (*SIZE, 3), np.uint8)
+        )
+        for name, value in preset.layers:
+            if rng.random() < 0.6:
+                mask = rng.random(SIZE) < 0.2
+                index[mask] = value
+                path = f"CelebAMask-HQ-mask-anno/{number // 3}/{number:05}_{name}.png"
+                files[path] = data.png(
+                    np.where(mask[..., None], [255] * 3, 0).astype("u1")
+                )
+        right[str(number)] = index
+    data.write_tree(tmp_path / "CelebAMask-HQ", files)
+    given_ = ("--dataset", "celebamask_hq", "--data_dir", tmp_path)
+    out = convert(tmp_path / "out", *given_, "--split_by", "train=0.6,val=0.4")
+    rows = reading.load_all(out) | reading.load_all(out, "val")
+    assert rows.keys() == right.keys()
+    for key, index in right.items():
+        assert np.array_equal(rows[key]["label"], index)
+        assert rows[key]["image"].shape == (*SIZE, 3)
+    capsys.readouterr()
+    for path in tmp_path.glob("*/*/*.jpg"):
+        path.unlink()
+    assert main(["plan", *map(str, given_)]) == 0
+    assert "the images of split train are not there" in capsys.readouterr().out

@@ -191,9 +191,7 @@ def count_names(options: Options) -> NameCounts:
                 left = entry.split not in members or key in members[entry.split]
                 if kind in ("picture", "tiff", "array"):
                     searches.add(entry, is_left=left)
-                if not left:
-                    continue
-                if side == "images":  # the rows are their label maps'
+                if not left or side == "images":  # whose rows are the label maps'
                     continue
                 if side == "label_maps" and entry.role == "image":  # from a list
                     some = listed_images.setdefault(entry.split, [])
