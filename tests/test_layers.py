@@ -219,6 +219,8 @@ HIDDEN = np.dstack([np.zeros((*SIZE, 3), np.uint8), BLURRED])
 BAD = {
     "blurred": (data.png(BLURRED), "values 0, 1, 2, 3, ... (54 in all), and a layer"),
     "alpha": (data.png(HIDDEN), "its shape is in its alpha"),
+    "colours": (data.png(HIDDEN[..., 1:]), "values [0, 0, 0], [0, 0, 1], [0, 0, 2], "),
+    "too large": (data.png(np.zeros((60, 90), np.uint8)), "60 x 90 = 5400 pixels, and"),
     "other size": (data.png(np.zeros((6, 8), np.uint8)), "a_hair.png has 6 x 8 pixels"),
     "cut": (_png(BLURRED > 5)[:-40], "a_hair.png: damaged or cut off"),
     "empty": (b"", "the file is empty"),
@@ -238,7 +240,7 @@ def test_a_bad_layer_costs_its_row(kind, tmp_path, convert):
     out = convert(
         tmp_path / "out",
         *("--label_maps", f"{tmp_path}/l/*", *_class_map(tmp_path)),
-        *("--max_rejected", 0.5),
+        *("--max_rejected", 0.5, "--max_pixels", 5000),
     )
     assert reading.load_all(out).keys() == {"b"}
     (line,) = reading.rejections(out)

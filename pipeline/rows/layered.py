@@ -11,13 +11,14 @@ from maskbeam.pipeline.formats import picture_header
 from maskbeam.pipeline.formats.pixels import check_pixels
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.rows import refusals, row_files
+from maskbeam.pipeline.runtime import turns
 from maskbeam.transforms import decode
 from maskbeam.transforms.classes import ClassMap
-from maskbeam.transforms.png_kinds import GREY_ALPHA, PALETTE, RGB, RGBA, Kind
-from maskbeam.transforms.texts import listed
+from maskbeam.transforms.png_kinds import GREY_ALPHA, PALETTE, RGBA, Kind
 
 Bools = npt.NDArray[np.bool_]
 
+_BYTES_PER_PIXEL = 14  # of what is drawn so far, and of the layer that is decoded
 _SHOWN_VALUES = 4
 
 
@@ -47,22 +48,30 @@ def label_map(layers: tuple[Entry, ...], options: Options) -> Composed:
     """
     class_map = options.class_map
     values = {one.name: _canonical(one.value, class_map) for one in class_map.layers}
-    canvas: _Canvas | None = None
-    for entry in layers:
-        mask = _mask(entry, options)
-        if canvas is None:
-            canvas = _Canvas(mask.shape, class_map.under_layers)
-        if mask.shape != canvas.ids.shape:
-            sides = [" x ".join(map(str, one.shape)) for one in (mask, canvas.ids)]
-            raise RejectedError(
-                "layers",
-                f"{entry.source} has {sides[0]} pixels, and {layers[0].source} has "
-                f"{sides[1]}: layers of one label map have one size",
-            )
-        canvas.draw(mask, values[entry.layer])
-    assert canvas is not None
-    overlapping = int(np.count_nonzero(canvas.overlapping))
-    return Composed(row_files.encode_ids(canvas.ids), overlapping)
+    first = _read(layers[0], options)
+    with turns.DECODE.take(_BYTES_PER_PIXEL * first.height * first.width):
+        canvas = _Canvas((first.height, first.width), class_map.under_layers)
+        for entry in layers:
+            file = first if entry is layers[0] else _read(entry, options)
+            if (file.height, file.width) != canvas.ids.shape:
+                raise RejectedError(
+                    "layers",
+                    f"{entry.source} has {file.height} x {file.width} pixels, and "
+                    f"{layers[0].source} has {first.height} x {first.width}: layers of "
+                    "one label map have one size",
+                )
+            canvas.draw(_mask(entry, file), values[entry.layer])
+        overlapping = int(np.count_nonzero(canvas.overlapping))
+        return Composed(row_files.encode_ids(canvas.ids), overlapping)
+
+
+class _File(NamedTuple):
+    """A layer's file, as a PNG, and what its header promises."""
+
+    data: bytes
+    kind: Kind
+    height: int
+    width: int
 
 
 class _Canvas:
@@ -95,11 +104,12 @@ def _canonical(value: int, class_map: ClassMap) -> int:
     return next(owners, class_map.ignore)[0]
 
 
-def _mask(entry: Entry, options: Options) -> Bools:
-    """Where a layer is: bool[H W].
+def _read(entry: Entry, options: Options) -> _File:
+    """Reads a layer's file; nothing is decoded.
 
     Raises:
-        RejectedError: its file cannot be read, or has several values besides 0.
+        RejectedError: it cannot be read, is no PNG, or promises too many pixels.
+        StoreError: the store does not answer.
     """
     data = row_files.label_map(entry, None, options)
     try:
@@ -107,12 +117,26 @@ def _mask(entry: Entry, options: Options) -> Bools:
         if header.kind is None:
             raise ValueError(refusals.JPEG)
         check_pixels(header.height, header.width, options.max_pixels)
-        samples = _samples(data, header.kind)
-        if samples.shape != (header.height, header.width):
-            promised = (header.height, header.width)
-            raise ValueError(refusals.other_than_promised(promised, samples.shape))
-        mask: Bools = samples != 0
-        _check_values(samples, mask)
+    except ValueError as error:
+        raise RejectedError("layers", f"layer {entry.source}: {error}") from error
+    return _File(data, header.kind, header.height, header.width)
+
+
+def _mask(entry: Entry, file: _File) -> Bools:
+    """Where a layer is: bool[H W].
+
+    Raises:
+        RejectedError: its file is damaged, or has several values besides 0.
+    """
+    try:
+        levels = _levels(file)
+        if levels.shape[:2] != (file.height, file.width):
+            promised = (file.height, file.width)
+            raise ValueError(refusals.other_than_promised(promised, levels.shape))
+        mask = levels[..., 0] != 0
+        for channel in range(1, levels.shape[2]):
+            mask |= levels[..., channel] != 0
+        _check_values(levels, mask)
     except tf.errors.InvalidArgumentError as error:
         reason = f"layer {entry.source}: {refusals.damaged(error.message)}"
         raise RejectedError("layers", reason) from error
@@ -121,47 +145,44 @@ def _mask(entry: Entry, options: Options) -> Bools:
     return mask
 
 
-def _samples(data: bytes, kind: Kind) -> npt.NDArray[np.integer]:
-    """The values of a PNG, or the codes of its colours: [H W]; without alpha.
+def _levels(file: _File) -> npt.NDArray[np.unsignedinteger]:
+    """The samples of a PNG, [H W 1] or [H W 3], without alpha; of a palette indices.
 
     Raises:
         tf.errors.InvalidArgumentError: it is damaged.
-        ValueError: what it shows is in its alpha alone, or colours have 16 bits.
+        ValueError: what it shows is in its alpha alone.
     """
-    if kind.color_type in (RGB, RGBA) and kind.depth != 8:
-        raise ValueError(f"{kind}: save it with 8 bits a channel, or as grey")
-    if kind.color_type == PALETTE:
-        found: npt.NDArray[np.integer] = decode.palette_indices(data, kind).numpy()
+    if file.kind.color_type == PALETTE:
+        indices: npt.NDArray[np.uint8] = decode.palette_indices(file.data, file.kind)
+        return np.asarray(indices)[..., np.newaxis]
+    found: npt.NDArray[np.unsignedinteger] = np.asarray(
+        decode.with_alpha(file.data, file.kind)
+    )
+    if file.kind.color_type not in (GREY_ALPHA, RGBA):
         return found
-    levels = decode.with_alpha(data, kind).numpy()
-    alpha = None
-    if kind.color_type in (GREY_ALPHA, RGBA):
-        levels, alpha = levels[..., :-1], levels[..., -1]
-    samples = levels[..., 0]
-    if levels.shape[-1] == 3:
-        samples = decode.color_codes(levels).numpy()
-    if alpha is not None and np.ptp(samples) == 0 and np.ptp(alpha) != 0:
+    levels, alpha = found[..., :-1], found[..., -1]
+    if np.ptp(alpha) != 0 and not np.ptp(levels, axis=(0, 1)).any():
         raise ValueError(
             "it has one colour, and its shape is in its alpha, which is not read: save "
             "it as a grey PNG of 0 and 255"
         )
-    return samples
+    return levels
 
 
-def _check_values(samples: npt.NDArray[np.integer], mask: Bools) -> None:
+def _check_values(levels: npt.NDArray[np.unsignedinteger], mask: Bools) -> None:
     """Refuses a layer of several values.
 
     Raises:
         ValueError: it is one.
     """
-    inside = samples[mask]
-    if inside.size and (inside != inside[0]).any():
-        values = np.unique(samples)
-        shown = [str(value) for value in values[:_SHOWN_VALUES]]
-        more = f", ... ({len(values)} in all)" if len(values) > _SHOWN_VALUES else ""
-        raise ValueError(
-            f"it has the values {listed(shown)}{more}, and a layer has 0 and one "
-            "other: if saving has blurred its edges, save it as PNG of 0 and 255; if "
-            "it holds several classes, it is a label map, and no class map of `layers` "
-            "reads it"
-        )
+    channels = [levels[..., channel][mask] for channel in range(levels.shape[2])]
+    if not mask.any() or not any(np.ptp(inside) for inside in channels):
+        return
+    values = np.unique(levels.reshape(-1, levels.shape[2]), axis=0).tolist()
+    shown = [str(v if len(v) > 1 else v[0]) for v in values[:_SHOWN_VALUES]]
+    more = f", ... ({len(values)} in all)" if len(values) > _SHOWN_VALUES else ""
+    raise ValueError(
+        f"it has the values {', '.join(shown)}{more}, and a layer has 0 and one other: "
+        "if saving has blurred its edges, save it as PNG of 0 and 255; if it holds "
+        "several classes, it is a label map, and no class map of `layers` reads it"
+    )
