@@ -12,6 +12,7 @@ from maskbeam.pipeline.planning.differences import Difference, Pairs
 
 _NUMBER = "0*([0-9]+)$"  # 00012 meets 12
 _SEPARATORS = "_-. "
+_TRIED = 100  # pairs of keys
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +45,31 @@ def find(
         share: how many of such keys these are, 0 to 1.
     """
     wanted = max(1, int(share * min(len(labels), len(images)) / 2))
+    some: Pairs = []
     if difference is not None:
-        wanted = len(difference.pairs)
+        wanted, some = len(difference.pairs), difference.pairs[:_TRIED]
     best: KeyRegexes | None = None
-    for label, image in _candidates(difference):
+    # All keys take seconds, if they are many: few expressions are tried on them.
+    likely = [both for both in _candidates(difference) if _makes_equal(some, *both)]
+    for label, image in dict.fromkeys([*likely[:1], *likely[-1:]]):
         pairs = _met(labels, images, label, image)
         if len(pairs) > len(best.pairs if best else ()):  # the first of equals stays
             best = KeyRegexes(label, image, pairs)
+        if len(pairs) == min(len(labels), len(images)):
+            break
     return best if best and len(best.pairs) >= wanted else None
+
+
+def _makes_equal(pairs: Pairs, label: str, image: str) -> bool:
+    """Whether two expressions find a key in all of some pairs, the same in both."""
+    return all(
+        (found := _of(key, label)) is not None and found == _of(other, image)
+        for key, other in pairs
+    )
+
+
+def _of(key: str, regex: str) -> str | None:
+    return searched(key, regex) if regex else key
 
 
 def _met(
@@ -62,7 +80,7 @@ def _met(
     for keys, regex in ((labels, label), (images, image)):
         by_new: dict[str, str] = {}
         for key in keys:
-            new = searched(key, regex) if regex else key
+            new = _of(key, regex)
             if new is not None and by_new.setdefault(new, key) != key:
                 return []
         sides.append(by_new)
