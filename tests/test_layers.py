@@ -224,7 +224,7 @@ BAD = {
     "other size": (data.png(np.zeros((6, 8), np.uint8)), "a_hair.png has 6 x 8 pixels"),
     "cut": (_png(BLURRED > 5)[:-40], "a_hair.png: damaged or cut off"),
     "empty": (b"", "the file is empty"),
-    "jpeg": (data.jpeg(np.zeros((*SIZE, 3), np.uint8)), "JPEG changes label values"),
+    "jpeg": (data.jpeg(np.zeros((*SIZE, 3), np.uint8)), "JPEG changes values"),
     "a text": (b"hello, I am a text", "neither PNG nor JPEG"),
 }
 

@@ -41,7 +41,9 @@ def keys(path: str, suffix: str) -> Iterator[str]:
         yield normal(key).removesuffix(normal(suffix))
 
 
-def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
+def pairs(
+    path: str, *, jpeg_label_maps: bool = False
+) -> Iterator[tuple[str, str | None, str]]:
     """The rows that a list names.
 
     Lists get moved. If the first label map is not where the list says, its leading
@@ -51,6 +53,7 @@ def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
 
     Args:
         path: of the list.
+        jpeg_label_maps: whether label maps may be JPEG too.
 
     Returns:
         (key, image, label map) for each line; a line of one path has no image. The key
@@ -61,7 +64,8 @@ def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
     """
     base: str | None = None
     left_out = 0
-    for number, image, label in pair_lines.pairs(path, _lines(path)):
+    lines = pair_lines.pairs(path, _lines(path), jpeg_label_maps=jpeg_label_maps)
+    for number, image, label in lines:
         if base is None:
             try:
                 base, left_out = _place(path, label)

@@ -47,7 +47,9 @@ class Pair(NamedTuple):
     label: str
 
 
-def pairs(path: str, lines: Iterable[str]) -> Iterator[Pair]:
+def pairs(
+    path: str, lines: Iterable[str], *, jpeg_label_maps: bool = False
+) -> Iterator[Pair]:
     """Reads the lines of a list that are not blank.
 
     Where no column has a name, the image is first; unless it is the only JPEG of two,
@@ -56,6 +58,7 @@ def pairs(path: str, lines: Iterable[str]) -> Iterator[Pair]:
     Args:
         path: of the list; a `.csv` has commas, or semicolons, or tabs.
         lines: stripped.
+        jpeg_label_maps: whether label maps may be JPEG too, so that the image is first.
 
     Raises:
         UsageError: a line is no pair.
@@ -74,7 +77,7 @@ def pairs(path: str, lines: Iterable[str]) -> Iterator[Pair]:
         is_first = False
         fields = columns.of(line, what) if columns else _fields(line, what)
         _check(fields, line, what)
-        if columns is None and len(fields) == 2:
+        if columns is None and len(fields) == 2 and not jpeg_label_maps:
             label_first = _order(fields, label_first, what)
         *image, label = fields[::-1] if label_first else fields
         yield Pair(number, image[0] if image else None, label)

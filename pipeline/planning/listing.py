@@ -138,7 +138,8 @@ def file_entries(
         return
     kind = kind_of(file.path, source.pattern)
     if kind == "list":
-        for key, image, label in lists.pairs(file.path):
+        may_be_jpeg = options.jpeg_label_maps
+        for key, image, label in lists.pairs(file.path, jpeg_label_maps=may_be_jpeg):
             yield key, Entry("label", split(key), label)
             if image is not None:
                 yield key, Entry("image", split(key), image)

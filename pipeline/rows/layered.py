@@ -115,7 +115,7 @@ def _read(entry: Entry, options: Options) -> _File:
     try:
         header = picture_header.read_header(data)
         if header.kind is None:
-            raise ValueError(refusals.JPEG)
+            raise ValueError("JPEG changes values: save layers as PNG")
         check_pixels(header.height, header.width, options.max_pixels)
     except ValueError as error:
         raise RejectedError("layers", f"layer {entry.source}: {error}") from error

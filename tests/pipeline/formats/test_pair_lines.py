@@ -138,6 +138,12 @@ def test_what_is_no_pair_is_told_by_its_line(kind):
         _read(text)
 
 
+def test_where_label_maps_may_be_jpeg_the_image_is_first():
+    lines = ["a.png a.jpg", "b.jpg b.png"]
+    found = pair_lines.pairs("list.txt", lines, jpeg_label_maps=True)
+    assert [pair.label for pair in found] == ["a.jpg", "b.png"]
+
+
 def test_columns_of_a_csv_that_nobody_knows_are_named():
     with pytest.raises(UsageError, match="columns before, after, none of which"):
         _read("before,after\na.jpg,a.png", "x.csv")
