@@ -1,6 +1,8 @@
 """`layers`: label maps that are a file for each class."""
 
 import json
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -268,6 +270,32 @@ def test_files_of_no_layer_and_two_of_one_are_rejected(tmp_path, convert, capsys
     }
     assert "duplicate key" in found[f"{tmp_path}/l/a_skin.png"]
     assert "'c' names no layer: skin, hair, l_brow" in found[f"{tmp_path}/l/c.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("0/{0:05}_hair", ["--label_key", "0*([0-9]+)$", "--image_key", "0*([0-9]+)$"]),
+        ("{0}_v2_hair", ["--label_key", "^(.*)_v2$"]),
+        ("x{0}y_hair", []),
+    ],
+)
+def test_what_is_proposed_makes_layers_meet_images(name, flags, tmp_path, capsys):
+    files = {f"l/{name.format(n)}.png": RGB for n in range(7)}
+    data.write_tree(tmp_path, files | {f"i/{n}.png": RGB for n in range(7)})
+    given_ = [
+        *("plan", "--label_maps", f"{tmp_path}/l/**", "--images", f"{tmp_path}/i/*"),
+        *map(str, _class_map(tmp_path)),
+    ]
+    main(given_)
+    said = capsys.readouterr().err
+    proposed = re.search(r"(--[a-z]+_key .*) makes them meet", said)
+    assert (shlex.split(proposed[1]) if proposed else []) == flags
+    if proposed:
+        assert main([*given_, *flags]) == 0
+        assert capsys.readouterr().err == ""
+    else:
+        assert "no flag makes them meet: rename them" in said
 
 
 def test_where_no_file_is_a_layer_it_is_said_before_the_run(tmp_path, capsys):

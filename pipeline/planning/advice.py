@@ -17,7 +17,6 @@ _LISTED = (
     "list them in a .txt file, `IMAGE LABEL_MAP` a line, and name that by "
     "--label_maps, without --images"
 )
-_LIST = f"no flag makes them meet: {_LISTED}"
 
 
 @dataclasses.dataclass
@@ -93,7 +92,10 @@ def _why(
     difference = differences.find(left, right, total.share)
     if options.label_key or options.image_key:
         pairs = difference.pairs if difference else [(min(left), min(right))]
-        return f"{_side_by_side(pairs)}; change --label_key, --image_key, or {_LISTED}"
+        way_out = "change --label_key or --image_key"
+        if not options.class_map.layers:
+            way_out += f", or {_LISTED}"
+        return f"{_side_by_side(pairs)}; {way_out}"
     found = None
     if may_search:
         found = key_regexes.find(left, right, difference, total.share)
@@ -102,7 +104,13 @@ def _why(
         return f"{_side_by_side(difference.pairs)}; {hint}"
     if found is not None:
         return f"{_side_by_side(found.pairs)}; {_searches(found)}"
-    return f"{_side_by_side([(min(left), min(right))])}; {_LIST}"
+    return f"{_side_by_side([(min(left), min(right))])}; {_no_flag(options)}"
+
+
+def _no_flag(options: Options) -> str:
+    """What is left to do where no flag helps; a list knows no layers."""
+    what = "rename them" if options.class_map.layers else _LISTED
+    return f"no flag makes them meet: {what}"
 
 
 def _searches(found: key_regexes.KeyRegexes) -> str:
@@ -148,8 +156,8 @@ def _hint(
     """What makes the keys meet."""
     left, right = difference.left, difference.right
     if difference.kind == "capitals":
-        return f"they differ in capitals, which count; {_LIST}"
-    if difference.kind == "ending":
+        return f"they differ in capitals, which count; {_no_flag(options)}"
+    if difference.kind == "ending" and not (left and options.class_map.layers):
         return _flags(right, left, options)
     if difference.adds_folders:
         side = "label_maps" if left else "images"
@@ -161,7 +169,7 @@ def _hint(
     if difference.kind == "folders":
         side, count = ("label maps", left) if left else ("images", right)
         folders = "a folder" if count == "1" else f"{count} folders"
-        other = "list pairs in a .txt file, `IMAGE LABEL_MAP` a line"
+        other = "rename them" if options.class_map.layers else _LISTED
         return (
             f"a key is the path below the last folder before the first wildcard, and "
             f"those of {side} begin with {folders} more; let both globs begin as "
@@ -169,7 +177,7 @@ def _hint(
         )
     if found is not None:
         return _searches(found)
-    return f"`{left}` stands where images have `{right}`; {_LIST}"
+    return f"`{left}` stands where images have `{right}`; {_no_flag(options)}"
 
 
 def _flags(of_images: str, of_labels: str, options: Options) -> str:

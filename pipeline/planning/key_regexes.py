@@ -93,6 +93,9 @@ def _candidates(difference: Difference | None) -> Iterator[tuple[str, str]]:
     if difference is None:
         yield _NUMBER, _NUMBER
         return
+    if difference.kind == "ending":
+        yield _before(difference.left), _before(difference.right)
+        return
     if difference.kind == "folders":
         yield _below(difference.left), _below(difference.right)
         return
@@ -118,6 +121,10 @@ def _below(folders: str) -> str:
 
 def _after(beginning: str) -> str:
     return f"^{re.escape(beginning)}(.*)" if beginning else ""
+
+
+def _before(ending: str) -> str:
+    return f"^(.*){re.escape(ending)}$" if ending else ""
 
 
 def _around(text: str) -> str:
