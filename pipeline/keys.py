@@ -78,7 +78,8 @@ def searched(key: str, regex: str) -> str | None:
     if match is None:
         return None
     found = [match.group(number) for number in _groups(regex)]
-    return b"/".join(filter(None, found)).decode() or None
+    # RE2's \C is any byte, so a group may end within a character.
+    return b"/".join(filter(None, found)).decode(errors="backslashreplace") or None
 
 
 @functools.cache

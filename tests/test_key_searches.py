@@ -57,6 +57,7 @@ def _globs(directory):
         ("a*", "b", None),  # an empty text is no key
         ("^MSK_", "x", None),
         ("(?i)é(.)", "É1", "1"),
+        (r"x(\C)", "xé", r"\xc3"),  # half of a character
     ],
 )
 def test_what_a_key_is(regex, key, expected):

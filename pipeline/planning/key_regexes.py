@@ -102,6 +102,8 @@ def _candidates(difference: Difference | None) -> Iterator[tuple[str, str]]:
     if difference.kind != "text":
         return
     left, right = difference.left, difference.right
+    if any(map(str.isdigit, left + right)):  # a part of a number is of these keys alone
+        yield _NUMBER, _NUMBER
     if all(label.startswith(left) for label, _ in difference.pairs):
         label, image = difference.pairs[0]
         both = label[len(left) :][:1] if left and right else ""
