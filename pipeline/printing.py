@@ -47,6 +47,12 @@ def print_plan(options: Options, plan: Plan) -> None:
     sys.stdout.flush()
 
 
+def overlapping_lines(stats: Mapping[str, Any]) -> list[str]:
+    """Says how many pixels several classes claimed, if any: a line, or none."""
+    pixels = sum(found.get("overlapping", 0) for found in stats["splits"].values())
+    return [f"{pixels:,} pixels were claimed by several classes"] if pixels else []
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Prints lines."""
     for line in lines:
@@ -150,6 +156,7 @@ def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
     say()
     print_classes(stats)
     print_lines(moved_lines(stats))
+    print_lines(overlapping_lines(stats))
     read, labels, images = (
         counters.get(name, 0) for name in ("rows", "label_maps", "images")
     )

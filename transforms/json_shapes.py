@@ -103,6 +103,10 @@ class SplitStats(_Counts, total=False):
         MovedPixels,
         _says("of label maps as they were read; only with `nearest` or `threshold`"),
     ]
+    overlapping: Annotated[
+        Count,
+        _says("pixels that several classes claimed; only where label maps are drawn"),
+    ]
     classes_in_rows: Annotated[
         list[Count],
         _says("rows by how many classes occur: 0, 1, ...; the last, so many or more"),

@@ -47,6 +47,7 @@ def make_stats(
         split: {
             **_of_split(shards, _total(config, shards), whole[split]),
             **_of_moved(class_map, whole[split].moved),
+            **_of_drawn(whole[split]),
         }
         for split, shards in splits.items()
     }
@@ -108,6 +109,13 @@ def _of_moved(class_map: ClassMap, moved: Moved) -> dict[str, Any]:
     if class_map.moves is None:
         return {}
     return {"moved_pixels": {"by": class_map.moves, **dataclasses.asdict(moved)}}
+
+
+def _of_drawn(found: Profile) -> dict[str, int]:
+    """Makes the count of pixels that several classes claimed, of what was drawn."""
+    if not found.counts["drawn"]:
+        return {}
+    return {"overlapping": found.counts["overlapping"]}
 
 
 def of_profile(found: Profile) -> dict[str, Any]:

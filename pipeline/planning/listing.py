@@ -8,14 +8,20 @@ from typing import Any, Literal
 from maskbeam.pipeline import elements, values
 from maskbeam.pipeline.elements import Entry, Role
 from maskbeam.pipeline.errors import StoreError, UsageError
-from maskbeam.pipeline.formats import arrays, lists, panoptic_json, record_files
+from maskbeam.pipeline.formats import (
+    annotations,
+    arrays,
+    lists,
+    panoptic_json,
+    record_files,
+)
 from maskbeam.pipeline.keys import below, key_of, split_of
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import tiff_rows
+from maskbeam.pipeline.planning import annotated, tiff_rows
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 
-FileKind = Literal["picture", "tiff", "array", "list", "records"]
+FileKind = Literal["picture", "tiff", "array", "list", "records", "annotations"]
 
 Side = Literal["label_maps", "images", "images_only", "split_list"]
 
@@ -35,6 +41,13 @@ _FILE_KINDS: dict[str, FileKind] = {  # by extension
     ".npy": "array",
     ".npz": "array",
     ".txt": "list",
+    **dict.fromkeys(annotations.EXTENSIONS, "annotations"),
+}
+
+
+_NAMED_ALONE: dict[FileKind | None, str] = {
+    "list": "a list of pairs",
+    "annotations": "an annotation file",
 }
 
 
@@ -46,15 +59,17 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
         pattern: the glob that matched it; by default it was named by itself.
 
     Raises:
-        UsageError: the name does not say, or says that it is a list of pairs, among
-            other files: there it is a note on them.
+        UsageError: the name does not say, or says that it is a list of pairs, or of
+            annotations, among other files: there it is a note on them.
     """
-    kind = _FILE_KINDS.get(os.path.splitext(path.lower())[1])
+    extension = os.path.splitext(path.lower())[1]
+    kind = _FILE_KINDS.get(extension)
     last = pattern.rpartition("/")[2].lower()
-    if kind == "list" and values.is_glob(last) and not last.endswith(".txt"):
+    is_alone = last.endswith(extension) or not values.is_glob(last)
+    if kind in _NAMED_ALONE and not is_alone:
         raise UsageError(
-            f"{path} is among other files: a .txt is a list of pairs where it is named "
-            "by itself, or by *.txt"
+            f"{path} is among other files: a {extension} is {_NAMED_ALONE[kind]} where "
+            f"it is named by itself, or by *{extension}"
         )
     if kind is not None:
         return kind
@@ -63,8 +78,9 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
     many = ", ".join(found.name for found in record_files.FORMATS)
     raise UsageError(
         f"{path} is of no format that is read here, by its name: label maps are "
-        f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, .txt lists, or {many};"
-        " images the same pictures, .jpg or .jpeg"
+        f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, .txt lists, "
+        f"{', '.join(annotations.EXTENSIONS)} of annotations, or {many}; images the "
+        "same pictures, .jpg or .jpeg"
     )
 
 
@@ -108,12 +124,36 @@ def entries(
         options: suffixes and splits.
         side: which option named the source.
     """
+    known = annotated_of(source, options, keeps_shapes=True)
     for file in found:
-        yield from file_entries(source, file, options, side)
+        yield from file_entries(source, file, options, side, known)
+
+
+def annotated_of(
+    source: Source, options: Options, *, keeps_shapes: bool
+) -> annotated.Annotated:
+    """What a source's annotation files say; its images are those of its split."""
+
+    def image_keys() -> Iterator[str]:
+        for images in options.images:
+            if images.split == source.split:
+                for file in matched(images, "images", options):
+                    yield key_of(file.path, images, options.strip_image_suffix)
+
+    return annotated.Annotated(
+        source,
+        options.strip_label_suffix,
+        image_keys,
+        keeps_shapes=keeps_shapes,
+    )
 
 
 def file_entries(
-    source: Source, file: files.File, options: Options, side: Side
+    source: Source,
+    file: files.File,
+    options: Options,
+    side: Side,
+    known: annotated.Annotated,
 ) -> Iterator[tuple[str, Entry]]:
     """The entries of one file, by key; see `entries`."""
     suffix = options.strip_label_suffix
@@ -132,20 +172,25 @@ def file_entries(
             yield entry(key, "listed", file.path)
         return
     kind = kind_of(file.path, source.pattern)
-    if kind == "list":
+    if kind == "list" and not known.has_polygons:
         for key, image, label in lists.pairs(file.path):
             yield entry(key, "label", label)
             if image is not None:
                 yield entry(key, "image", image)
         return
+    if kind in ("annotations", "list"):
+        name = known.format_of(file.path)
+        for key, picture in known.pictures(file.path):
+            yield entry(key, "label", file.path, annotations=name, picture=picture)
+        return
     role: Role = "label" if side == "label_maps" else "image"
     if kind == "tiff":
         for part in tiff_rows.parts(file.path, options):
             at = part.place.suffix if part.place else ""
-            picture = key_of(file.path, source, suffix, at)
+            of_picture = key_of(file.path, source, suffix, at)
             # Tiles of one picture overlap, so they stay in one split.
-            found = Entry(role, split(picture), file.path, part.place, part.window)
-            yield part.key(picture), found
+            found = Entry(role, split(of_picture), file.path, part.place, part.window)
+            yield part.key(of_picture), found
     elif kind != "records":
         for place in _places(file.path, options) if kind == "array" else [None]:
             at = place.suffix if place else ""

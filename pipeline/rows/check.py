@@ -132,6 +132,7 @@ class CheckBatch(beam.DoFn):
             and row.size <= SKEW_BYTES
         )
         return row._replace(
+            look=row.look._replace(overlapping=raw.overlapping),
             origins=Origins(1, rank, int(row.is_turned)),
             raw=raw if sampled else None,
         )
