@@ -32,6 +32,7 @@ base_requires = [
     "Pillow>=12.1,<13",
     "pyarrow>=16,<26",
     "psutil>=5.9",
+    "pycocotools>=2.0.8,<3",
     "PyYAML>=6.0,<7",
     "rich>=13,<16",  # which Keras brings along
     "simplejpeg>=1.9,<2",

@@ -201,8 +201,15 @@ def from_given(given: Mapping[str, Any]) -> Options:
             f"--{flag} {values.shown(inputs.get(flag))} cannot be read: "
             f"{error.strerror or error}"
         ) from error
-    found = Options(**wanted)
+    found = _with_annotations(Options(**wanted))
     return dataclasses.replace(found, flags=repeating.flags_of(given))
+
+
+def _with_annotations(wanted: Options) -> Options:
+    """Makes the class map fit annotation files, if there are any."""
+    from maskbeam.pipeline.planning import drawn_classes
+
+    return drawn_classes.prepared(wanted, finds_classes=finds_classes(wanted))
 
 
 def _with_sources(wanted: dict[str, Any], data_dir: str | None) -> dict[str, Any]:

@@ -50,6 +50,50 @@ class Segment(NamedTuple):
     area: int
 
 
+class Shape(NamedTuple):
+    """Something drawn on a picture, as an annotation file has it.
+
+    Attributes:
+        label: what it is: a category's id, or a name.
+        kind: how `parts` are drawn, see `formats/drawn.py`.
+        parts: numbers or codes, packed.
+    """
+
+    label: int | str
+    kind: str
+    parts: tuple[bytes, ...]
+
+
+class Picture(NamedTuple):
+    """A picture, as an annotation file has it.
+
+    Attributes:
+        name: the picture's path, as the file says it.
+        height: in pixels; 0 where the file does not say it.
+        width: in pixels; 0 likewise.
+        shapes: what is drawn on it, in the file's order.
+    """
+
+    name: str
+    height: int
+    width: int
+    shapes: tuple[Shape, ...] = ()
+
+
+class Overview(NamedTuple):
+    """What an annotation file of many pictures has, without what is drawn on them.
+
+    Attributes:
+        pictures: without shapes.
+        classes: names of classes by id, or by their order.
+        strays: annotations of pictures that the file does not have.
+    """
+
+    pictures: tuple[Picture, ...]
+    classes: Mapping[int, str]
+    strays: int = 0
+
+
 class SkewSample(NamedTuple):
     """Where a row's raw bytes and its record are: the bytes are too many to travel.
 
@@ -102,6 +146,9 @@ class Entry(NamedTuple):
         unmatched: why the file's name says no key, in words; empty if it says one. The
             key is else that of the file.
         layer: the name of the layer of a label map that the file is; empty for none.
+        annotations: the format of an annotation file, from which the label map is
+            drawn; empty for any other file.
+        picture: what that file says of the row's picture; None if it has one alone.
     """
 
     role: Role
@@ -112,11 +159,16 @@ class Entry(NamedTuple):
     segments: tuple[Segment, ...] = ()
     unmatched: str = ""
     layer: str = ""
+    annotations: str = ""
+    picture: Picture | None = None
 
     @property
     def source(self) -> str:
         """The file and the place in it, for messages."""
-        return printable(self.path + (self.place.suffix if self.place else ""))
+        place = self.place.suffix if self.place else ""
+        if self.picture is not None:
+            place = f"#{self.picture.name}"
+        return printable(self.path + place)
 
 
 class Row(NamedTuple):
@@ -201,7 +253,8 @@ class RawRow(NamedTuple):
         label_bytes: the encoded label map; None in a split of images only.
         image_bytes: the encoded image; None if rows have none.
         is_tile: whether the row is a tile already, cut out of a big picture.
-        overlapping: pixels of the label map that several classes claimed.
+        overlapping: pixels that several classes claimed, of a label map that was drawn;
+            None for any other.
     """
 
     key: str
@@ -210,7 +263,7 @@ class RawRow(NamedTuple):
     label_bytes: bytes | None
     image_bytes: bytes | None
     is_tile: bool = False
-    overlapping: int = 0
+    overlapping: int | None = None
 
     @property
     def nbytes(self) -> int:

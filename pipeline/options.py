@@ -12,7 +12,7 @@ import math
 import re
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from maskbeam.pipeline import values
 from maskbeam.pipeline.errors import UsageError
@@ -26,6 +26,8 @@ _MAX_PIXELS = 2**31 - 1  # TensorFlow's and Beam's sizes have 32 bits
 _MAX_SIDE = 2**15
 _MAX_SHARD_MIB = 2**20
 _MAX_SHOWN = 1000  # of which a page has room for some 200
+
+Unlabelled = Literal["background", "ignore"]
 
 T = TypeVar("T")
 
@@ -113,8 +115,9 @@ class Options:
         READ,
         "Label maps",
         "label maps: PNG, .npy, .npz; TFRecord shards of tf.Example, WebDataset tars, "
-        "Parquet; a .txt or .csv list of `IMAGE LABEL_MAP` paths; or tfds:NAME, where "
-        "TFDS has prepared it; the split is `train` unless named",
+        "Parquet; a .txt or .csv list of `IMAGE LABEL_MAP` paths; annotations in "
+        "COCO's JSON; or tfds:NAME, where TFDS has prepared it; the split is `train` "
+        "unless named",
         values.SOURCES,
         many=True,
     )
@@ -184,6 +187,15 @@ class Options:
         "Where images' keys are",
         "the same for the keys of images",
         values.REGEX,
+    )
+    # What tools export as a label map has 0 there.
+    unlabelled: Unlabelled = _option(
+        "background",
+        READ,
+        "Pixels under no annotation",
+        "in annotation files, what pixels under no annotation are: class background, "
+        "or left out of training",
+        values.choice(*typing.get_args(Unlabelled)),
     )
     record_keys: RecordKeys = _option(
         RecordKeys(),

@@ -47,6 +47,12 @@ def print_plan(options: Options, plan: Plan) -> None:
     sys.stdout.flush()
 
 
+def overlapping_lines(stats: Mapping[str, Any]) -> list[str]:
+    """Says how many pixels several classes claimed, if any: a line, or none."""
+    pixels = sum(found.get("overlapping", 0) for found in stats["splits"].values())
+    return [f"{pixels:,} pixels were claimed by several classes"] if pixels else []
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Prints lines."""
     for line in lines:
@@ -150,14 +156,13 @@ def _print_summary(directory: str, counters: Mapping[str, int]) -> None:
     say()
     print_classes(stats)
     print_lines(moved_lines(stats))
+    print_lines(overlapping_lines(stats))
     read, labels, images = (
         counters.get(name, 0) for name in ("rows", "label_maps", "images")
     )
     say()
     if counters:  # not every runner brings them back
         say(f"{read:,} rows read; {labels:,} label maps and {images:,} images decoded")
-    if overlapping := sum(s.get("overlapping", 0) for s in stats["splits"].values()):
-        say(f"{overlapping:,} pixels were claimed by several classes")
     say(f"{manifest['rejected']:,} rows rejected; written to {directory}")
     if manifest["rejected"]:
         found = reasons.add_up(reasons.files_in(directory))

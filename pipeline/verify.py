@@ -39,8 +39,9 @@ from maskbeam.transforms.manifest import (
 
 _ALL = "all splits"
 # Which label maps were looked at is the plan's; the others are of rows by their ranks.
-# No record tells what was moved to another value (`moved_pixels`), so no profile does.
-_NOT_OF_RECORDS = {"stray_pixels", "overlapping", "most"}
+# No record tells what was moved to another value (`moved_pixels`), so no profile does;
+# nor what several classes claimed (`overlapping`).
+_NOT_OF_RECORDS = {"stray_pixels", "most"}
 
 ALL_WELL = "shards, records and graph agree"
 

@@ -39,6 +39,7 @@ class Equal:
         files: instead of `expected.npz`: a glob of pictures or arrays; `{}` is then the
             path's last part, or what of it follows `below`, without extension.
         below: the glob's fixed directory.
+        given: instead of both: the pixels themselves, by key.
         index_of: with `files`: the class index of each value; empty: the value's own.
         says: a regular expression, found in what is printed to standard error.
     """
@@ -50,10 +51,13 @@ class Equal:
     files: str = ""
     below: str = ""
     index_of: Mapping[int, int] = dataclasses.field(default_factory=dict)
+    given: Pixels = dataclasses.field(default_factory=dict)
     says: str = ""
 
     def pixels(self, folder: pathlib.Path) -> Pixels:
         """The right pixels."""
+        if self.given:
+            return self.given
         if not self.files:
             with np.load(folder / "expected.npz") as archive:
                 return {

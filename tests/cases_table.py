@@ -8,6 +8,10 @@ import pathlib
 import sys
 import tempfile
 
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
 from tests.cases import Case, Equal, Refused, fault, run
 
 PLACE = pathlib.Path(__file__).parents[2] / "shared" / "cases"
@@ -681,19 +685,42 @@ def _case_28() -> list[Case]:
 
 
 def _case_31() -> list[Case]:
-    """Annotations in JSON and CSV, which are no label maps."""
+    """Annotations in JSON, and in CSV, which is no label map."""
+    images = "--images 'images/*'"
+    square = np.zeros((40, 56), np.int64)
+    square[4:20, 4:20] = 1  # as the JSON's area, 256, has it
     return [
+        *(
+            Case(
+                f"31-json-annotations/coco{number}",
+                f"--label_maps coco.json {images} {classes}",
+                Equal(given={"a": square}),
+            )
+            for number, classes in enumerate((_AUTO, "--num_classes 2"))
+        ),
         Case(
-            f"31-json-annotations/{name}",
-            f"--label_maps {name} --num_classes 2",
-            Refused(2, words),
-        )
-        for name, words in (
-            ("coco.json", "of no format that is read here"),
-            ("labelme/a.json", "of no format that is read here"),
-            ("train.csv", "ImageId, EncodedPixels: run lengths, which are not read"),
-        )
+            "31-json-annotations/labelme",
+            f"--label_maps labelme/a.json {images} {_AUTO}",
+            Equal(given={"a": _triangle()}),
+        ),
+        Case(
+            "31-json-annotations/labelme_names",
+            f"--label_maps labelme/a.json {images} --num_classes 2",
+            Refused(2, "no class of that name"),
+        ),
+        Case(
+            "31-json-annotations/train.csv",
+            "--label_maps train.csv --num_classes 2",
+            Refused(2, "ImageId, EncodedPixels: run lengths, which are not read"),
+        ),
     ]
+
+
+def _triangle() -> npt.NDArray[np.int64]:
+    """A cat in 31's labelme file, as Pillow draws it."""
+    picture = Image.new("L", (56, 40))
+    ImageDraw.Draw(picture).polygon([(4, 4), (20, 4), (20, 20)], fill=1, outline=1)
+    return np.asarray(picture).astype(np.int64)
 
 
 def _case_34() -> list[Case]:

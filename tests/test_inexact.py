@@ -241,7 +241,7 @@ def test_what_is_too_far_is_named_as_ever():
     reason, failed = refused(data.png(levels), class_map)
     assert "[40, 2, 0] at 1 pixels" in reason
     assert "[3, 3, 3]" not in reason
-    assert "nearest" not in reason  # which the map has already
+    assert "none is within `nearest: 40`" in reason
     assert "(a colour)" in failed
     exact = dataclasses.replace(class_map, nearest=0)
     assert "`nearest: 40`" in refused(data.png(levels), exact)[0]

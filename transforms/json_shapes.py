@@ -105,7 +105,7 @@ class SplitStats(_Counts, total=False):
     ]
     overlapping: Annotated[
         Count,
-        _says("pixels that several classes claimed, where label maps are drawn"),
+        _says("pixels that several classes claimed; only where label maps are drawn"),
     ]
     classes_in_rows: Annotated[
         list[Count],

@@ -6,6 +6,7 @@ _classes.csv (Roboflow)             Pixel Value, Class
 id2label.json (Hugging Face)        {"0": "road", "7": "car"}
 config_v2.0.json (Mapillary)        {"labels": [{"name": ..., "evaluate": true}]}
 class_list.json (A2D2)              {"#ff0000": "Car 1"}
+data.yaml (Ultralytics)             names: [person, car], or {0: person, 1: car}
 """
 
 import csv
@@ -31,7 +32,7 @@ from maskbeam.transforms.texts import listed, quoted
 FORMS = (
     "labelmap.txt (CVAT), CSV of name,r,g,b or of Pixel Value,Class (Roboflow), and "
     "JSON as id2label.json (Hugging Face), config_v2.0.json (Mapillary) and "
-    "class_list.json (A2D2)"
+    "class_list.json (A2D2), and Ultralytics' data.yaml"
 )
 
 _LABELMAP_HEADER = re.compile(r"#\s*label\s*:\s*color", re.IGNORECASE)
@@ -112,6 +113,8 @@ def of_tree(tree: Any, name: str) -> ClassMap | None:
         return _of_mapillary(labels, name)
     if isinstance(names, dict):  # a model's config.json, around it
         return _of_id2label(names, name)
+    if isinstance(tree.get("names"), (list, dict)):
+        return _of_names(tree["names"], name)
     if any(_id_of(key) is not None for key in tree):
         return _of_id2label(tree, name)
     if any(map(_is_hex, tree)):
@@ -292,6 +295,17 @@ def _of_id2label(names: Mapping[Any, Any], name: str) -> ClassMap:
         rows.append(_Row(where, _name_of(label, where), value))
     _check_once(rows, is_color=False)
     return _class_map(name, sorted(rows, key=lambda row: row.value), "index")
+
+
+def _of_names(names: Sequence[Any] | Mapping[Any, Any], name: str) -> ClassMap:
+    """Reads Ultralytics' names, whose places or keys are ids.
+
+    Source: docs.ultralytics.com/datasets/segment, "Dataset YAML format".
+    """
+    if isinstance(names, Mapping):
+        return _of_id2label(names, name)
+    check_count("it", len(names))
+    return _of_id2label(dict(enumerate(names)), name)
 
 
 def _of_hex_colors(names: Mapping[Any, Any], name: str) -> ClassMap:

@@ -47,6 +47,7 @@ def make_stats(
         split: {
             **_of_split(shards, _total(config, shards), whole[split]),
             **_of_moved(class_map, whole[split].moved),
+            **_of_drawn(whole[split]),
         }
         for split, shards in splits.items()
     }
@@ -110,6 +111,13 @@ def _of_moved(class_map: ClassMap, moved: Moved) -> dict[str, Any]:
     return {"moved_pixels": {"by": class_map.moves, **dataclasses.asdict(moved)}}
 
 
+def _of_drawn(found: Profile) -> dict[str, int]:
+    """Makes the count of pixels that several classes claimed, of what was drawn."""
+    if not found.counts["drawn"]:
+        return {}
+    return {"overlapping": found.counts["overlapping"]}
+
+
 def of_profile(found: Profile) -> dict[str, Any]:
     """Makes those counts of a split that a profile has."""
     counts = found.counts
@@ -117,7 +125,6 @@ def of_profile(found: Profile) -> dict[str, Any]:
         "masks_of_one_class": counts["one_class"],
         "images_of_one_color": counts["one_color"],
         "stray_pixels": {"looked_at": counts["looked_at"], "found": counts["stray"]},
-        "overlapping": counts["overlapping"],
         "classes_in_rows": found.classes_in_rows.tolist(),
         "ignored_shares": found.ignored_shares.tolist(),
         "most": _most(found),

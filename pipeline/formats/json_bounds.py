@@ -24,10 +24,12 @@ class BoundedJson:
 
     Args:
         file: open at the JSON's beginning.
+        most: the bytes of a text, or between two, that are allowed.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], most: int = _TEXT_BYTES) -> None:
         self._file = file
+        self._most = most
         self._in_text = False
         self._escaped = b""  # a backslash that ended the last chunk
         self._depth = 0
@@ -58,8 +60,8 @@ class BoundedJson:
         self._tail = outside[-_NUMBER_CHARACTERS:]
 
     def _check_texts(self, parts: list[bytes]) -> None:
-        if self._unquoted + len(parts[0]) > _TEXT_BYTES:
-            raise ValueError(f"a text or a gap is of more than {_TEXT_BYTES} bytes")
+        if self._unquoted + len(parts[0]) > self._most:
+            raise ValueError(f"a text or a gap is of more than {self._most} bytes")
         whole = len(parts) == 1
         self._unquoted = len(parts[-1]) + (self._unquoted if whole else 0)
 

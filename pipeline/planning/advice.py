@@ -59,13 +59,14 @@ class Met:
         )
 
 
-def of_images(by_split: Mapping[str, Met], options: Options) -> str:
+def of_images(by_split: Mapping[str, Met], options: Options, *, by_names: bool) -> str:
     """Says how label maps and images meet, and what would make the others meet.
 
     Args:
         by_split: how they meet in each split; label maps are on the left. In one or
             more of them not all do.
         options: what is converted.
+        by_names: whether label maps have their keys by the names of their files.
     """
     short = {split: met for split, met in by_split.items() if met.apart}
     total = sum(short.values(), Met())
@@ -76,7 +77,7 @@ def of_images(by_split: Mapping[str, Met], options: Options) -> str:
         f"have an image, and {total.both:,} of {total.right:,} images a label map"
     )
     # Of those that meet, an expression for the others may break some.
-    may_search = not any(met.both for met in by_split.values())
+    may_search = by_names and not any(met.both for met in by_split.values())
     return f"{counts}: {_why(short, total, options, may_search=may_search)}"
 
 

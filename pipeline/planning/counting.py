@@ -14,6 +14,7 @@ from maskbeam.pipeline.planning.key_searches import KeySearches
 from maskbeam.pipeline.planning.listing import (
     FileKind,
     Side,
+    annotated_of,
     entries,
     file_entries,
     is_left_out,
@@ -40,6 +41,8 @@ class SourceCounts:
         remade: how many are neither PNG nor JPEG by their names.
         record_files: those that hold many rows, sorted.
         panoptic_jsons: the JSONs that its label maps need, by path.
+        strays: annotations of pictures that their own files do not have.
+        some: a few of the files.
     """
 
     count: int = 0
@@ -48,6 +51,8 @@ class SourceCounts:
     remade: int = 0
     record_files: list[files.File] = dataclasses.field(default_factory=list)
     panoptic_jsons: set[str] = dataclasses.field(default_factory=set)
+    strays: int = 0
+    some: list[files.File] = dataclasses.field(default_factory=list)
 
     def add(
         self, file: files.File, source: Source, side: Side, options: Options
@@ -73,6 +78,8 @@ class SourceCounts:
         self.count += 1
         self.size += file.size
         self.remade += not file.path.lower().endswith(_KEPT)
+        if len(self.some) < SAMPLE_ROWS:
+            self.some.append(file)
         if kind == "records":
             self.record_files.append(file)
         elif options.with_segments and side == "label_maps":
@@ -139,7 +146,6 @@ class NameCounts:
         named_rows: by split.
         listed_images: a few of the images that lists name, by split.
         names: the keys that are to meet others.
-        left_out: how many files `--exclude` leaves out.
     """
 
     label_maps: Mapping[Source, SourceCounts]
@@ -147,14 +153,25 @@ class NameCounts:
     named_rows: Mapping[str, NamedRows]
     listed_images: Mapping[str, list[files.File]]
     names: Names
-    left_out: int = 0
+
+    @property
+    def left_out(self) -> int:
+        """How many files `--exclude` leaves out."""
+        counted = (*self.label_maps.values(), *self.images.values())
+        return sum(found.left_out for found in counted)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the names, a line each."""
-        if not self.left_out:
-            return ()
-        return (f"--exclude leaves out {self.left_out:,} files",)
+        notes = []
+        if self.left_out:
+            notes.append(f"--exclude leaves out {self.left_out:,} files")
+        if strays := sum(found.strays for found in self.label_maps.values()):
+            notes.append(
+                f"{strays:,} annotations are of pictures that their file does not "
+                "have, and are left out"
+            )
+        return tuple(notes)
 
 
 def count_names(options: Options) -> NameCounts:
@@ -174,6 +191,7 @@ def count_names(options: Options) -> NameCounts:
 
     def count(source: Source, side: Side) -> SourceCounts:
         counts = SourceCounts()
+        known = annotated_of(source, options, keeps_shapes=False)
         for file in listed(source, side):
             progress.TALLY.add(names=1)
             if is_left_out(file.path, source, side, options):
@@ -185,7 +203,7 @@ def count_names(options: Options) -> NameCounts:
             except UsageError as error:
                 found.add(file.path, source, side, error)
                 continue
-            for key, entry in file_entries(source, file, options, side):
+            for key, entry in file_entries(source, file, options, side, known):
                 rank = rank_of(key, options.seed)
                 names.add(key, rank, entry)
                 left = entry.split not in members or key in members[entry.split]
@@ -200,6 +218,7 @@ def count_names(options: Options) -> NameCounts:
                 else:
                     named_rows[entry.split].add(rank, entry)
         counts.record_files.sort()
+        counts.strays = known.strays
         return counts
 
     counted: dict[Side, dict[Source, SourceCounts]] = {}
@@ -209,8 +228,7 @@ def count_names(options: Options) -> NameCounts:
     _check_counts(counted, found, searches)
     label_maps = counted.get("label_maps", {})
     images = {**counted.get("images", {}), **counted.get("images_only", {})}
-    left_out = sum(c.left_out for many in (label_maps, images) for c in many.values())
-    return NameCounts(label_maps, images, named_rows, listed_images, names, left_out)
+    return NameCounts(label_maps, images, named_rows, listed_images, names)
 
 
 def _check_counts(

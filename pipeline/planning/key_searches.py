@@ -78,6 +78,6 @@ class KeySearches:
             if flags[role]:
                 raise UsageError(
                     f"--{role}_key {flags[role]!r} is of {what} that are named one by "
-                    "one or by a glob, and there are none: lists and record files say "
-                    "their own keys, so leave it out"
+                    "one or by a glob, and there are none: lists, record files and "
+                    "annotation files say their own keys, so leave it out"
                 )

@@ -8,15 +8,21 @@ from typing import Literal
 from maskbeam.pipeline import elements, values
 from maskbeam.pipeline.elements import Entry, Role
 from maskbeam.pipeline.errors import StoreError, UsageError
-from maskbeam.pipeline.formats import arrays, lists, panoptic_json, record_files
+from maskbeam.pipeline.formats import (
+    annotations,
+    arrays,
+    lists,
+    panoptic_json,
+    record_files,
+)
 from maskbeam.pipeline.keys import below, split_of
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import key_rules, tiff_rows
+from maskbeam.pipeline.planning import annotated, key_rules, tiff_rows
 from maskbeam.pipeline.planning.key_rules import KeyRule
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 
-FileKind = Literal["picture", "tiff", "array", "list", "records"]
+FileKind = Literal["picture", "tiff", "array", "list", "records", "annotations"]
 
 Side = Literal["label_maps", "images", "images_only", "split_list"]
 
@@ -39,6 +45,13 @@ _FILE_KINDS: dict[str, FileKind] = {  # by extension
     ".lst": "list",
     ".csv": "list",
     ".tsv": "list",
+    **dict.fromkeys(annotations.EXTENSIONS, "annotations"),
+}
+
+
+_NAMED_ALONE: dict[FileKind | None, str] = {
+    "list": "a list of pairs",
+    "annotations": "an annotation file",
 }
 
 
@@ -50,16 +63,17 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
         pattern: the glob that matched it; by default it was named by itself.
 
     Raises:
-        UsageError: the name does not say, or says that it is a list of pairs, among
-            other files: there it is a note on them.
+        UsageError: the name does not say, or says that it is a list of pairs, or of
+            annotations, among other files: there it is a note on them.
     """
     extension = os.path.splitext(path.lower())[1]
     kind = _FILE_KINDS.get(extension)
     last = pattern.rpartition("/")[2].lower()
-    if kind == "list" and values.is_glob(last) and not last.endswith(extension):
+    is_alone = last.endswith(extension) or not values.is_glob(last)
+    if kind in _NAMED_ALONE and not is_alone:
         raise UsageError(
-            f"{path} is among other files: a {extension} is a list of pairs where it "
-            f"is named by itself, or by *{extension}"
+            f"{path} is among other files: a {extension} is {_NAMED_ALONE[kind]} where "
+            f"it is named by itself, or by *{extension}"
         )
     if kind is not None:
         return kind
@@ -69,7 +83,8 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
     raise UsageError(
         f"{path} is of no format that is read here, by its name: label maps are "
         f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, .txt or .csv lists, "
-        f"or {many}; images the same pictures, .jpg or .jpeg"
+        f"{', '.join(annotations.EXTENSIONS)} of annotations, or {many}; images the "
+        "same pictures, .jpg or .jpeg"
     )
 
 
@@ -118,12 +133,37 @@ def entries(
         options: suffixes and splits.
         side: which option named the source.
     """
+    known = annotated_of(source, options, keeps_shapes=True)
     for file in found:
-        yield from file_entries(source, file, options, side)
+        yield from file_entries(source, file, options, side, known)
+
+
+def annotated_of(
+    source: Source, options: Options, *, keeps_shapes: bool
+) -> annotated.Annotated:
+    """What a source's annotation files say; its images are those of its split."""
+    rule = key_rules.image_rule(options)
+
+    def image_keys() -> Iterator[str]:
+        for images in options.images:
+            if images.split == source.split:
+                for file in matched(images, "images", options):
+                    yield rule.named(file.path, images).key
+
+    return annotated.Annotated(
+        source,
+        options.strip_label_suffix,
+        image_keys,
+        keeps_shapes=keeps_shapes,
+    )
 
 
 def file_entries(
-    source: Source, file: files.File, options: Options, side: Side
+    source: Source,
+    file: files.File,
+    options: Options,
+    side: Side,
+    known: annotated.Annotated,
 ) -> Iterator[tuple[str, Entry]]:
     """The entries of one file, by key; see `entries`."""
     rule = _rule(side, options)
@@ -137,12 +177,17 @@ def file_entries(
             yield key, Entry("listed", split(key), file.path)
         return
     kind = kind_of(file.path, source.pattern)
-    if kind == "list":
+    if kind == "list" and not known.has_polygons:
         may_be_jpeg = options.jpeg_label_maps
         for key, image, label in lists.pairs(file.path, jpeg_label_maps=may_be_jpeg):
             yield key, Entry("label", split(key), label)
             if image is not None:
                 yield key, Entry("image", split(key), image)
+    elif kind in ("annotations", "list"):
+        name = known.format_of(file.path)
+        for key, picture in known.pictures(file.path):
+            entry = Entry("label", split(key), file.path)
+            yield key, entry._replace(annotations=name, picture=picture)
     elif kind != "records":
         role: Role = "label" if side == "label_maps" else "image"
         for part in _parts(file.path, kind, options):

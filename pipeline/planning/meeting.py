@@ -199,7 +199,9 @@ class Names:
             code = decide(total, accepted)
         messages = [self._searches.message] if lost else []
         if total.apart:
-            messages.append(advice.of_images(by_split, self._options))
+            by_names = self._searches.found["label"] > 0
+            said = advice.of_images(by_split, self._options, by_names=by_names)
+            messages.append(said)
         message = "; ".join(messages)
         if code == BAD_DATA:
             message += f" (--max_rejected is {self._options.max_rejected:g})"

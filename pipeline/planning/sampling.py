@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from maskbeam.pipeline.elements import BadRow, DamagedError, Entry, RawRow
 from maskbeam.pipeline.errors import StoreError
-from maskbeam.pipeline.formats import arrays, pictures, record_files
+from maskbeam.pipeline.formats import annotations, arrays, pictures, record_files
 from maskbeam.pipeline.planning import sizes
 from maskbeam.pipeline.planning.sizes import RowSize
 from maskbeam.pipeline.runtime import files
@@ -35,8 +35,10 @@ def size_of_named(
         if arrays.is_array(entry.path):
             assert entry.place is not None
             height, width = arrays.shape_of(entry.path, entry.place, max_pixels)
-            label_bytes = sizes.PNG_BYTES_PER_PIXEL * height * width
-            return RowSize(height, width, label_bytes, image_bytes or 0)
+            return _of_pixels(height, width, image_bytes)
+        if entry.annotations:
+            picture = annotations.picture_of(entry)
+            return _of_pixels(picture.height, picture.width, image_bytes)
         with files.open_raw(entry.path) as file:
             number = max(0, entry.place.index) if entry.place else 0
             height, width, is_remade = pictures.sides(file, number)
@@ -54,6 +56,14 @@ def size_of_named(
     if image_bytes is None:
         image_bytes = sizes.png_image_bytes(height, width)
     return RowSize(height, width, label_bytes, image_bytes)
+
+
+def _of_pixels(height: int, width: int, image_bytes: int | None) -> RowSize | None:
+    """A row whose label map will be made a PNG; None if it has no pixels."""
+    if image_bytes is None:
+        image_bytes = sizes.png_image_bytes(height, width)
+    label_bytes = sizes.PNG_BYTES_PER_PIXEL * height * width
+    return RowSize(height, width, label_bytes, image_bytes) if label_bytes else None
 
 
 def sizes_in_records(

@@ -12,9 +12,9 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
-from maskbeam.pipeline.elements import RawRow
+from maskbeam.pipeline.elements import Entry, RawRow
 from maskbeam.pipeline.errors import StoreError, UsageError
-from maskbeam.pipeline.formats import limits, panoptic_json, record_files
+from maskbeam.pipeline.formats import limits, panoptic_json, record_files, yolo_polygons
 from maskbeam.pipeline.keys import rank_of, split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import sampling, sizes
@@ -220,9 +220,17 @@ def _survey_split(
 def _named_rows(split: str, options: Options, counts: NameCounts) -> _Rows:
     found = counts.named_rows[split]
     image_bytes = _mean_image_bytes(split, options, counts)
+    entries = [entry for _, entry in found.lowest()[:SAMPLE_ROWS]]
+    if any(entry.annotations == yolo_polygons.NAME for entry in entries):
+        # Their sizes are the images'.
+        entries = [
+            Entry("image", split, file.path)
+            for of_source in _of_split(counts.images, split, options)
+            for file in of_source.some
+        ][:SAMPLE_ROWS]
     looked_at = (
         sampling.size_of_named(entry, image_bytes, options.max_pixels)
-        for _, entry in found.lowest()[:SAMPLE_ROWS]
+        for entry in entries
     )
     sampled = [
         size

@@ -186,15 +186,15 @@ class LabelMaps:
         depth = self._class_map.id_depth(kind.depth)
         ids = np.empty((height, width), np.uint8 if depth == 8 else np.uint16)
         lines = max(1, LOOKED_UP // width)
-        squares = np.zeros(moves.SQUARES, np.int64)
+        squares = np.zeros(moves.SQUARES, np.int64) if self._class_map.moves else None
         for top in range(0, height, lines):
             some = slice(top, top + lines)
             part = decode.ids_of_levels(levels[some], self._class_map)
             # 65535, an unknown colour, becomes 255, which is that in 8 bits.
             ids[some] = np.asarray(part).astype(ids.dtype)
-            if self._class_map.moves:
+            if squares is not None:
                 squares += moves.squares(levels[some], ids[some], self._colors)
-        return ids, moves.of_squares(squares) if self._class_map.moves else None
+        return ids, None if squares is None else moves.of_squares(squares)
 
     def _values(
         self, data: bytes, kind: Kind, ids: npt.NDArray[np.generic]

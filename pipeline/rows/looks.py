@@ -28,14 +28,14 @@ class Look(NamedTuple):
             looked.
         moved: pixels that were moved, in the whole label map; None if the class map
             moves none, and for all tiles but the first.
-        overlapping: pixels that several classes claimed, of the whole picture; 0 of its
-            further tiles.
+        overlapping: pixels that several classes claimed, in the whole label map; None
+            if it was not drawn, and for all tiles but the first.
     """
 
     sampled: npt.NDArray[Any]
     is_stray: bool | None = None
     moved: Moved | None = None
-    overlapping: int = 0
+    overlapping: int | None = None
 
 
 def sampled(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:

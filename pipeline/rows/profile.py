@@ -55,7 +55,8 @@ class Profile:
         counts: how many `rows` there are; how many label maps have pixels of
             `one_class` alone; how many images have `one_color`; how many label maps
             were `looked_at` for stray pixels, and how many have many (`stray`); how
-            many pixels several classes claimed (`overlapping`).
+            many were `drawn`, and how many pixels several classes claimed in these
+            (`overlapping`).
         classes_in_rows: i64[n], rows by how many classes occur; the last is of so many
             or more.
         ignored_shares: i64[12], rows by their share of ignored pixels: none; less than
@@ -101,13 +102,16 @@ class Profile:
         bins = np.bincount(np.minimum(occur, last), minlength=last + 1)
         self.classes_in_rows += bins
         strays = [row.look.is_stray for row in rows if row.look.is_stray is not None]
+        claimed = (row.look.overlapping for row in rows)
+        overlapping = [pixels for pixels in claimed if pixels is not None]
         self.counts.update(
             rows=len(rows),
             one_class=int(np.count_nonzero(occur == 1)),
             one_color=sum(map(_has_one_color, rows)),
             looked_at=len(strays),
             stray=sum(strays),
-            overlapping=sum(row.look.overlapping for row in rows),
+            drawn=len(overlapping),
+            overlapping=sum(overlapping),
         )
         moved = [row.look.moved for row in rows if row.look.moved is not None]
         self.moved = sum(moved, self.moved)

@@ -46,6 +46,7 @@ _ROWS = beam.metrics.Metrics.counter(progress.NAMESPACE, "rows")
 # Encoded bytes that are held at once; decoded ones are bounded in `check`.
 _BATCH_BYTES = 32 << 20
 _BATCH_ROWS = 512
+_DRAWN_BYTES = 5  # of a pixel, while a label map is drawn
 _FETCHED_AT_ONCE = 8  # rows of object stores, by all threads of a process
 
 
@@ -228,7 +229,10 @@ def _bytes_of_files(row: Row) -> int:
     size = 0
     with contextlib.suppress(OSError):
         for entry in row.entries:
-            size += files.size_of(entry.path)
+            if entry.picture is None:
+                size += files.size_of(entry.path)
+            else:  # of a file of many pictures, which is read by now
+                size += _DRAWN_BYTES * entry.picture.height * entry.picture.width
     return size
 
 
@@ -262,18 +266,22 @@ def read_row(row: Row, split: str, options: Options) -> RawRow | Rejection:
         return Rejection(row.key, split, row.source, stage, reason, rank=row.rank)
 
     label, image = row.label, row.image
-    label_bytes, overlapping = None, 0
+    label_bytes: bytes | None = None
+    overlapping: int | None = None
     try:
         if row.layers:
             label_bytes, overlapping = layered.label_map(row.layers, options)
-        elif label:
+        elif label and not label.annotations:
             label_bytes = row_files.label_map(label, row.segments, options)
+        image_bytes = row_files.image(image, options) if image else None
+        if label and label.annotations:
+            label_bytes, overlapping = row_files.drawn_map(label, image_bytes, options)
         return RawRow(
             row.key,
             row.source,
             image.source if image else "",
             label_bytes,
-            row_files.image(image, options) if image else None,
+            image_bytes,
             is_tile=any(entry and entry.window for entry in (label, image)),
             overlapping=overlapping,
         )

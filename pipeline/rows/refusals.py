@@ -186,8 +186,8 @@ def _hint(values: npt.NDArray[np.integer], class_map: ClassMap) -> str:
     if class_map.encoding == "color":
         return (
             "if it is meant, name it under a class or under `ignore`; `others: ignore` "
-            "leaves all unknown colours out"
-        ) + ("" if class_map.moves else "; `nearest: 40` takes those of blurred edges")
+            f"leaves all unknown colours out{_hint_of_moves(class_map)}"
+        )
     # As `classes.numbered` names its maps, which have no file.
     is_numbered = class_map.name == f"classes{class_map.num_classes}"
     if values.tolist() == [255] and is_numbered and class_map.num_classes <= 2:
@@ -212,6 +212,16 @@ def _hint(values: npt.NDArray[np.integer], class_map: ClassMap) -> str:
         way = f"by --ignore_label {value}" if is_numbered else "in `ignore`"
         hints.append(f"{value} often marks pixels to leave out: if so, name it {way}")
     return "; ".join(hints)
+
+
+def _hint_of_moves(class_map: ClassMap) -> str:
+    if class_map.moves is None:
+        return "; `nearest: 40` takes those of blurred edges for the nearest"
+    if class_map.moves == "threshold":
+        return ""
+    return (
+        f"; none is within `nearest: {class_map.nearest}`, and a larger one takes more"
+    )
 
 
 def other_size(

@@ -8,8 +8,18 @@ import numpy.typing as npt
 
 from maskbeam.pipeline.elements import Entry, RawRow, RejectedError, Segment, Window
 from maskbeam.pipeline.errors import StoreError, in_words
-from maskbeam.pipeline.formats import arrays, limits, panoptic_png, pictures
+from maskbeam.pipeline.formats import (
+    annotations,
+    arrays,
+    drawn,
+    limits,
+    meanings,
+    panoptic_png,
+    picture_header,
+    pictures,
+)
 from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.rows import images
 from maskbeam.pipeline.runtime import files
 from maskbeam.transforms import png
 
@@ -41,6 +51,50 @@ def label_map(
             with files.open_raw(entry.path) as file:
                 return pictures.tiff_label_map(file, options, *_part_of(entry))
         return pictures.label_map(_read(entry, options), options)
+
+
+def drawn_map(
+    entry: Entry, image_bytes: bytes | None, options: Options
+) -> tuple[bytes, int]:
+    """Draws a label map from an annotation file.
+
+    Args:
+        entry: of the label map.
+        image_bytes: the row's image, whose size the label map has if the file says
+            none; None if there is none.
+        options: what is converted.
+
+    Returns:
+        A grey PNG of ids, and how many pixels have annotations of several classes.
+
+    Raises:
+        RejectedError: the file is damaged, or something cannot be drawn.
+        StoreError: the store does not answer.
+    """
+    reader = annotations.FORMATS[entry.annotations]
+    class_map, is_ignored = options.class_map, options.unlabelled == "ignore"
+    try:
+        picture = annotations.picture_of(entry)
+        if not (picture.height or picture.width) and image_bytes is not None:
+            height, width = _size_of(image_bytes, options)
+            picture = picture._replace(height=height, width=width)
+        rules = drawn.Rules(
+            meanings.value_of(reader.LABELS, class_map),
+            meanings.unlabelled(class_map, is_ignored=is_ignored),
+            reader.BY_AREA,
+            options.max_pixels,
+        )
+        ids, overlapping = drawn.draw(picture, rules)
+    except (OSError, ValueError) as error:
+        raise RejectedError("draw", in_words(error)) from error
+    return encode_ids(ids), overlapping
+
+
+def _size_of(image_bytes: bytes, options: Options) -> tuple[int, int]:
+    """Height and width of an image, as it will be stored."""
+    header = picture_header.read_header(image_bytes)
+    turn = images.turn_of(image_bytes, header, options.exif, "image")
+    return images.upright_size(header, turn)
 
 
 def image(entry: Entry, options: Options) -> bytes:

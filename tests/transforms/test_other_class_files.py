@@ -78,6 +78,10 @@ READ = {
     "a2d2": ('{\n\t"#ff0000": "Car 1",\n\t"#c800FF": "Car 2"\n}', "color", {
         "Car 1": "[255, 0, 0]", "Car 2": "[200, 0, 255]"
     }),
+    "ultralytics": ("path: .\nnc: 2\nnames: [a, b]", "index", {"a": "0", "b": "1"}),
+    "ultralytics_by_id": ("val: x\nnames:\n  0: a\n  2: b", "index", {
+        "a": "0", "b": "2"
+    }),
 }  # fmt: skip
 
 
@@ -164,6 +168,8 @@ REFUSED = {
     "id2label_large": ('{"70000": "a"}', "id 70000 of class 'a' is outside 0..65535"),
     "id2label_empty": ('{"id2label": {}}', "it has 0 classes"),
     "half_a_pair": (r'{"0": "\ud83d"}', "line 1 has an escape that is no character"),
+    "ultralytics_name": ("names: [a, [b]]", "the name of key '1' must be text"),
+    "ultralytics_none": ("names: []", "it has 0 classes"),
     "a2d2_key": ('{"#ff0000": "a", "#ff00": "b"}', "the key '#ff00' among colours"),
     "a2d2_name": ('{"#ff0000": ["a"]}', "the name of key '#ff0000' must be text"),
     "a2d2_same": ('{"#ff0000": "a", "#FF0000": "b"}', "key '#FF0000' gives 'b' the"),
@@ -200,6 +206,7 @@ HUGE = {
     "csv": "Pixel Value,Class\n" + "".join(f"{i % 65536},c{i}\n" for i in MANY),
     "id2label": json.dumps({i: f"c{i}" for i in MANY}),
     "a2d2": json.dumps({f"#{i:06x}": f"c{i}" for i in MANY}),
+    "ultralytics": json.dumps({"names": [f"c{i}" for i in MANY]}),
     "mapillary": json.dumps({"labels": [{"name": f"c{i}"} for i in MANY]}),
 }
 
