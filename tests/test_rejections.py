@@ -50,7 +50,7 @@ BAD_LABELS = {
     ),
     "cut_header": (_label()[:20], ["within its header", "20 bytes"]),
     "rgb": (data.png(_rgb()), ["8-bit RGB", "no class ids"]),
-    "rgba": (data.png(np.full((24, 32, 4), 255, np.uint8)), ["8-bit RGBA"]),
+    "rgba": (data.png(data.filled((24, 32), (255, 9, 9, 255))), ["8-bit RGBA"]),
     "jpeg": (data.jpeg(_rgb()), ["JPEG"]),
     "value": (_label(37), ["label value 37 at 768 pixels", "0..2", "255"]),
     "huge": (_huge_png(), ["100000 x 200000", "--max_pixels"]),
