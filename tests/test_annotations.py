@@ -230,6 +230,11 @@ def test_a_class_map_has_the_ids_of_categories(text, more, index_of, tmp_path):
             CATEGORIES,
             "has colours, and COCO JSON has the ids",
         ),
+        (
+            f"classes: [{_CAR}, {{name: Person, ids: [6, 300]}}]",
+            CATEGORIES,
+            r"category 7 is 'person', and that class has the ids \[6, 300\]",
+        ),
     ],
 )
 def test_a_class_map_that_cannot_be_meant_is_refused(text, categories, says, tmp_path):
