@@ -286,6 +286,8 @@ def _published(wanted: dict[str, Any], inputs: Mapping[str, Any]) -> dict[str, A
     return {
         "strip_label_suffix": found.strip_label_suffix,
         "strip_image_suffix": found.strip_image_suffix,
+        "label_key": found.label_key,
+        "image_key": found.image_key,
         **wanted,
         "class_map": _class_map(inputs, found.class_map),
         "label_maps": [

@@ -143,6 +143,9 @@ class Entry(NamedTuple):
             any other file.
         window: the part of a big TIFF that is the row's tile; None for all of it.
         segments: the segments of a panoptic label map, from the JSON.
+        unmatched: why the file's name says no key, in words; empty if it says one. The
+            key is else that of the file.
+        layer: the name of the layer of a label map that the file is; empty for none.
         annotations: the format of an annotation file, from which the label map is
             drawn; empty for any other file.
         picture: what that file says of the row's picture; None if it has one alone.
@@ -154,6 +157,8 @@ class Entry(NamedTuple):
     place: Place | None = None
     window: Window | None = None
     segments: tuple[Segment, ...] = ()
+    unmatched: str = ""
+    layer: str = ""
     annotations: str = ""
     picture: Picture | None = None
 
@@ -175,6 +180,8 @@ class Row(NamedTuple):
         label: the label map; None in a split of images only.
         image: the image; None if rows have none.
         segments: the segments of a panoptic label map; None for any other.
+        layers: the files of a label map that is in several, in drawing order; `label`
+            is the first of them. None for a label map in one file.
     """
 
     key: str
@@ -182,6 +189,13 @@ class Row(NamedTuple):
     label: Entry | None
     image: Entry | None
     segments: tuple[Segment, ...] | None = None
+    layers: tuple[Entry, ...] = ()
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All files of the row."""
+        labels = self.layers or (self.label,)
+        return [entry for entry in (*labels, self.image) if entry]
 
     @property
     def source(self) -> str:

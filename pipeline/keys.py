@@ -4,6 +4,7 @@ A row's place depends on its key and the seed only: not on the order of listings
 number of workers or on the rest of the data.
 """
 
+import functools
 import hashlib
 import os
 import unicodedata
@@ -60,6 +61,33 @@ def key_of(path: str, source: Source, suffix: str, place: str = "") -> str:
     """
     stem = os.path.splitext(below(path, source))[0]
     return normal(printable(stem + place)).removesuffix(normal(suffix))
+
+
+def searched(key: str, regex: str) -> str | None:
+    """Finds a key in that of a file: by the named groups, the first, or the match.
+
+    Args:
+        key: the file's.
+        regex: of RE2's.
+
+    Returns:
+        Named groups are joined by `/`, as they stand; those that take no part are left
+        out. None if nothing, or only an empty text, is found.
+    """
+    match = patterns.compiled(regex).search(key.encode())  # text takes twice as long
+    if match is None:
+        return None
+    found = [match.group(number) for number in _groups(regex)]
+    # RE2's \C is any byte, so a group may end within a character.
+    return b"/".join(filter(None, found)).decode(errors="backslashreplace") or None
+
+
+@functools.cache
+def _groups(regex: str) -> tuple[int, ...]:
+    """The numbers of the groups of which a key is made."""
+    pattern = patterns.compiled(regex)
+    named = tuple(sorted(pattern.groupindex.values()))
+    return named or (min(1, pattern.groups),)
 
 
 def normal(text: str) -> str:

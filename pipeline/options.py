@@ -115,8 +115,9 @@ class Options:
         READ,
         "Label maps",
         "label maps: PNG, .npy, .npz; TFRecord shards of tf.Example, WebDataset tars, "
-        "Parquet; a .txt list of `IMAGE LABEL_MAP` paths; annotations in COCO's JSON; "
-        "or tfds:NAME, where TFDS has prepared it; the split is `train` unless named",
+        "Parquet; a .txt or .csv list of `IMAGE LABEL_MAP` paths; annotations in "
+        "COCO's JSON; or tfds:NAME, where TFDS has prepared it; the split is `train` "
+        "unless named",
         values.SOURCES,
         many=True,
     )
@@ -169,6 +170,23 @@ class Options:
         "Suffix of images' keys",
         "text to strip off the end of images' keys, before they meet label maps",
         values.SUFFIX,
+    )
+    label_key: str = _option(
+        "",
+        READ,
+        "Where label maps' keys are",
+        "the key of a label map is what this expression of RE2's finds in it, after "
+        "the suffix is stripped: its first group, its named groups joined by /, or all "
+        "that it matches; what lists and record files name stays; --split_list names "
+        "keys that are found so",
+        values.REGEX,
+    )
+    image_key: str = _option(
+        "",
+        READ,
+        "Where images' keys are",
+        "the same for the keys of images",
+        values.REGEX,
     )
     # What tools export as a label map has 0 there.
     unlabelled: Unlabelled = _option(

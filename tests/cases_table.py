@@ -3,6 +3,7 @@
 python -m tests.cases_table [DIRECTORY] > table.md
 """
 
+import dataclasses
 import pathlib
 import sys
 import tempfile
@@ -145,7 +146,7 @@ def _case_04() -> list[Case]:
             "04-zero-is-nodata/all_scenes",
             "--label_maps 'Train/*/masks_png/*.png' --images "
             "'Train/*/images_png/*.png' --classes loveda.yaml",
-            Refused(2, "list"),
+            Refused(2, "/masks_png/.* makes them meet"),
         ),
     ]
 
@@ -259,11 +260,29 @@ def _case_11() -> list[Case]:
         "{}", files="Rellis-3D/*/pylon_camera_node_label_id/*", below="Rellis-3D"
     )
     node = "Rellis-3D/*/pylon_camera_node"
+    uavid_keys = (
+        "--label_key '(?P<seq>.*)/Labels/(?P<name>.*)' "
+        "--image_key '(?P<seq>.*)/Images/(?P<name>.*)'"
+    )
+    rellis_keys = (
+        "--label_key '^(?P<seq>[0-9]+)/.*/(?P<name>.*)' "
+        "--image_key '^(?P<seq>[0-9]+)/.*/(?P<name>.*)'"
+    )
     return [
         Case(
             "11-middle-folder/uavid",
             f"{maps} --images 'uavid_train/*/Images/*.png' {_N4}",
-            Refused(2, "list"),
+            Refused(2, "/Labels/.* --image_key .*/Images/.* makes them meet"),
+        ),
+        Case(
+            "11-middle-folder/uavid_keys",
+            f"{maps} --images 'uavid_train/*/Images/*.png' {_N4} {uavid_keys}",
+            Equal(
+                files="uavid_train/*/Labels/*",
+                below="uavid_train",
+                without="Labels/",
+            ),
+            whole=True,
         ),
         Case(
             "11-middle-folder/uavid_maps_alone",
@@ -273,7 +292,13 @@ def _case_11() -> list[Case]:
         Case(
             "11-middle-folder/rellis",
             f"--label_maps '{node}_label_id/*.png' --images '{node}/*.jpg' {_N4}",
-            Refused(2, "list"),
+            Refused(2, "/pylon_camera_node_label_id/.* makes them meet"),
+        ),
+        Case(
+            "11-middle-folder/rellis_keys",
+            f"--label_maps '{node}_label_id/*.png' --images '{node}/*.jpg' {_N4} "
+            f"{rellis_keys}",
+            dataclasses.replace(rellis, without="pylon_camera_node_label_id/"),
         ),
         Case(
             "11-middle-folder/rellis_list",
@@ -288,7 +313,7 @@ def _case_11() -> list[Case]:
         Case(
             "11-middle-folder/lst",
             f"--label_maps rellis.lst {_N4}",
-            Refused(2, "rellis.lst"),
+            Refused(1, "cannot be read"),
         ),
     ]
 
@@ -300,7 +325,14 @@ def _case_12() -> list[Case]:
         Case(
             "12-prefix-names/aerial",
             f"--label_maps 'msk/*.png' --images 'aerial/*.png' {n}",
-            Refused(2, "list"),
+            Refused(2, "--label_key '.MSK_(.*)' --image_key '.IMG_(.*)' makes them"),
+        ),
+        Case(
+            "12-prefix-names/aerial_keys",
+            f"--label_maps 'msk/*.png' --images 'aerial/*.png' {n} "
+            "--label_key '^MSK_(.*)' --image_key '^IMG_(.*)'",
+            Equal(),
+            whole=True,
         ),
         Case(
             "12-prefix-names/aerial_maps_alone",
@@ -310,7 +342,13 @@ def _case_12() -> list[Case]:
         Case(
             "12-prefix-names/a2d2",
             f"--label_maps 'a2d2/label/*.png' --images 'a2d2/camera/*.png' {n}",
-            Refused(2, "list"),
+            Refused(2, "--label_key .*_label_.* makes them meet"),
+        ),
+        Case(
+            "12-prefix-names/a2d2_keys",
+            f"--label_maps 'a2d2/label/*.png' --images 'a2d2/camera/*.png' {n} "
+            "--label_key '[0-9]+$' --image_key '[0-9]+$'",
+            Equal("{}", files="a2d2/label/*", without="2018_label_front_"),
         ),
     ]
 
@@ -325,11 +363,11 @@ def _case_13() -> list[Case]:
         "latin1.txt": Refused(2, "latin1.txt"),
         "binary.txt": Refused(2, "binary.txt"),
         "spaces_tab.txt": Equal("My Data/masks/{}", files="My Data/masks/*.png"),
-        "comma.txt": Refused(2, "comma"),
-        "comma.csv": Refused(2, "comma.csv"),
-        "comment.txt": Refused(2, "entry 1"),
+        "comma.txt": Equal(),
+        "comma.csv": Equal(),
+        "comment.txt": Equal(),
         "backslash.txt": Refused(2, "write paths with /"),
-        "mask_first.txt": Refused(1, "JPEG"),
+        "mask_first.txt": Equal(),
         "missing_one.txt": Refused(1, "gone.png"),
     }
     found = [
@@ -673,7 +711,7 @@ def _case_31() -> list[Case]:
         Case(
             "31-json-annotations/train.csv",
             "--label_maps train.csv --num_classes 2",
-            Refused(2, "of no format that is read here"),
+            Refused(2, "ImageId, EncodedPixels: run lengths, which are not read"),
         ),
     ]
 

@@ -114,7 +114,7 @@ def test_no_good_row_is_lost_and_bad_ones_are_counted(bad_run):
 
 BAD_IMAGES = {
     "row_001": (data.jpeg(_rgb(24, 33)), ["24 x 32", "24 x 33", "differ"]),
-    "row_002": (b"GIF89a......", ["neither PNG nor JPEG"]),
+    "row_002": (b"GIF89a......", ["damaged: its header cannot be read"]),
     "row_004": (data.jpeg(_rgb())[:-200], ["damaged or cut off"]),
     "row_005": (None, ["no image"]),
     "alone": (data.png(_rgb()), ["no label map"]),

@@ -15,7 +15,7 @@ Class lists of other tools are read as `other_class_files` has them.
 import dataclasses
 import os
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 import yaml
@@ -24,6 +24,7 @@ from maskbeam.transforms import class_fields, other_class_files, texts, yaml_tre
 from maskbeam.transforms.classes import (
     ClassMap,
     LabelClass,
+    Layer,
     Others,
     check_count,
     color_code,
@@ -42,6 +43,7 @@ _MAP_FIELDS = {
     "threshold",
     "nearest",
     "channel",
+    "layers",
     "ignore",
     "others",
     "classes",
@@ -49,7 +51,7 @@ _MAP_FIELDS = {
 }
 _DERIVED_FIELDS = {
     *("name", "base", "merge", "drop", "order", "ignore", "others"),
-    *("encoding", "divisor", "threshold", "nearest", "channel"),
+    *("encoding", "divisor", "threshold", "nearest", "channel", "layers"),
 }
 _CLASS_FIELDS = {"name", "ids", "color"}
 _KEYS = ("divisor", "threshold", "nearest", "channel")  # that most maps lack
@@ -117,14 +119,16 @@ def _build(tree: Any) -> ClassMap:
     name = class_fields.text(tree.get("name"), "`name` of the map")
     check_count(f"class map {quoted(name)}", len(rows))
     is_color = encoding == "color"
+    classes = tuple(_label_class(row, i, is_color) for i, row in enumerate(rows))
     return ClassMap(
         name=name,
-        classes=tuple(_label_class(row, i, is_color) for i, row in enumerate(rows)),
+        classes=classes,
         ignore=_ignore(tree, is_color),
         others=_others(tree, "error"),
         encoding=cast(Encoding, encoding),
         divisor=class_fields.integer(tree.get("divisor", 0), "`divisor`"),
         **_inexact(tree),
+        layers=_layers(tree.get("layers", []), classes),
     )
 
 
@@ -152,6 +156,31 @@ def _inexact(
             None if found is None else class_fields.one_of(found, "`channel`", CHANNELS)
         ),
     }
+
+
+def _layers(given: Any, classes: Sequence[LabelClass]) -> tuple[Layer, ...]:
+    """Reads layers in drawing order, each of a class that it is called by or names."""
+    if not isinstance(given, list):
+        raise ValueError(
+            "`layers` must list the names that files end with, in drawing order, as "
+            f"[skin, hair], or [{{face: skin}}, hair], not {quoted(given)}"
+        )
+    values = {c.name: c.ids[0] for c in classes if c.ids}
+    layers = []
+    for row in given:
+        pairs = row.items() if isinstance(row, dict) else [(row, row)]
+        for key, value in pairs:
+            name = class_fields.text(key, "a name in `layers`")
+            if type(value) is not int:
+                value = class_fields.text(value, f"the class of layer {quoted(name)}")
+                if value not in values:
+                    raise ValueError(
+                        f"`layers` names the class {quoted(value)}; there are "
+                        f"{texts.listed(values)}"
+                    )
+                value = values[value]
+            layers.append(Layer(name, value))
+    return tuple(layers)
 
 
 def _others(tree: Mapping[str, Any], default: Others) -> Others:
@@ -238,6 +267,9 @@ def _derive(tree: Any, files: tuple[pathlib.Path, ...], name: str) -> ClassMap:
             origin.nearest,
             origin.channel if origin.encoding == base.encoding else None,
         ),
+        layers=_layers(tree["layers"], base.classes)
+        if "layers" in tree
+        else base.layers,
     )
 
 
@@ -392,6 +424,11 @@ def to_yaml(class_map: ClassMap) -> str:
             if class_map.encoding == "color"
             else ignore,
             "others": class_map.others,
+            **(
+                {"layers": [{n: v} for n, v in class_map.layers]}
+                if class_map.layers
+                else {}
+            ),
         },
         sort_keys=False,
         default_flow_style=None,

@@ -7,13 +7,13 @@ The index of a class is its position in the list. A map makes the forward table
 import collections
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from maskbeam.transforms.png_kinds import KINDS, Channel, Encoding, Kind, index_kinds
-from maskbeam.transforms.texts import check_is_line, quoted
+from maskbeam.transforms.texts import check_is_line, listed, quoted
 
 MAX_ID = 65535  # the largest id that is looked up, and the largest sample of a PNG
 MAX_CLASSES = 65535  # an index has 16 bits, and 65535 means ignored
@@ -28,6 +28,18 @@ _ADE20K_MAX = 255 // 10 * 256 + 255
 
 Others = Literal["error", "ignore"]
 Color = tuple[int, int, int]
+
+
+class Layer(NamedTuple):
+    """A file of a label map that is in several, each of which is of one class.
+
+    Attributes:
+        name: by which the files are called, or the folder that they lie in.
+        value: the label value of their pixels that are not 0.
+    """
+
+    name: str
+    value: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +91,8 @@ class ClassMap:
             ones the first, by `ordered_values`. 0 for colours that are exact.
         channel: for `index`: the one that holds the label values, in palette files that
             of the palette's colours; grey counts as red, green and blue.
+        layers: the files that make up a label map, in drawing order: later ones lie on
+            top. None if a label map is one file.
 
     Raises:
         ValueError: the map contradicts itself; the message says where.
@@ -93,6 +107,7 @@ class ClassMap:
     threshold: int = 0
     nearest: int = 0
     channel: Channel | None = None
+    layers: tuple[Layer, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses a map that contradicts itself."""
@@ -128,6 +143,8 @@ class ClassMap:
             raise ValueError(
                 f"class map {name} has {len(owners)} colours; {MAX_ID} is the most"
             )
+        if self.layers:
+            self._check_layers()
         (most_common, count), *_ = collections.Counter(self.names).most_common(1)
         if count > 1:
             raise ValueError(
@@ -204,6 +221,60 @@ class ClassMap:
         is_high = label_class is self._high_class
         levels = range(self.threshold, 256) if is_high else range(self.threshold)
         return [value for value in label_class.ids if value in levels]
+
+    def _check_layers(self) -> None:
+        name = quoted(self.name)
+        if self.encoding != "index" or self.threshold or self.channel:
+            raise ValueError(
+                f"class map {name}: `layers` are put together to a label map of ids, "
+                "which is of `encoding: index`, without `threshold` and `channel`"
+            )
+        for layer in self.layers:
+            check_is_line(f"layer {quoted(layer.name)} of class map {name}", layer.name)
+            if not layer.name or "/" in layer.name:
+                raise ValueError(
+                    f"class map {name}: {quoted(layer.name)} in `layers` is no name of "
+                    "files or of a folder"
+                )
+            if layer.value not in self.values:
+                raise ValueError(
+                    f"class map {name}: the id {quoted(layer.value)} of layer "
+                    f"{quoted(layer.name)} is of no class, and is not ignored"
+                )
+        counts = collections.Counter(layer.name for layer in self.layers)
+        (most_common, count), *_ = counts.most_common(1)
+        if count > 1:
+            raise ValueError(
+                f"class map {name} has the layer {quoted(most_common)} twice"
+            )
+        without = [label_class.name for label_class in self._without_layer]
+        if len(without) > 1:
+            raise ValueError(
+                f"class map {name}: classes {listed(without)} have no layer, and one "
+                "at most is what lies under them all: add the others to `layers`, or "
+                "take them out"
+            )
+        if not without and not self.ignore:
+            raise ValueError(
+                f"class map {name}: all classes have layers, so pixels under none are "
+                "ignored: add `ignore: [255]`, or a class of its own for them, "
+                "{name: background, ids: [0]}"
+            )
+
+    @property
+    def _without_layer(self) -> list[LabelClass]:
+        """The classes that no layer is of."""
+        drawn = {layer.value for layer in self.layers}
+        return [c for c in self.classes if not drawn.intersection(c.ids)]
+
+    @property
+    def under_layers(self) -> int:
+        """The label value of pixels that are in no layer.
+
+        It is the class's that has no layer; else the first that is ignored.
+        """
+        without = self._without_layer
+        return without[0].ids[0] if without else self.ignore[0]
 
     def _claim(self, owners: dict[int, str], value: int, owner: str) -> None:
         if 0 <= value <= self._max_value and value not in owners:

@@ -3,6 +3,8 @@
 2007_000032                          a key a line (VOC's ImageSets/)
 Abyssinian_100 1 1 1                 a key, and what else is known of it (Oxford pets)
 train/01.png trainannot/01.png       an image and its label map (SegNet, DeepLab)
+
+How people write pairs is in `pair_lines`.
 """
 
 import os
@@ -10,13 +12,13 @@ import re
 from collections.abc import Iterator
 
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.formats import pair_lines
 from maskbeam.pipeline.formats.texts import read
 from maskbeam.pipeline.keys import normal
 from maskbeam.pipeline.runtime import files
-from maskbeam.transforms import texts
 
 _PICTURES = (".png", ".jpg", ".jpeg")
-_ADDRESSES = ("http://", "https://", "ftp://")
+_LEVELS = 3  # directories above a list's own, in which label maps are looked for
 # Fewer numbers may be a part of a name, as in `frame 1`.
 _WITH_NUMBERS = re.compile(r"\S+(?:\s+-?[0-9]+){3,}")
 
@@ -39,15 +41,19 @@ def keys(path: str, suffix: str) -> Iterator[str]:
         yield normal(key).removesuffix(normal(suffix))
 
 
-def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
+def pairs(
+    path: str, *, jpeg_label_maps: bool = False
+) -> Iterator[tuple[str, str | None, str]]:
     """The rows that a list names.
 
     Lists get moved. If the first label map is not where the list says, its leading
     directories are left out, one after the other, until it is found below the list's
-    own directory; the other paths then lose as many.
+    own directory; the other paths then lose as many. Else it is looked for below the
+    directories that this one lies in.
 
     Args:
         path: of the list.
+        jpeg_label_maps: whether label maps may be JPEG too.
 
     Returns:
         (key, image, label map) for each line; a line of one path has no image. The key
@@ -58,51 +64,16 @@ def pairs(path: str) -> Iterator[tuple[str, str | None, str]]:
     """
     base: str | None = None
     left_out = 0
-    for number, line in enumerate(_lines(path), 1):
-        *image, label = _fields(line, f"{path}: entry {number}")
+    lines = pair_lines.pairs(path, _lines(path), jpeg_label_maps=jpeg_label_maps)
+    for number, image, label in lines:
         if base is None:
             try:
                 base, left_out = _place(path, label)
             except ValueError as error:  # a scheme Beam lacks
                 raise UsageError(f"{path}: entry {number}: {error}") from error
-        found = [_join(base, field, left_out) for field in (*image, label)]
         key = normal(os.path.splitext(label.lstrip("/"))[0])
-        yield key, found[0] if image else None, found[-1]
-
-
-def _fields(line: str, what: str) -> list[str]:
-    """The one or two paths of a line; a tab between two lets them have spaces.
-
-    Raises:
-        UsageError: they are no paths, or more.
-    """
-    fields = line.split("\t") if line.count("\t") == 1 else line.split()
-    fields = [field.strip() for field in fields]
-    if len(fields) > 2:
-        raise UsageError(
-            f"{what} has {len(fields)} paths, and a list of pairs has `IMAGE "
-            "LABEL_MAP`; put a tab between two paths that have spaces"
-        )
-    if any(field.startswith(_ADDRESSES) for field in fields):
-        raise UsageError(
-            f"{what} is an address, {texts.quoted(line)}: files are not downloaded; "
-            "list where they lie"
-        )
-    parts = line.split(",")
-    if len(fields) == 1 and len(parts) > 1 and all(map(_has_extension, parts)):
-        raise UsageError(
-            f"{what} has a comma, {texts.quoted(line)}: put a space or a tab between "
-            "an image and its label map"
-        )
-    if "\\" in line:
-        raise UsageError(
-            f"{what}, {texts.quoted(line)}: write paths with / between names"
-        )
-    return fields
-
-
-def _has_extension(path: str) -> bool:
-    return bool(os.path.splitext(path)[1])
+        found = None if image is None else _join(base, image, left_out)
+        yield key, found, _join(base, label, left_out)
 
 
 def _lines(path: str) -> Iterator[str]:
@@ -119,6 +90,11 @@ def _place(path: str, listed: str) -> tuple[str, int]:
     for left_out in range(count + 1):
         if files.exists(_join(base, listed, left_out)):
             return base, left_out
+    above = base
+    for _ in range(_LEVELS):
+        above = above.rpartition("/")[0]
+        if above and files.exists(_join(above, listed, 0)):
+            return above, 0
     return base, 0
 
 

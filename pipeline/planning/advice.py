@@ -9,13 +9,13 @@ import shlex
 from collections.abc import Collection, Mapping
 
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import differences
+from maskbeam.pipeline.planning import differences, key_regexes
 from maskbeam.pipeline.planning.differences import Difference
 
 _SHOWN = 2  # examples
-_LIST = (
-    "no flag makes them meet: list them in a .txt file, `IMAGE LABEL_MAP` a line, and "
-    "name that by --label_maps, without --images"
+_LISTED = (
+    "list them in a .txt file, `IMAGE LABEL_MAP` a line, and name that by "
+    "--label_maps, without --images"
 )
 
 
@@ -59,13 +59,14 @@ class Met:
         )
 
 
-def of_images(by_split: Mapping[str, Met], options: Options) -> str:
+def of_images(by_split: Mapping[str, Met], options: Options, *, by_names: bool) -> str:
     """Says how label maps and images meet, and what would make the others meet.
 
     Args:
         by_split: how they meet in each split; label maps are on the left. In one or
             more of them not all do.
         options: what is converted.
+        by_names: whether label maps have their keys by the names of their files.
     """
     short = {split: met for split, met in by_split.items() if met.apart}
     total = sum(short.values(), Met())
@@ -75,10 +76,14 @@ def of_images(by_split: Mapping[str, Met], options: Options) -> str:
         f"by their names{where}, {about}{total.both:,} of {total.left:,} label maps "
         f"have an image, and {total.both:,} of {total.right:,} images a label map"
     )
-    return f"{counts}: {_why(short, total, options)}"
+    # Of those that meet, an expression for the others may break some.
+    may_search = by_names and not any(met.both for met in by_split.values())
+    return f"{counts}: {_why(short, total, options, may_search=may_search)}"
 
 
-def _why(by_split: Mapping[str, Met], total: Met, options: Options) -> str:
+def _why(
+    by_split: Mapping[str, Met], total: Met, options: Options, *, may_search: bool
+) -> str:
     """Examples side by side, and what would make them meet."""
     left, right = total.left_names, total.right_names
     if not (left and right):
@@ -86,9 +91,34 @@ def _why(by_split: Mapping[str, Met], total: Met, options: Options) -> str:
     if swapped := _swapped(by_split):
         return swapped
     difference = differences.find(left, right, total.share)
-    if difference is None:
-        return f"{_side_by_side([(min(left), min(right))])}; {_LIST}"
-    return f"{_side_by_side(difference.pairs)}; {_hint(difference, options)}"
+    if options.label_key or options.image_key:
+        pairs = difference.pairs if difference else [(min(left), min(right))]
+        way_out = "change --label_key or --image_key"
+        if not options.class_map.layers:
+            way_out += f", or {_LISTED}"
+        return f"{_side_by_side(pairs)}; {way_out}"
+    found = None
+    if may_search:
+        found = key_regexes.find(left, right, difference, total.share)
+    if difference is not None:
+        hint = _hint(difference, found, options)
+        return f"{_side_by_side(difference.pairs)}; {hint}"
+    if found is not None:
+        return f"{_side_by_side(found.pairs)}; {_searches(found)}"
+    return f"{_side_by_side([(min(left), min(right))])}; {_no_flag(options)}"
+
+
+def _no_flag(options: Options) -> str:
+    """What is left to do where no flag helps; a list knows no layers."""
+    what = "rename them" if options.class_map.layers else _LISTED
+    return f"no flag makes them meet: {what}"
+
+
+def _searches(found: key_regexes.KeyRegexes) -> str:
+    """The flags that find the keys."""
+    both = (("label", found.label), ("image", found.image))
+    flags = [f"--{side}_key {shlex.quote(regex)}" for side, regex in both if regex]
+    return f"{' '.join(flags)} makes them meet"
 
 
 def _one_side(left: Collection[str], right: Collection[str]) -> str:
@@ -121,12 +151,14 @@ def _side_by_side(pairs: differences.Pairs) -> str:
     return f"{shown} (label map / image)"
 
 
-def _hint(difference: Difference, options: Options) -> str:
+def _hint(
+    difference: Difference, found: key_regexes.KeyRegexes | None, options: Options
+) -> str:
     """What makes the keys meet."""
     left, right = difference.left, difference.right
     if difference.kind == "capitals":
-        return f"they differ in capitals, which count; {_LIST}"
-    if difference.kind == "ending":
+        return f"they differ in capitals, which count; {_no_flag(options)}"
+    if difference.kind == "ending" and not (left and options.class_map.layers):
         return _flags(right, left, options)
     if difference.adds_folders:
         side = "label_maps" if left else "images"
@@ -138,12 +170,15 @@ def _hint(difference: Difference, options: Options) -> str:
     if difference.kind == "folders":
         side, count = ("label maps", left) if left else ("images", right)
         folders = "a folder" if count == "1" else f"{count} folders"
+        other = "rename them" if options.class_map.layers else _LISTED
         return (
             f"a key is the path below the last folder before the first wildcard, and "
             f"those of {side} begin with {folders} more; let both globs begin as "
-            "high, or list pairs in a .txt file, `IMAGE LABEL_MAP` a line"
+            f"high, or {_searches(found) if found else other}"
         )
-    return f"`{left}` stands where images have `{right}`; {_LIST}"
+    if found is not None:
+        return _searches(found)
+    return f"`{left}` stands where images have `{right}`; {_no_flag(options)}"
 
 
 def _flags(of_images: str, of_labels: str, options: Options) -> str:
@@ -182,6 +217,18 @@ def of_list(split: str, met: Met, options: Options) -> str:
     hint = "a key is a label map's path below its glob's fixed folder, as in the second"
     if difference is not None:
         left, right = difference.pairs[0]
-        if difference.kind == "ending" and not difference.left:
+        if options.label_key:
+            hint += ", after --label_key"
+        elif difference.kind == "ending" and not difference.left:
             hint = _flags("", difference.right, options)
+        elif not options.images:
+            hint = _searched_by_list(met, difference) or hint
     return f"{none}: `{left}` / `{right}` (list / label map); {hint}"
+
+
+def _searched_by_list(met: Met, difference: Difference) -> str:
+    """The flag that finds the keys of a list in those of label maps; else ""."""
+    found = key_regexes.find(
+        met.right_names, met.left_names, difference.swapped, met.share
+    )
+    return _searches(found) if found and not found.image else ""

@@ -10,7 +10,9 @@ from maskbeam.pipeline.formats import panoptic_json
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Census
+from maskbeam.pipeline.planning.key_searches import KeySearches
 from maskbeam.pipeline.planning.listing import (
+    FileKind,
     Side,
     annotated_of,
     entries,
@@ -54,8 +56,8 @@ class SourceCounts:
 
     def add(
         self, file: files.File, source: Source, side: Side, options: Options
-    ) -> None:
-        """Counts one file.
+    ) -> FileKind:
+        """Counts one file, and returns its kind.
 
         Raises:
             UsageError: it is of no format that is read here, or of none that may be
@@ -67,6 +69,12 @@ class SourceCounts:
                 f"--{side} {file.path} is no picture; record files and lists bring "
                 "their own images, and are named by --label_maps alone"
             )
+        is_layered = bool(options.class_map.layers) and side == "label_maps"
+        if is_layered and kind not in ("picture", "tiff", "array"):
+            raise UsageError(
+                f"{file.path} holds whole label maps, and class map "
+                f"{options.class_map.name} has `layers`, each of which is a file"
+            )
         self.count += 1
         self.size += file.size
         self.remade += not file.path.lower().endswith(_KEPT)
@@ -76,6 +84,7 @@ class SourceCounts:
             self.record_files.append(file)
         elif options.with_segments and side == "label_maps":
             self.panoptic_jsons.add(panoptic_json.json_of(file.path))
+        return kind
 
 
 @dataclasses.dataclass
@@ -84,16 +93,22 @@ class NamedRows:
 
     Attributes:
         keep: how many of them to keep.
+        known: the ranks of all rows, where several files make one; None elsewhere.
         census: of all rows.
         kept: a heap of (-rank, source, entry).
     """
 
     keep: int
+    known: set[int] | None = None
     census: Census = dataclasses.field(default_factory=Census)
     kept: list[tuple[int, str, Entry]] = dataclasses.field(default_factory=list)
 
     def add(self, rank: int, entry: Entry) -> None:
-        """Counts one row."""
+        """Counts one row, once."""
+        if self.known is not None:
+            if rank in self.known:
+                return
+            self.known.add(rank)
         self.census.add(rank)
         # The largest stands first; paths decide between equal ranks.
         if len(self.kept) < self.keep:
@@ -166,11 +181,12 @@ def count_names(options: Options) -> NameCounts:
         UsageError: a glob matches nothing, or files that are not read here.
     """
     keep = max(SAMPLE_ROWS, options.limit or 0)
-    named_rows = {split: NamedRows(keep) for split in options.splits}
+    by_key = bool(options.class_map.layers)
+    named_rows = {s: NamedRows(keep, set() if by_key else None) for s in options.splits}
     listed_images: dict[str, list[files.File]] = {}
     members = _members(options)
-    names = Names(options, members)
-
+    searches = KeySearches(options)
+    names = Names(options, members, searches)
     found = Strays(options)
 
     def count(source: Source, side: Side) -> SourceCounts:
@@ -183,16 +199,17 @@ def count_names(options: Options) -> NameCounts:
                 continue
             try:
                 found.check_list(source, side)
-                counts.add(file, source, side, options)
+                kind = counts.add(file, source, side, options)
             except UsageError as error:
                 found.add(file.path, source, side, error)
                 continue
             for key, entry in file_entries(source, file, options, side, known):
                 rank = rank_of(key, options.seed)
                 names.add(key, rank, entry)
-                if entry.split in members and key not in members[entry.split]:
-                    continue
-                if side == "images":  # the rows are their label maps'
+                left = entry.split not in members or key in members[entry.split]
+                if kind in ("picture", "tiff", "array"):
+                    searches.add(entry, is_left=left)
+                if not left or side == "images":  # whose rows are the label maps'
                     continue
                 if side == "label_maps" and entry.role == "image":  # from a list
                     some = listed_images.setdefault(entry.split, [])
@@ -208,12 +225,22 @@ def count_names(options: Options) -> NameCounts:
     for source, side in sources_of(options):
         if side != "split_list":
             counted.setdefault(side, {})[source] = count(source, side)
-    for side, of_side in counted.items():
-        found.check(side, sum(counts.count for counts in of_side.values()))
-        _check_left_out(side, of_side)
+    _check_counts(counted, found, searches)
     label_maps = counted.get("label_maps", {})
     images = {**counted.get("images", {}), **counted.get("images_only", {})}
     return NameCounts(label_maps, images, named_rows, listed_images, names)
+
+
+def _check_counts(
+    counted: Mapping[Side, Mapping[Source, SourceCounts]],
+    found: Strays,
+    searches: KeySearches,
+) -> None:
+    """Refuses files of another kind, sides of which nothing is left or has a key."""
+    for side, of_side in counted.items():
+        found.check(side, sum(counts.count for counts in of_side.values()))
+        _check_left_out(side, of_side)
+    searches.check()
 
 
 def _check_left_out(side: Side, counted: Mapping[Source, SourceCounts]) -> None:

@@ -41,6 +41,12 @@ class Difference:
     pairs: Pairs
 
     @property
+    def swapped(self) -> "Difference":
+        """The same difference, seen from the right."""
+        pairs = [(right, left) for left, right in self.pairs]
+        return Difference(self.kind, self.right, self.left, pairs)
+
+    @property
     def adds_folders(self) -> bool:
         """Whether the keys of one side begin with one and the same folder more."""
         more, less = sorted((self.left, self.right), key=len, reverse=True)

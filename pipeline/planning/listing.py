@@ -3,7 +3,7 @@
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 from maskbeam.pipeline import elements, values
 from maskbeam.pipeline.elements import Entry, Role
@@ -15,9 +15,10 @@ from maskbeam.pipeline.formats import (
     panoptic_json,
     record_files,
 )
-from maskbeam.pipeline.keys import below, key_of, split_of
+from maskbeam.pipeline.keys import below, split_of
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning import annotated, tiff_rows
+from maskbeam.pipeline.planning import annotated, key_rules, tiff_rows
+from maskbeam.pipeline.planning.key_rules import KeyRule
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 
@@ -41,6 +42,9 @@ _FILE_KINDS: dict[str, FileKind] = {  # by extension
     ".npy": "array",
     ".npz": "array",
     ".txt": "list",
+    ".lst": "list",
+    ".csv": "list",
+    ".tsv": "list",
     **dict.fromkeys(annotations.EXTENSIONS, "annotations"),
 }
 
@@ -78,10 +82,15 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
     many = ", ".join(found.name for found in record_files.FORMATS)
     raise UsageError(
         f"{path} is of no format that is read here, by its name: label maps are "
-        f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, .txt lists, "
+        f".png, .tif, .bmp, .gif, .pgm, .ppm, .webp, .npy, .npz, .txt or .csv lists, "
         f"{', '.join(annotations.EXTENSIONS)} of annotations, or {many}; images the "
         "same pictures, .jpg or .jpeg"
     )
+
+
+def is_list(path: str) -> bool:
+    """Whether a file is a list of pairs, by its name."""
+    return _FILE_KINDS.get(os.path.splitext(path.lower())[1]) == "list"
 
 
 def is_left_out(path: str, source: Source, side: Side, options: Options) -> bool:
@@ -133,12 +142,13 @@ def annotated_of(
     source: Source, options: Options, *, keeps_shapes: bool
 ) -> annotated.Annotated:
     """What a source's annotation files say; its images are those of its split."""
+    rule = key_rules.image_rule(options)
 
     def image_keys() -> Iterator[str]:
         for images in options.images:
             if images.split == source.split:
                 for file in matched(images, "images", options):
-                    yield key_of(file.path, images, options.strip_image_suffix)
+                    yield rule.named(file.path, images).key
 
     return annotated.Annotated(
         source,
@@ -156,57 +166,65 @@ def file_entries(
     known: annotated.Annotated,
 ) -> Iterator[tuple[str, Entry]]:
     """The entries of one file, by key; see `entries`."""
-    suffix = options.strip_label_suffix
-    if side in ("images", "images_only"):
-        suffix = options.strip_image_suffix
+    rule = _rule(side, options)
 
     def split(key: str) -> str:
         dealt = options.split_by and side != "images_only"
         return split_of(key, options) if dealt else source.split
 
-    def entry(key: str, role: Role, path: str, **more: Any) -> tuple[str, Entry]:
-        return key, Entry(role, split(key), path, **more)
-
     if side == "split_list":
-        for key in lists.keys(file.path, suffix):
-            yield entry(key, "listed", file.path)
+        for key in lists.keys(file.path, rule.suffix):
+            yield key, Entry("listed", split(key), file.path)
         return
     kind = kind_of(file.path, source.pattern)
     if kind == "list" and not known.has_polygons:
-        for key, image, label in lists.pairs(file.path):
-            yield entry(key, "label", label)
+        may_be_jpeg = options.jpeg_label_maps
+        for key, image, label in lists.pairs(file.path, jpeg_label_maps=may_be_jpeg):
+            yield key, Entry("label", split(key), label)
             if image is not None:
-                yield entry(key, "image", image)
-        return
-    if kind in ("annotations", "list"):
+                yield key, Entry("image", split(key), image)
+    elif kind in ("annotations", "list"):
         name = known.format_of(file.path)
         for key, picture in known.pictures(file.path):
-            yield entry(key, "label", file.path, annotations=name, picture=picture)
-        return
-    role: Role = "label" if side == "label_maps" else "image"
-    if kind == "tiff":
-        for part in tiff_rows.parts(file.path, options):
-            at = part.place.suffix if part.place else ""
-            of_picture = key_of(file.path, source, suffix, at)
-            # Tiles of one picture overlap, so they stay in one split.
-            found = Entry(role, split(of_picture), file.path, part.place, part.window)
-            yield part.key(of_picture), found
+            entry = Entry("label", split(key), file.path)
+            yield key, entry._replace(annotations=name, picture=picture)
     elif kind != "records":
-        for place in _places(file.path, options) if kind == "array" else [None]:
-            at = place.suffix if place else ""
-            key = key_of(file.path, source, suffix, at)
-            yield entry(key, role, file.path, place=place)
+        role: Role = "label" if side == "label_maps" else "image"
+        for part in _parts(file.path, kind, options):
+            at = part.place.suffix if part.place else ""
+            named = rule.named(file.path, source, at)
+            # Tiles of one picture overlap, so they stay in one split.
+            entry = Entry(role, split(named.key), file.path, part.place, part.window)
+            entry = entry._replace(layer=named.layer, unmatched=named.unmatched)
+            yield part.key(named.key), entry
+
+
+def _rule(side: Side, options: Options) -> KeyRule:
+    if side in ("images", "images_only"):
+        return key_rules.image_rule(options)
+    return key_rules.label_rule(options)
+
+
+def _parts(path: str, kind: FileKind, options: Options) -> Iterable[tiff_rows.Part]:
+    """What of a file becomes a row."""
+    if kind == "tiff":
+        return tiff_rows.parts(path, options)
+    if kind == "array":
+        return map(tiff_rows.Part, _places(path, options))
+    return [tiff_rows.Part()]
 
 
 def segment_entries(
     source: Source, found: Iterable[files.File], options: Options
 ) -> Iterator[tuple[str, Entry]]:
     """The segments of a source's label maps, by key: the JSONs beside them say them."""
+    rule = key_rules.label_rule(options)
     directories = {file.path.rpartition("/")[0] for file in found}
     for directory in sorted(directories):
         path = panoptic_json.json_of(f"{directory}/")
         for name, known in _annotations(path):
-            key = key_of(f"{directory}/{name}", source, options.strip_label_suffix)
+            # Where there is no key the label map is rejected.
+            key = rule.named(f"{directory}/{name}", source).key
             split = split_of(key, options) if options.split_by else source.split
             yield key, Entry("segments", split, path, segments=known)
 

@@ -20,6 +20,7 @@ from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import advice
 from maskbeam.pipeline.planning.advice import Met
+from maskbeam.pipeline.planning.key_searches import KeySearches
 
 _MAX_RANKS = 1 << 22
 _MAX_NAMES = 1 << 16
@@ -49,8 +50,10 @@ class Keys:
         if rank < self.ranks_below:
             self.ranks.append(rank)
             if len(self.ranks) > _MAX_RANKS:
-                self.ranks_below //= 2
                 kept = self.distinct(self.ranks_below)
+                if len(kept) > _MAX_RANKS // 2:  # else most were of keys that are known
+                    self.ranks_below //= 2
+                    kept = self.distinct(self.ranks_below)
                 self.ranks = array.array("Q", kept.tobytes())
         if rank < self.names_below:
             self.names[rank] = key
@@ -117,10 +120,17 @@ class Names:
     Args:
         options: what is converted.
         members: the keys that each split's lists name.
+        searches: the files in which no key was found.
     """
 
-    def __init__(self, options: Options, members: Mapping[str, Collection[str]]):
+    def __init__(
+        self,
+        options: Options,
+        members: Mapping[str, Collection[str]],
+        searches: KeySearches,
+    ):
         self._options = options
+        self._searches = searches
         self._members = members
         self._alone = {source.split for source in options.images_only}
         self._keys: dict[tuple[str, Side], Keys] = collections.defaultdict(Keys)
@@ -131,6 +141,8 @@ class Names:
     def add(self, key: str, rank: int, entry: Entry) -> None:
         """Adds what is known of a key, if it needs a partner."""
         split = entry.split
+        if entry.unmatched:
+            return
         if split in self._members and key not in self._members[split]:
             if entry.role == "label":
                 self._keys[split, "unlisted"].add(key, rank)
@@ -174,14 +186,26 @@ class Names:
             if self._options.images and split not in self._alone
         }
         total = sum(by_split.values(), Met())
-        if not total.apart:
+        lost = self._searches.lost
+        if not total.apart + lost:
             return None
-        alone = sum(rows[split] for split in self._alone)
-        code = decide(total, total.both + alone)
-        message = advice.of_images(by_split, self._options)
+        if by_split:
+            accepted = total.both + sum(rows[split] for split in self._alone)
+        else:
+            accepted = sum(rows.values()) - lost
+        if lost:  # they count as those that have no partner
+            code = decide(total + Met(accepted + lost, accepted, accepted), accepted)
+        else:
+            code = decide(total, accepted)
+        messages = [self._searches.message] if lost else []
+        if total.apart:
+            by_names = self._searches.found["label"] > 0
+            said = advice.of_images(by_split, self._options, by_names=by_names)
+            messages.append(said)
+        message = "; ".join(messages)
         if code == BAD_DATA:
             message += f" (--max_rejected is {self._options.max_rejected:g})"
-        return Apart(message, code, total.apart)
+        return Apart(message, code, total.apart + lost)
 
     def _compare(self, split: str, left: Side, right: Side) -> Met:
         return compare(self._keys[split, left], self._keys[split, right])

@@ -16,6 +16,8 @@ class Pairing:
     Attributes:
         with_images: whether label maps need an image.
         with_segments: whether they need segments.
+        layers: the names of the layers that they are in, in drawing order; none where
+            each is one file.
         listed: splits that have only the rows that their lists name.
         images_only: splits that have images and no label maps.
         seed: of the rows' ranks.
@@ -23,6 +25,7 @@ class Pairing:
 
     with_images: bool
     with_segments: bool = False
+    layers: tuple[str, ...] = ()
     listed: frozenset[str] = frozenset()
     images_only: frozenset[str] = frozenset()
     seed: int = 0
@@ -33,6 +36,7 @@ def pairing_of(options: Options, *, with_images: bool) -> Pairing:
     return Pairing(
         with_images,
         options.with_segments,
+        tuple(layer.name for layer in options.class_map.layers),
         frozenset(source.split for source in options.split_list),
         frozenset(source.split for source in options.images_only),
         options.seed,
@@ -61,8 +65,10 @@ def pair_by_key(
         listed = roles.get("listed", [])
         if split in pairing.listed and not listed:
             continue  # it is of another split's list, or of none
+        yield from _unmatched(key, split, roles)
         labels, images = roles.get("label", []), roles.get("image", [])
-        for first, *others in filter(None, (labels, images)):
+        layers = _by_layer(labels, pairing)
+        for first, *others in filter(None, (*(layers or [labels]), images)):
             for other in others:
                 yield Rejection(
                     key,
@@ -79,6 +85,8 @@ def pair_by_key(
             yield Rejection(key, split, source, "pair", lack)
         elif source:
             segments = roles.get("segments", [])
+            if layers:
+                labels = [first for first, *_ in layers]
             yield (
                 split,
                 Row(
@@ -87,24 +95,46 @@ def pair_by_key(
                     labels[0] if labels else None,
                     images[0] if images else None,
                     segments[0].segments if segments else None,
+                    tuple(labels) if layers else (),
                 ),
             )
+
+
+def _unmatched(
+    key: str, split: str, roles: dict[Role, list[Entry]]
+) -> Iterator[Rejection]:
+    """Takes out the files whose names say no key."""
+    for role, entries in list(roles.items()):
+        roles[role] = [entry for entry in entries if not entry.unmatched]
+        for entry in entries:
+            if entry.unmatched:
+                yield Rejection(key, split, entry.source, "pair", entry.unmatched)
+        if not roles[role]:
+            del roles[role]
 
 
 def counted_splits(found: Iterable[Entry], pairing: Pairing) -> Iterator[str]:
     """The splits in which a key's rows were counted before: one for each label map.
 
-    Where a split has only images they are counted; where it has a list, only what is
-    listed.
+    Layers are one label map. Where a split has only images they are counted; where it
+    has a list, only what is listed.
     """
     entries = list(found)
     listed = {entry.split for entry in entries if entry.role == "listed"}
+    counted = set()
     for entry in entries:
         role: Role = "image" if entry.split in pairing.images_only else "label"
-        if entry.role == role and (
-            entry.split not in pairing.listed or entry.split in listed
-        ):
+        if entry.role != role or (pairing.layers and entry.split in counted):
+            continue
+        if entry.split not in pairing.listed or entry.split in listed:
+            counted.add(entry.split)
             yield entry.split
+
+
+def _by_layer(labels: list[Entry], pairing: Pairing) -> list[list[Entry]]:
+    """The files of each layer that there is, in drawing order; none without layers."""
+    by_name = {name: [e for e in labels if e.layer == name] for name in pairing.layers}
+    return [entries for entries in by_name.values() if entries]
 
 
 def _lack(roles: Mapping[Role, list[Entry]], pairing: Pairing) -> str:

@@ -7,6 +7,8 @@ A layout is the `dataset` section of a preset, or of a YAML file of the user's:
       roots: ["", VOCdevkit/VOC2012]        below --data_dir, the first that fits
       strip_label_suffix: _gtFine_labelIds
       strip_image_suffix: _leftImg8bit
+      label_key: 0*([0-9]+)$                as --label_key has it
+      image_key: ([0-9]+)$                  as --image_key has it
       known_bad: [key, ...]                 rows that are known to be faulty
       splits:
         train:
@@ -41,6 +43,8 @@ _FIELDS = {
     "roots": list,
     "strip_label_suffix": str,
     "strip_image_suffix": str,
+    "label_key": str,
+    "image_key": str,
     "known_bad": list,
     "splits": dict,
 }
@@ -113,6 +117,8 @@ class FoundDataset:
         notes: what a user should know about it, a line each.
         strip_label_suffix: taken off the end of a label map's key.
         strip_image_suffix: taken off the end of an image's.
+        label_key: finds the key of a label map in what is left; empty for all of it.
+        image_key: finds that of an image.
     """
 
     class_map: ClassMap
@@ -120,6 +126,8 @@ class FoundDataset:
     notes: tuple[str, ...]
     strip_label_suffix: str
     strip_image_suffix: str
+    label_key: str = ""
+    image_key: str = ""
 
 
 def find(name_or_path: str, data_dir: str) -> FoundDataset:
@@ -165,6 +173,8 @@ def _find(name_or_path: str, data_dir: str) -> FoundDataset:
                 tuple(_notes(layout, found)),
                 layout.get("strip_label_suffix", ""),
                 layout.get("strip_image_suffix", ""),
+                layout.get("label_key", ""),
+                layout.get("image_key", ""),
             )
     raise UsageError(
         f"--dataset {name_or_path}: nothing of it is in {data_dir}; looked for "

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from maskbeam.pipeline import values
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning.listing import Side, kind_of
+from maskbeam.pipeline.planning.listing import Side, is_list, kind_of
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 
@@ -53,8 +53,8 @@ class Strays:
             UsageError: it is one; a shell names it so that opens a glob.
         """
         path = source.pattern
-        is_list = path.lower().endswith(".txt") and not values.is_glob(path)
-        if is_list and side == "label_maps" and _directory(path) in self._opened:
+        is_one = is_list(path) and not values.is_glob(path)
+        if is_one and side == "label_maps" and _directory(path) in self._opened:
             raise UsageError(
                 f"{path} is named beside other files of its directory, and a list of "
                 "pairs is named by itself: quote globs, so that no shell opens them"
@@ -67,7 +67,7 @@ class Strays:
         return {
             _directory(path)
             for path in paths
-            if not path.lower().endswith(".txt") and not values.is_glob(path)
+            if not is_list(path) and not values.is_glob(path)
         }
 
     def check(self, side: Side, others: int) -> None:

@@ -65,7 +65,12 @@ def _pictures(
 
 
 def _rejected(reasons: Reasons, options: Options) -> Iterator[Picture]:
-    """Draws examples of the most frequent reasons, where they are label maps."""
+    """Draws examples of the most frequent reasons, where they are label maps.
+
+    A layer of one is none.
+    """
+    if options.class_map.layers:
+        return
     side = drawing.side_of(_REJECTED)
     label_maps = LabelMaps(options.class_map)
     unlabelled = {source.split for source in options.images_only}

@@ -33,7 +33,7 @@ from maskbeam.pipeline.keys import rank_of, split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning.census import Counted
 from maskbeam.pipeline.planning.plan import Plan
-from maskbeam.pipeline.rows import row_files
+from maskbeam.pipeline.rows import layered, row_files
 from maskbeam.pipeline.rows.batches import Batch
 from maskbeam.pipeline.runtime import files, progress, turns
 
@@ -208,7 +208,7 @@ def _read_in_order(
     Some files of an object store are fetched ahead: each takes a few round trips, and
     meanwhile a worker would do nothing.
     """
-    entries = [entry for row in rows for entry in (row.label, row.image) if entry]
+    entries = [entry for row in rows for entry in row.entries]
     if all(files.is_local(entry.path) for entry in entries):
         for row in rows:
             # A large one has its turn until what comes after this step is done.
@@ -227,7 +227,7 @@ def _bytes_of_files(row: Row) -> int:
     """What a row's local files have; 0 if they are not there."""
     size = 0
     with contextlib.suppress(OSError):
-        for entry in filter(None, (row.label, row.image)):
+        for entry in row.entries:
             if entry.picture is None:  # else it is in a file that was read before
                 size += files.size_of(entry.path)
     return size
@@ -263,9 +263,12 @@ def read_row(row: Row, split: str, options: Options) -> RawRow | Rejection:
         return Rejection(row.key, split, row.source, stage, reason, rank=row.rank)
 
     label, image = row.label, row.image
+    label_bytes: bytes | None = None
+    overlapping: int | None = None
     try:
-        label_bytes, overlapping = None, None
-        if label and not label.annotations:
+        if row.layers:
+            label_bytes, overlapping = layered.label_map(row.layers, options)
+        elif label and not label.annotations:
             label_bytes = row_files.label_map(label, row.segments, options)
         image_bytes = row_files.image(image, options) if image else None
         if label and label.annotations:

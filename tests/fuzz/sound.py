@@ -176,6 +176,8 @@ def lists() -> dict[str, bytes]:
         "keys.txt": b"\xef\xbb\xbf2007_000032\r\na/b.png\n\n c_label \n",
         "pairs.txt": b"images/a.jpg labels/a.png\nimages/b.jpg labels/b.png\nc.png\n",
         "utf16.txt": "train/a.png\n".encode("utf-16"),
+        "pairs.csv": b'id;image;mask\n1;"i/a ;b.jpg";l/a.png\n2;i/c.png;l/c.png\n',
+        "quoted.txt": b'# mine\n"l/a b.png" "i/a b.jpg"\nl/b.png,i/b.jpg,\n',
     }
 
 

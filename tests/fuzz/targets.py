@@ -561,9 +561,12 @@ def _texts() -> st.SearchStrategy[str]:
     names = ("camvid11", "cityscapes", "binary")
     presets = {name: class_files.preset_yaml(name).encode() for name in names}
     derived = b"{name: d, base: camvid11, merge: {a: [road, sky]}, drop: [car]}"
+    layers = b"{name: l, classes: [{name: a, ids: [1]}, {name: b, ids: [2, 3]}], "
+    layers += b"layers: [{x: a}, b, {y: 3}, {z: 0}], ignore: [0]}"
+    presets["layers"] = layers
     texts = {**presets, "derived": derived, "colors": _COLORS.encode(), **_LISTS}
     fields = ["name", "encoding", "divisor", "ignore", "others", "classes", "dataset"]
-    fields += ["base", "merge", "drop", "order", "ids", "color", "threshold"]
+    fields += ["base", "merge", "drop", "order", "ids", "color", "layers", "threshold"]
     fields += ["labels", "id2label", "readable", "evaluate", "0", "7", "#ff0000"]
     leaves = (
         st.none()

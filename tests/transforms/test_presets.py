@@ -398,6 +398,37 @@ def test_deepglobe_is_its_colors_at_a_threshold():
     assert (preset.ignore, preset.threshold) == ((0,), 128)
 
 
+# In the order of ids, and of drawing.
+CELEBAMASK_HQ = [
+    "skin",
+    "nose",
+    "eye_g",
+    "l_eye",
+    "r_eye",
+    "l_brow",
+    "r_brow",
+    "l_ear",
+    "r_ear",
+    "mouth",
+    "u_lip",
+    "l_lip",
+    "hair",
+    "hat",
+    "ear_r",
+    "neck_l",
+    "neck",
+    "cloth",
+]
+
+
+def test_celebamask_hq_is_drawn_in_the_order_of_its_ids():
+    preset = class_files.preset("celebamask_hq")
+    assert preset.names == ["background", *CELEBAMASK_HQ]
+    assert [c.ids for c in preset.classes] == [(i,) for i in range(19)]
+    assert preset.layers == tuple((n, i) for i, n in enumerate(CELEBAMASK_HQ, 1))
+    assert preset.under_layers == 0
+
+
 def test_gta5_is_cityscapes_and_a_licence_plate():
     preset, city = (class_files.preset(name) for name in ("gta5", "cityscapes"))
     assert preset.classes == city.classes
@@ -435,7 +466,8 @@ def test_carlas_colors_are_a_map_too():
 @pytest.mark.parametrize(
     "name",
     ["oxford_pets", "pascal_context", "loveda", "potsdam", "vaihingen", "isaid", "gta5"]
-    + ["bdd100k", "idd", "deepglobe", "rellis", "carla", "carla_0_9_13"],
+    + ["bdd100k", "idd", "deepglobe", "rellis", "carla", "carla_0_9_13"]
+    + ["celebamask_hq"],
 )
 def test_two_sources_are_cited_at_commits(name):
     head = class_files.preset_yaml(name).partition("\nname:")[0]

@@ -11,6 +11,7 @@ from maskbeam.pipeline.errors import BAD_DATA, DONE, WRONG_COMMAND
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import meeting
+from maskbeam.pipeline.planning.key_searches import KeySearches
 from maskbeam.pipeline.planning.meeting import Apart
 from maskbeam.pipeline.planning.survey import survey
 from maskbeam.transforms import classes
@@ -70,7 +71,7 @@ KINDS = {
         ["I_1"],
         0,
         WRONG_COMMAND,
-        "`M` stands where images have `I`",
+        "--label_key '^M_(.*)' --image_key '^I_(.*)' makes them meet",
     ),
 }
 
@@ -138,7 +139,7 @@ def test_some_of_very_many_names_tell_the_same(monkeypatch):
     monkeypatch.setattr(meeting, "_MAX_NAMES", 500)
     given: dict[str, Any] = {"label_maps": "l/*", "images": "i/*"}
     options = Options(class_map=classes.numbered(2), **given)
-    names = meeting.Names(options, {})
+    names = meeting.Names(options, {}, KeySearches(options))
     for number in range(20_000):
         label = f"{number}" if number % 4 == 0 else f"{number}_m"
         for entry in (

@@ -107,6 +107,11 @@ TREES |= {
         "gtFine/{0}/119/{1:06}_gtFine_instancelevel3Ids.png": {"train": 2, "val": 1},
         "leftImg8bit/{0}/119/{1:06}_leftImg8bit.jpg": {"train": 2, "val": 1},
     },
+    "celebamask_hq": {
+        "CelebAMask-HQ-mask-anno/0/{1:05}_hair.png": {"train": 3},
+        "CelebAMask-HQ-mask-anno/0/{1:05}_l_brow.png": {"train": 2},
+        "CelebA-HQ-img-512/{1}.jpg": {"train": 3},
+    },
     "deepglobe": {
         "{0}/{1}_mask.png": {"train": 3},
         "{0}/{1}_sat.jpg": {"train": 3, "valid": 1},
@@ -248,6 +253,7 @@ OFFICIAL = {
     "loveda": {"train": 2522, "val": 1669},
     "gta5": {"train": 24966},
     "deepglobe": {"train": 803},
+    "celebamask_hq": {"train": 30000},
 }
 
 
