@@ -127,7 +127,7 @@ def test_overlaps_are_counted_and_said(converted, tiled):
     assert f"{wanted} pixels were claimed by several classes" in printed
     for out in (directory / "out", tiles):
         splits = reading.stats(out)["splits"].values()
-        assert sum(split["overlapping"] for split in splits) == wanted
+        assert sum(split.get("overlapping", 0) for split in splits) == wanted
 
 
 def test_rows_are_counted_once_for_each_picture(tiled):
@@ -229,6 +229,11 @@ def test_a_class_map_has_the_ids_of_categories(text, more, index_of, tmp_path):
             "encoding: color\nclasses: [{name: car, color: [1, 2, 3]}]",
             CATEGORIES,
             "has colours, and COCO JSON has the ids",
+        ),
+        (
+            f"classes: [{_CAR}, {{name: Person, ids: [6, 300]}}]",
+            CATEGORIES,
+            r"category 7 is 'person', and that class has the ids \[6, 300\]",
         ),
     ],
 )

@@ -157,7 +157,7 @@ def _nearest_maps(draw):
     )
 
 
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(_nearest_maps(), st.lists(_COLOR, min_size=1, max_size=60))
 def test_the_nearest_color_is_that_of_all(class_map, colors):
     levels = np.array([colors], np.uint8)
@@ -262,7 +262,7 @@ def _parted_maps(draw):
     return ClassMap("m", tuple(order), threshold=threshold), low, high | levels
 
 
-@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(_parted_maps(), st.integers(0, 2**32))
 def test_a_threshold_parts_the_levels_of_two_classes(made, seed):
     class_map, low, high = made

@@ -232,6 +232,22 @@ def test_tiles_of_one_picture_stay_in_one_split(rasters, convert, tmp_path):
     assert set().union(*pictures) == {"one", "two", "small"}
 
 
+@_SLOW
+def test_validate_plan_show_and_limit_know_tiles_of_big_pictures(
+    rasters, convert, tmp_path, capsys
+):
+    flags = [*_of_rasters(rasters), "--max_pixels", "15000"]
+    assert main(["validate", *flags]) == 0
+    assert main(["plan", *flags]) == 0
+    assert "58 rows with images (png), 5 classes" in capsys.readouterr().out
+    sheet = tmp_path / "look.png"
+    shown = ["--label_maps", f"{rasters}/labels/*.tif", *K, "--max_pixels", "99999"]
+    assert main(["show", *shown, "--limit", "2", "--output", str(sheet)]) == 0
+    assert sheet.is_file()
+    out = convert(tmp_path / "out", *flags, "--limit", "7")
+    assert len(reading.load_all(out)) == 7
+
+
 def test_strips_beyond_the_limit_are_refused(rasters, convert, tmp_path, capsys):
     out = tmp_path / "out"
     flags = ["convert", *_of_rasters(rasters, "strips"), "--max_pixels", "15000"]

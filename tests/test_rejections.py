@@ -50,7 +50,7 @@ BAD_LABELS = {
     ),
     "cut_header": (_label()[:20], ["within its header", "20 bytes"]),
     "rgb": (data.png(_rgb()), ["8-bit RGB", "no class ids"]),
-    "rgba": (data.png(np.full((24, 32, 4), 255, np.uint8)), ["8-bit RGBA"]),
+    "rgba": (data.png(data.filled((24, 32), (255, 9, 9, 255))), ["8-bit RGBA"]),
     "jpeg": (data.jpeg(_rgb()), ["JPEG"]),
     "value": (_label(37), ["label value 37 at 768 pixels", "0..2", "255"]),
     "huge": (_huge_png(), ["100000 x 200000", "--max_pixels"]),
@@ -114,7 +114,7 @@ def test_no_good_row_is_lost_and_bad_ones_are_counted(bad_run):
 
 BAD_IMAGES = {
     "row_001": (data.jpeg(_rgb(24, 33)), ["24 x 32", "24 x 33", "differ"]),
-    "row_002": (b"GIF89a......", ["neither PNG nor JPEG"]),
+    "row_002": (b"GIF89a......", ["damaged: its header cannot be read"]),
     "row_004": (data.jpeg(_rgb())[:-200], ["damaged or cut off"]),
     "row_005": (None, ["no image"]),
     "alone": (data.png(_rgb()), ["no label map"]),

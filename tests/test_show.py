@@ -122,7 +122,7 @@ def test_what_cannot_be_drawn_says_why(tmp_path, capsys):
         {
             "labels/cut.png": data.png(label)[:50],
             "labels/other.png": data.png(label),
-            "labels/rgb.png": data.png(np.zeros((6, 8, 3), np.uint8)),
+            "labels/rgb.png": data.png(data.filled((6, 8), (1, 2, 3))),
             **{
                 f"images/{name}.png": data.png(image)
                 for name in ("cut", "other", "rgb")

@@ -64,8 +64,9 @@ _IS_NONE = (
 )
 _ANNOTATIONS = {"annotations", "shapes", "objects"}  # of COCO, labelme, Cityscapes
 _IS_ANNOTATIONS = (
-    "it holds annotations of pictures, and no class map: have your tool export label "
-    "maps, and name their classes in a file of their own"
+    "it holds annotations of pictures, and no class map: COCO's and labelme's are "
+    "named by --label_maps; of others, have your tool export label maps, and name "
+    "their classes in a file of their own"
 )
 
 

@@ -66,6 +66,8 @@ def prepared(options: Options, *, finds_classes: bool) -> Options:
         class_map = _after_background(class_map, options)
     if options.unlabelled == "ignore" and not class_map.ignore:
         class_map = dataclasses.replace(class_map, ignore=(_free(class_map),))
+    if reader.LABELS == "ids":
+        _check_names(class_map, categories)
     if options.unlabelled == "background":
         _check_background(class_map, categories, reader)
     return dataclasses.replace(options, class_map=class_map)
@@ -230,6 +232,24 @@ def _of_ids(class_map: ClassMap, reader: annotations.Reader) -> ClassMap:
 def _free(class_map: ClassMap) -> int:
     """An id that no class has: 255, if it is one."""
     return next(i for i in (255, MAX_ID, *range(MAX_ID)) if i not in class_map.values)
+
+
+def _check_names(class_map: ClassMap, categories: Categories) -> None:
+    """Refuses a class map that has a category's name, and other ids for it.
+
+    So has one of COCO-Stuff's PNGs, whose pixels are the ids less 1.
+
+    Raises:
+        UsageError: it is such a map.
+    """
+    ids = {found.name.casefold(): found.ids for found in class_map.classes}
+    for number, name in categories.items():
+        if number not in ids.get(name.casefold(), (number,)):
+            raise UsageError(
+                f"category {number} is {quoted(name)}, and that class has the ids "
+                f"{list(ids[name.casefold()])} in class map {class_map.name}: ids are "
+                "those of categories, as --classes auto has them"
+            )
 
 
 def _check_background(

@@ -46,7 +46,6 @@ _ROWS = beam.metrics.Metrics.counter(progress.NAMESPACE, "rows")
 # Encoded bytes that are held at once; decoded ones are bounded in `check`.
 _BATCH_BYTES = 32 << 20
 _BATCH_ROWS = 512
-_DRAWN_BYTES = 5  # of a pixel, while a label map is drawn
 _FETCHED_AT_ONCE = 8  # rows of object stores, by all threads of a process
 
 
@@ -229,10 +228,8 @@ def _bytes_of_files(row: Row) -> int:
     size = 0
     with contextlib.suppress(OSError):
         for entry in row.entries:
-            if entry.picture is None:
+            if entry.picture is None:  # else it is in a file that was read before
                 size += files.size_of(entry.path)
-            else:  # of a file of many pictures, which is read by now
-                size += _DRAWN_BYTES * entry.picture.height * entry.picture.width
     return size
 
 

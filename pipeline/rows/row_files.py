@@ -20,8 +20,10 @@ from maskbeam.pipeline.formats import (
 )
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.rows import images
-from maskbeam.pipeline.runtime import files
+from maskbeam.pipeline.runtime import files, turns
 from maskbeam.transforms import png
+
+_DRAWN_BYTES = 6  # of a pixel, while a label map is drawn and encoded
 
 
 def label_map(
@@ -84,10 +86,12 @@ def drawn_map(
             reader.BY_AREA,
             options.max_pixels,
         )
-        ids, overlapping = drawn.draw(picture, rules)
+        pixels = min(picture.height * picture.width, options.max_pixels)
+        with turns.DECODE.take(_DRAWN_BYTES * pixels):
+            ids, overlapping = drawn.draw(picture, rules)
+            return encode_ids(ids), overlapping
     except (OSError, ValueError) as error:
         raise RejectedError("draw", in_words(error)) from error
-    return encode_ids(ids), overlapping
 
 
 def _size_of(image_bytes: bytes, options: Options) -> tuple[int, int]:

@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from maskbeam.pipeline.formats import tfrecords
+from tests import annotation_files as annotations
 from tests import data_generation as data
 from tests import png_kinds
 
@@ -177,6 +178,44 @@ def lists() -> dict[str, bytes]:
         "utf16.txt": "train/a.png\n".encode("utf-16"),
         "pairs.csv": b'id;image;mask\n1;"i/a ;b.jpg";l/a.png\n2;i/c.png;l/c.png\n',
         "quoted.txt": b'# mine\n"l/a b.png" "i/a b.jpg"\nl/b.png,i/b.jpg,\n',
+    }
+
+
+def annotation_files() -> dict[str, bytes]:
+    """COCO's, labelme's, CVAT's and YOLO's."""
+    pixels = np.zeros((7, 13), bool)
+    pixels[2:5, 3:11] = True
+    polygon = [[1, 1, 6.5, 1, 6.5, 5, 1, 5]]
+    segmentations = [polygon, annotations.code_of(pixels), annotations.runs_of(pixels)]
+    coco = annotations.coco(
+        {"a.png": (7, 13), "b.png": (3, 4)},
+        [("a.png", number, found) for number, found in enumerate(segmentations)],
+        {0: "cat", 1: "dog", 2: "tree"},
+    )
+    shapes = [
+        {"label": "cat", "shape_type": kind, "points": [[1, 1], [5, 3.5]]}
+        for kind in ("rectangle", "circle", "line")
+    ]
+    labelme = {"shapes": shapes, "imageHeight": 7, "imageWidth": 13}
+    box = {"left": "3", "top": "2", "width": "8", "height": "3"}
+    cvat = annotations.cvat(
+        {
+            "a.png": (
+                (7, 13),
+                [
+                    {"kind": "polygon", "label": "cat", "points": "1,1;6.5,1;6.5,5"},
+                    {"kind": "mask", "label": "dog", "rle": "0, 5, 3, 16", **box},
+                ],
+            )
+        },
+        ["cat", "dog"],
+    )
+    yolo = "0 0.1 0.1 0.9 0.1 0.9 0.9\n1 0.5 0.5 0.6 0.5 0.6 0.8 0.5 0.8\n"
+    return {
+        "coco.json": annotations.dumped(coco).encode(),
+        "labelme.json": annotations.dumped(labelme).encode(),
+        "cvat.xml": cvat.encode(),
+        "yolo.txt": yolo.encode(),
     }
 
 

@@ -34,7 +34,9 @@ from maskbeam.pipeline.elements import (
     Segment,
 )
 from maskbeam.pipeline.errors import UsageError
+from maskbeam.pipeline.formats import annotations as annotation_files
 from maskbeam.pipeline.formats import (
+    drawn,
     lists,
     panoptic_json,
     panoptic_png,
@@ -42,6 +44,7 @@ from maskbeam.pipeline.formats import (
     pictures,
     record_files,
     tfrecords,
+    yolo_polygons,
 )
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import tiff_rows
@@ -368,6 +371,29 @@ def annotations(file: Hostile) -> None:
             assert all(isinstance(n, int) for segment in segments for n in segment)
 
 
+def annotation_file(file: Hostile) -> None:
+    """A file of each format is drawn, as far as it can be, or refused in a line."""
+    path = _written(file)
+    for name, reader in annotation_files.FORMATS.items():
+        rules = drawn.Rules(
+            lambda label: int(label) if isinstance(label, int) else 1,
+            0,
+            reader.BY_AREA,
+            _MAX_PIXELS,
+        )
+        with _within_bounds():
+            try:
+                for picture in reader.pictures(path):
+                    if name == yolo_polygons.NAME:
+                        picture = picture._replace(height=40, width=50)
+                    with contextlib.suppress(ValueError):
+                        ids, overlapping = drawn.draw(picture, rules)
+                        assert ids.shape == (picture.height, picture.width)
+                        assert 0 <= overlapping <= ids.size
+            except ValueError as error:
+                _check_is_line(error)
+
+
 def class_map(text: str) -> None:
     """A class map is read, and again as it is written; or one line says what is wrong.
 
@@ -637,6 +663,7 @@ TARGETS: dict[str, Target] = {
     "other_picture": Target(other_picture, hostile.files(sound.other_pictures())),
     "zip_archive": Target(zip_archive, hostile.files(sound.zips())),
     "name_list": Target(name_list, hostile.files(sound.lists())),
+    "annotation_file": Target(annotation_file, hostile.files(sound.annotation_files())),
     "annotations": Target(annotations, hostile.files(sound.panoptic_jsons())),
     "class_map": Target(class_map, _texts()),
     "command": Target(command, _argvs()),

@@ -118,7 +118,7 @@ ADVICE = {
         ["allow for", "Mend the rows"],
     ),
     "one of colours": (
-        [data.png(np.zeros((4, 4, 3), np.uint8))],
+        [data.png(data.filled((4, 4), (1, 2, 3)))],
         ["8-bit RGB", "1 of 1 rows"],
         ["allow for", "--classes auto"],
     ),

@@ -168,7 +168,7 @@ REFUSED = {
     "id2label_large": ('{"70000": "a"}', "id 70000 of class 'a' is outside 0..65535"),
     "id2label_empty": ('{"id2label": {}}', "it has 0 classes"),
     "half_a_pair": (r'{"0": "\ud83d"}', "line 1 has an escape that is no character"),
-    "ultralytics_name": ("names: [a, [b]]", "the name of key '1' must be text"),
+    "ultralytics_name": ("names: [a, [b]]", "the name of key 1 must be text"),
     "ultralytics_none": ("names: []", "it has 0 classes"),
     "a2d2_key": ('{"#ff0000": "a", "#ff00": "b"}', "the key '#ff00' among colours"),
     "a2d2_name": ('{"#ff0000": ["a"]}', "the name of key '#ff0000' must be text"),
