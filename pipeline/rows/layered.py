@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from maskbeam.pipeline.elements import Entry, RejectedError
 from maskbeam.pipeline.formats import picture_header
+from maskbeam.pipeline.formats.drawn import Canvas
 from maskbeam.pipeline.formats.pixels import check_pixels
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.rows import refusals, row_files
@@ -50,7 +51,8 @@ def label_map(layers: tuple[Entry, ...], options: Options) -> Composed:
     values = {one.name: _canonical(one.value, class_map) for one in class_map.layers}
     first = _read(layers[0], options)
     with turns.DECODE.take(_BYTES_PER_PIXEL * first.height * first.width):
-        canvas = _Canvas((first.height, first.width), class_map.under_layers)
+        is_deep = max(class_map.under_layers, *values.values()) > 255
+        canvas = Canvas(first.height, first.width, class_map.under_layers, is_deep)
         for entry in layers:
             file = first if entry is layers[0] else _read(entry, options)
             if (file.height, file.width) != canvas.ids.shape:
@@ -60,9 +62,8 @@ def label_map(layers: tuple[Entry, ...], options: Options) -> Composed:
                     f"{layers[0].source} has {first.height} x {first.width}: layers of "
                     "one label map have one size",
                 )
-            canvas.draw(_mask(entry, file), values[entry.layer])
-        overlapping = int(np.count_nonzero(canvas.overlapping))
-        return Composed(row_files.encode_ids(canvas.ids), overlapping)
+            canvas.paint(values[entry.layer], _mask(entry, file))
+        return Composed(row_files.encode_ids(canvas.ids), canvas.overlapping)
 
 
 class _File(NamedTuple):
@@ -72,30 +73,6 @@ class _File(NamedTuple):
     kind: Kind
     height: int
     width: int
-
-
-class _Canvas:
-    """A label map while it is drawn.
-
-    Args:
-        shape: height and width, in pixels.
-        value: of pixels on which nothing is drawn.
-
-    Attributes:
-        ids: u16[H W].
-        overlapping: bool[H W], where several classes were drawn.
-    """
-
-    def __init__(self, shape: tuple[int, ...], value: int) -> None:
-        self.ids = np.full(shape, value, np.uint16)
-        self.overlapping = np.zeros(shape, np.bool_)
-        self._drawn = np.zeros(shape, np.bool_)
-
-    def draw(self, mask: Bools, value: int) -> None:
-        """Draws where a mask is true."""
-        self.overlapping |= mask & self._drawn & (self.ids != value)
-        self._drawn |= mask
-        self.ids[mask] = value
 
 
 def _canonical(value: int, class_map: ClassMap) -> int:
