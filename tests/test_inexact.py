@@ -689,6 +689,7 @@ def test_drawn_colors_with_smooth_edges(convert, tmp_path, capsys):
     assert not verify.find_faults(str(out)).faults
 
 
+@pytest.mark.engines  # it takes long
 def test_blurred_binary_masks_of_every_kind(convert, tmp_path):
     """As JPEG leaves them: grey, RGB and RGBA, beside an exact one of 1 bit."""
     rng = np.random.default_rng(0)
@@ -730,6 +731,7 @@ def test_blurred_binary_masks_of_every_kind(convert, tmp_path):
     assert class_files.load_class_map(str(out / "classes.yaml")).threshold == 128
 
 
+@pytest.mark.engines  # it takes long
 def test_ids_in_alpha_through_the_command(convert, tmp_path):
     rng = np.random.default_rng(0)
     samples = rng.integers(0, 3, (7, 13, 4)).astype(np.uint8)

@@ -103,6 +103,7 @@ def test_rows_have_the_keys_that_are_found(tmp_path, convert, capsys):
         assert main([name, *_globs(tmp_path), *command]) == 0
 
 
+@pytest.mark.engines  # it takes long
 def test_files_without_a_key_are_rejected_by_name(tmp_path, convert, capsys):
     """So are two files that come to one key, and images; counts agree."""
     labels = ["m_1", "m_2", "x_2", "other", "m_3"]
@@ -129,6 +130,7 @@ def test_files_without_a_key_are_rejected_by_name(tmp_path, convert, capsys):
     assert "duplicate key" in found[f"{tmp_path}/l/x_2.png"]["reason"]
 
 
+@pytest.mark.engines  # it takes long
 def test_without_images_a_share_may_lack_a_key(tmp_path, convert, capsys):
     _tree(tmp_path, ["m1", "m2", "m3", "x"], [])
     given_ = ("--label_maps", f"{tmp_path}/l/*", *N3, "--label_key", "^m(.)")
@@ -179,6 +181,7 @@ def test_a_splits_list_names_what_is_found(tmp_path, convert, capsys):
     assert "`MSK_1` / `1` (list / label map)" in capsys.readouterr().err
 
 
+@pytest.mark.engines  # it takes long
 def test_maps_in_arrays_and_images_alone_have_keys_too(tmp_path, convert):
     np.save(tmp_path / "stack.npy", np.stack([_label(n) for n in range(3)]))
     data.write_tree(tmp_path, {"test/IMG_7.png": RGB, "i/IMG_1.png": RGB})
@@ -194,6 +197,7 @@ def test_maps_in_arrays_and_images_alone_have_keys_too(tmp_path, convert):
     assert main(["verify", str(out), "--raw", raw]) == 0
 
 
+@pytest.mark.engines  # it takes long
 def test_segments_are_found_by_the_keys_of_their_label_maps(tmp_path, convert):
     codes = np.full((4, 5, 3), (1, 0, 0), np.uint8)
     data.write_tree(

@@ -97,6 +97,7 @@ def test_layers_are_drawn_in_order_and_rows_are_keys(tmp_path, convert, capsys):
     assert class_files.load_class_map(str(out / "classes.yaml")).layers
 
 
+@pytest.mark.engines  # it takes long
 def test_a_limit_and_shares_are_of_rows(tmp_path, convert):
     right, _ = _people(tmp_path, 12, image=False)
     given_ = (
@@ -165,6 +166,7 @@ def _encoded(mask, kind):
     )
 
 
+@pytest.mark.engines  # it takes long
 def test_a_folder_for_each_class_and_arrays(tmp_path, convert):
     masks = _masks(5)
     files = {f"l/{name}/a.png": _png(mask) for name, mask in masks.items()}
@@ -199,6 +201,7 @@ def test_pixels_under_no_layer_are_ignored_where_all_classes_have_one(
     assert np.array_equal(reading.load_all(out)["a"]["label"], right)
 
 
+@pytest.mark.engines  # it takes long
 def test_merged_and_dropped_classes_keep_their_layers(tmp_path, convert):
     masks = _masks(11)
     data.write_tree(tmp_path, {f"l/a_{n}.png": _png(m) for n, m in masks.items()})
@@ -231,6 +234,7 @@ BAD = {
 }
 
 
+@pytest.mark.engines  # it takes long
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_layer_costs_its_row(kind, tmp_path, convert):
     content, words = BAD[kind]
@@ -251,6 +255,7 @@ def test_a_bad_layer_costs_its_row(kind, tmp_path, convert):
     assert "a_hair.png" in line["reason"]
 
 
+@pytest.mark.engines  # it takes long
 def test_files_of_no_layer_and_two_of_one_are_rejected(tmp_path, convert, capsys):
     mask = _png(np.ones(SIZE, bool))
     names = ["a_skin", "a-skin", "a_hair", "b_skin", "a_nose", "_skin", "c"]
@@ -366,6 +371,7 @@ def test_layers_are_written_and_read_back():
     assert class_files.parse_class_map(text, "x") == found
 
 
+@pytest.mark.engines  # it takes long
 def test_celebamask_hq_is_read_as_it_is_downloaded(tmp_path, convert, capsys):
     """Its masks are RGB, black and white, under names of five digits."""
     preset = class_files.preset("celebamask_hq")
