@@ -1,0 +1,303 @@
+"""README and docs: what they show runs as it stands, and what they name is there."""
+
+import json
+import pathlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from launch_scripts import make_options_page
+from maskbeam.pipeline import command_line
+from maskbeam.pipeline.runtime import beam_flags
+from maskbeam.transforms import class_files
+from tests import data_generation as data
+from tests import doc_pages, own_functions
+
+_MOST_WORDS = 900  # of README.md
+_MOST_BYTES = 150_000  # of a picture
+
+# Blocks that do not run here: the page, how the block begins, and why. Of all of them
+# the flags are compared with those that there are.
+_NOT_RUN = {
+    ("README.md", "bash launch_scripts/run_local.sh"): "they set up .venv; .ci runs both",
+    ("docs/quickstart.md", "bash launch_scripts/setup_venv.sh"): "sets up .venv",
+    ("docs/quickstart.md", "bash launch_scripts/run_model_server.sh"): (
+        "serves until it is stopped; test_model_server.py runs both scripts"
+    ),
+    ("docs/quickstart.md", "python launch_scripts/train_sample.py"): (
+        "trains for a minute; test_model_server.py runs it for less"
+    ),
+    ("docs/quickstart.md", "python launch_scripts/serve_sample.py"): (
+        "asks that server; test_model_server.py does"
+    ),
+    ("docs/serving.md", "bash launch_scripts/run_model_server.sh"): (
+        "serves until it is stopped; test_model_server.py runs it"
+    ),
+    ("docs/launching.md", "FLINK_MASTER="): (
+        "needs a cluster and a pool; test_engines.py starts both, at other places"
+    ),
+    ("docs/launching.md", "bash launch_scripts/build_image.sh"): (
+        "needs Google Cloud; test_dataflow.py has stand-ins for its services"
+    ),
+    ("docs/your_function.md", "python -m tests.benchmarks.compare"): (
+        "minutes; test_benchmarks.py runs the contestants in their short form"
+    ),
+}
+# Python of these pages is run by a test of its own.
+_ELSEWHERE = {
+    "docs/your_function.md": "test_own_function.py",
+    "docs/tfx.md": "tests/transforms/test_own_pipelines.py",
+}
+_SLOW = ("saved_model_cli",)  # a process that imports TensorFlow
+
+
+# ------------------------------------------------------------------ what pages say is there
+
+
+def _camvid(rows=8, size=(360, 480)):
+    """Draws a `CamVid` folder in the layout of SegNet's download."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for row in range(rows if split == "train" else 2):
+            name = f"0001TP_{row:06}.png"
+            label = data.regions(rng, *size, list(range(12)))
+            image = data.picture(rng, *size)
+            contents = {f"{split}annot/{name}": data.png(label)}
+            contents[f"{split}/{name}"] = data.png(image)
+            data.write_tree(pathlib.Path("CamVid"), contents)
+
+
+def _dataset(directory="dataset"):
+    """Converts the folder above."""
+    sides = {
+        "label_maps": [f"{s}=CamVid/{s}annot/*.png" for s in ("train", "val")],
+        "images": [f"{s}=CamVid/{s}/*.png" for s in ("train", "val")],
+    }
+    flags = [word for side, globs in sides.items() for word in (f"--{side}", *globs)]
+    flags += ["--classes", "camvid11", "--size", "360x480", "--output", directory]
+    assert command_line.main(["convert", *flags]) == 0
+
+
+def _model(classes, size=(None, None)):
+    import keras
+
+    model = keras.Sequential([keras.Input((*size, 3)), keras.layers.Conv2D(classes, 1)])
+    model.compile("adam", keras.losses.CategoricalCrossentropy(from_logits=True))
+    return model
+
+
+def _readme():
+    """Masks of 0 and 255 beside photos."""
+    rng = np.random.default_rng(0)
+    for row in range(20):
+        mask = data.regions(rng, 60, 90, [0, 255])
+        photo = data.picture(rng, 60, 90)
+        contents = {f"masks/{row:02}.png": data.png(mask)}
+        contents[f"photos/{row:02}.jpg"] = data.jpeg(photo)
+        data.write_tree(pathlib.Path(), contents)
+    return {"model": _model(2, (96, 128))}
+
+
+def _cityscapes():
+    rng = np.random.default_rng(0)
+    for split in ("train", "val"):
+        for row in range(2):
+            name = f"{split}/aachen/aachen_{row:06}_000019_"
+            label = data.regions(rng, 32, 64, [7, 8, 11, 26, 33])
+            contents = {f"gtFine/{name}gtFine_labelIds.png": data.png(label)}
+            image = data.png(data.picture(rng, 32, 64))
+            contents[f"leftImg8bit/{name}leftImg8bit.png"] = image
+            data.write_tree(pathlib.Path(), contents)
+
+
+def _label_maps():
+    _camvid(2, (36, 48))
+    _cityscapes()
+    rng = np.random.default_rng(0)
+    for row in range(2):
+        mask = data.regions(rng, 40, 40, [0, 255])
+        data.write_tree(pathlib.Path("scans"), {f"{row}.jpg": data.jpeg(mask)})
+    return {}
+
+
+def _of_dataset():
+    _camvid()
+    _dataset()
+    return {"model": _model(11)}
+
+
+def _serving():
+    _camvid(2)
+    _dataset()
+    photo = data.picture(np.random.default_rng(0), 50, 70)
+    pathlib.Path("street.jpg").write_bytes(data.jpeg(photo))
+    return {"model": _model(11)}
+
+
+def _your_function():
+    _camvid(2, (36, 48))
+    own_functions.documented(pathlib.Path())
+    return {}
+
+
+_THERE = {
+    "README.md": _readme,
+    "docs/label_maps.md": _label_maps,
+    "docs/dataset.md": _of_dataset,
+    "docs/serving.md": _serving,
+    "docs/your_function.md": _your_function,
+}
+
+
+def _reason(page, snippet):
+    """Why a block does not run; "" if it does."""
+    if snippet.language == "python" and page in _ELSEWHERE:
+        return _ELSEWHERE[page]
+    for (of, begins), reason in _NOT_RUN.items():
+        if page == of and snippet.text.startswith(begins):
+            return reason
+    return ""
+
+
+def _is_slow(snippet):
+    return snippet.language == "sh" and snippet.text.startswith(_SLOW)
+
+
+def _runs():
+    """The pages that have a block to run."""
+    for page in doc_pages.pages():
+        blocks = [b for b in doc_pages.snippets(page) if b.language]
+        if any(not _reason(page, block) for block in blocks):
+            yield page
+
+
+# --------------------------------------------------------------------------------- snippets
+
+
+@pytest.mark.parametrize("page", _runs())
+def test_the_snippets_of_a_page_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runner = doc_pages.Runner(page, _THERE.get(page, dict)())
+    for snippet in doc_pages.snippets(page):
+        if not _reason(page, snippet) and not _is_slow(snippet):
+            runner.run(snippet)
+    if page == "docs/quickstart.md":
+        _check_quickstart()
+
+
+def _check_quickstart():
+    """The page promises a finding, ids in the mask, and a model that has learnt."""
+    stats = json.loads(pathlib.Path("dataset/stats.json").read_text())
+    assert [one["name"] for one in stats["warnings"]] == ["few_images"]
+    found = np.array(Image.open("mask.png"))
+    expected = np.array(Image.open("shots/00_mask.png"))
+    assert set(np.unique(found)) <= {0, 255}
+    assert (found == expected).mean() > 0.9
+
+
+@pytest.mark.engines  # each starts a process that imports TensorFlow
+def test_slow_snippets_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    slow = [
+        (page, snippet)
+        for page in doc_pages.pages()
+        for snippet in doc_pages.snippets(page)
+        if _is_slow(snippet)
+    ]
+    assert slow
+    _serving()
+    for page, snippet in slow:
+        doc_pages.Runner(page, {}).run(snippet)
+
+
+def test_what_does_not_run_is_there():
+    for page, begins in _NOT_RUN:
+        texts = [snippet.text for snippet in doc_pages.snippets(page)]
+        assert sum(text.startswith(begins) for text in texts) == 1, (page, begins)
+
+
+_FLAG = re.compile(r"(?<![\w-])--[a-z]\w*(?:[-_]\w+)*")
+
+
+def _flags_that_are():
+    """All flags: of each command, of Beam, and what scripts say of theirs."""
+    parser = command_line._parser()
+    known = set(beam_flags.names()) | {"--help", "--version"}
+    for one in parser._subparsers._group_actions[0].choices.values():
+        known |= set(one._option_string_actions)
+    for folder in ("launch_scripts", "tests/benchmarks", "tests/fuzz"):
+        for path in (doc_pages.ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".sh"):
+                known |= set(_FLAG.findall(path.read_text(encoding="utf-8")))
+    return known
+
+
+# Of other programs: TFDS's, pip's, saved_model_cli's, git's, docker's, and Beam's pool's.
+_OF_OTHERS = {"--file_format", "--dir", "--all", "--service_port", "--worker_pool"}
+
+
+@pytest.mark.parametrize("page", doc_pages.pages())
+def test_flags_that_a_page_names_are_there(page):
+    if page == "CHANGELOG.md":
+        pytest.skip("it names flags that were")
+    texts = [snippet.text for snippet in doc_pages.snippets(page)]
+    named = {
+        flag
+        for text in [*texts, *doc_pages.inline_code(page)]
+        for flag in _FLAG.findall(text)
+    }
+    assert not named - _flags_that_are() - _OF_OTHERS
+
+
+# ---------------------------------------------------------------------------- what is there
+
+
+@pytest.mark.parametrize("page", doc_pages.pages())
+def test_links_lead_somewhere(page):
+    assert doc_pages.broken(page) == []
+
+
+def test_the_checker_of_links_finds_broken_ones(tmp_path, monkeypatch):
+    page = "[a](there.md#a-heading-of-2) [b](there.md#none) [c](gone.md) [d](#me)\n# Me\n"
+    (tmp_path / "page.md").write_text(page)
+    (tmp_path / "there.md").write_text("# A `heading`, of 2\n")
+    monkeypatch.setattr(doc_pages, "ROOT", tmp_path)
+    doc_pages.text_of.cache_clear()
+    assert doc_pages.broken("page.md") == ["there.md#none", "gone.md"]
+    doc_pages.text_of.cache_clear()
+
+
+def test_readme_is_short():
+    assert len(doc_pages.text_of("README.md").split()) <= _MOST_WORDS
+
+
+def test_readme_leads_to_all_pages():
+    docs = pathlib.Path("docs")
+    led = {link.partition("#")[0] for link in doc_pages.links("README.md")}
+    found = {page for page in doc_pages.pages() if pathlib.Path(page).is_relative_to(docs)}
+    assert found <= led
+
+
+def test_pictures_are_small():
+    for path in (doc_pages.ROOT / "docs").glob("*.png"):
+        assert path.stat().st_size < _MOST_BYTES
+
+
+def test_the_options_are_those_declared():
+    page = make_options_page.PATH.read_text(encoding="utf-8")
+    assert make_options_page.filled(page) == page
+    assert "--label_maps" in page
+
+
+def test_all_presets_are_named():
+    named = set(doc_pages.inline_code("docs/label_maps.md"))
+    assert set(class_files.preset_names()) <= named
+
+
+def test_all_commands_are_named():
+    choices = command_line._parser()._subparsers._group_actions[0].choices
+    text = doc_pages.text_of("docs/options.md")
+    assert set(choices) == set(re.findall(r"`maskbeam (\w+)", text))
