@@ -15,6 +15,7 @@ PATH = pathlib.Path(__file__).parent.parent / "docs/options.md"
 _BLOCK = re.compile(
     r"(<!-- options, by [\w/.]+ -->\n).*?(<!-- end of options -->)", re.DOTALL
 )
+_HEAD = "| option | what it does |\n| --- | --- |\n"
 
 
 def filled(page: str) -> str:
@@ -26,7 +27,7 @@ def _tables() -> str:
     """A table for each group, in the order of `--help`."""
     declared = sorted(arguments.declared().items(), key=_group)  # which is stable
     return "\n".join(
-        f"## {group[0].upper()}{group[1:]}\n\n| option | what it does |\n| --- | --- |\n"
+        f"## {group[0].upper()}{group[1:]}\n\n{_HEAD}"
         + "".join(f"| {_usage(*one)} | {_help(*one)} |\n" for one in options)
         for (_, group), options in itertools.groupby(declared, key=_group)
     )

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tokenize
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -188,3 +188,62 @@ def _compare(value: Any, comment: str) -> None:
         assert value.shape == tuple(map(int, found[3].split())), comment
     elif comment.startswith(("{", "[")):
         assert value == ast.literal_eval(comment), comment
+
+
+def messages(folders: Iterable[str]) -> list[str]:
+    """All texts of the source, with a NUL where a value is put in; backticks taken out.
+
+    Python has joined texts that stand side by side.
+    """
+    found = map(_template, _nodes(folders))
+    return [text for text in found if " " in text]
+
+
+def raised(folders: Iterable[str], errors: Collection[str]) -> list[str]:
+    """The texts that errors of some names are raised with, as `messages` has them.
+
+    Those of fewer than three words say what another error said.
+    """
+    calls = [
+        node.exc
+        for node in _nodes(folders)
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
+    ]
+    texts = [
+        _template(argument)
+        for call in calls
+        if ast.unparse(call.func) in errors
+        for argument in call.args
+    ]
+    return [text for text in texts if len(text.replace("\0", " ").split()) > 2]
+
+
+def _nodes(folders: Iterable[str]) -> Iterator[ast.AST]:
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def _template(node: ast.AST) -> str:
+    if isinstance(node, ast.Constant):
+        text = str(node.value)
+    elif isinstance(node, ast.JoinedStr):
+        parts = node.values
+        text = "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "\0"
+            for part in parts
+        )
+    else:
+        return ""
+    return text.replace("`", "")
+
+
+def matches(words: str, message: str) -> bool:
+    """Whether a message may have these words, in which `...` stands for anything."""
+    at = 0
+    for part in (piece.strip() for piece in words.split("...")):
+        at = message.find(part, at)
+        if at < 0:
+            return False
+        at += len(part)
+    return True

@@ -22,7 +22,10 @@ _MOST_BYTES = 150_000  # of a picture
 # Blocks that do not run here: the page, how the block begins, and why. Of all of them
 # the flags are compared with those that there are.
 _NOT_RUN = {
-    ("README.md", "bash launch_scripts/run_local.sh"): "they set up .venv; .ci runs both",
+    (
+        "README.md",
+        "bash launch_scripts/run_local.sh",
+    ): "they set up .venv; .ci runs both",
     ("docs/quickstart.md", "bash launch_scripts/setup_venv.sh"): "sets up .venv",
     ("docs/quickstart.md", "bash launch_scripts/run_model_server.sh"): (
         "serves until it is stopped; test_model_server.py runs both scripts"
@@ -117,10 +120,36 @@ def _label_maps():
     _camvid(2, (36, 48))
     _cityscapes()
     rng = np.random.default_rng(0)
+    photo = data.picture(rng, 40, 50)
+    contents = {"instances.json": _coco()}
     for row in range(2):
-        mask = data.regions(rng, 40, 40, [0, 255])
-        data.write_tree(pathlib.Path("scans"), {f"{row}.jpg": data.jpeg(mask)})
+        mask = data.regions(rng, 40, 50, [0, 255])
+        label = data.png(data.regions(rng, 40, 50, [0, 1, 2]))
+        contents |= {f"scans/{row}.jpg": data.jpeg(mask)}
+        contents |= {
+            f"prefixed/MSK_{row}.png": label,
+            f"drives/a/Labels/{row}.png": label,
+        }
+        contents |= {f"drives/a/RGB/{row}.png": data.png(photo)}
+        contents |= {f"parts/{row}_{n}.png": data.png(mask) for n in ("hair", "l_brow")}
+        for name in ("prefixed/IMG_", "pictures/", "faces/"):
+            contents[f"{name}{row}.jpg"] = data.jpeg(photo)
+    data.write_tree(pathlib.Path(), contents)
     return {}
+
+
+def _coco():
+    """Annotations of COCO's for two pictures, a triangle in each."""
+    images = [
+        {"id": row, "file_name": f"{row}.jpg", "height": 40, "width": 50}
+        for row in range(2)
+    ]
+    shape = {"category_id": 7, "iscrowd": 0, "area": 200, "bbox": [10, 10, 20, 20]}
+    shape["segmentation"] = [[10, 10, 30, 10, 30, 30]]
+    shapes = [{**shape, "id": row, "image_id": row} for row in range(2)]
+    categories = [{"id": 7, "name": "cup"}]
+    tree = {"images": images, "annotations": shapes, "categories": categories}
+    return json.dumps(tree).encode()
 
 
 def _of_dataset():
@@ -143,6 +172,11 @@ def _your_function():
     return {}
 
 
+_ENGINES = {  # pages that take long
+    "docs/dataset.md",
+    "docs/serving.md",
+    "docs/your_function.md",
+}
 _THERE = {
     "README.md": _readme,
     "docs/label_maps.md": _label_maps,
@@ -171,13 +205,15 @@ def _runs():
     for page in doc_pages.pages():
         blocks = [b for b in doc_pages.snippets(page) if b.language]
         if any(not _reason(page, block) for block in blocks):
-            yield page
+            marks = [pytest.mark.engines] if page in _ENGINES else []
+            yield pytest.param(page, marks=marks)
 
 
 # --------------------------------------------------------------------------------- snippets
 
 
-@pytest.mark.parametrize("page", _runs())
+@pytest.mark.parametrize("page", list(_runs()))
+@pytest.mark.timeout(900)
 def test_the_snippets_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runner = doc_pages.Runner(page, _THERE.get(page, dict)())
@@ -261,7 +297,9 @@ def test_links_lead_somewhere(page):
 
 
 def test_the_checker_of_links_finds_broken_ones(tmp_path, monkeypatch):
-    page = "[a](there.md#a-heading-of-2) [b](there.md#none) [c](gone.md) [d](#me)\n# Me\n"
+    page = (
+        "[a](there.md#a-heading-of-2) [b](there.md#none) [c](gone.md) [d](#me)\n# Me\n"
+    )
     (tmp_path / "page.md").write_text(page)
     (tmp_path / "there.md").write_text("# A `heading`, of 2\n")
     monkeypatch.setattr(doc_pages, "ROOT", tmp_path)
@@ -277,7 +315,9 @@ def test_readme_is_short():
 def test_readme_leads_to_all_pages():
     docs = pathlib.Path("docs")
     led = {link.partition("#")[0] for link in doc_pages.links("README.md")}
-    found = {page for page in doc_pages.pages() if pathlib.Path(page).is_relative_to(docs)}
+    found = {
+        page for page in doc_pages.pages() if pathlib.Path(page).is_relative_to(docs)
+    }
     assert found <= led
 
 
@@ -301,3 +341,43 @@ def test_all_commands_are_named():
     choices = command_line._parser()._subparsers._group_actions[0].choices
     text = doc_pages.text_of("docs/options.md")
     assert set(choices) == set(re.findall(r"`maskbeam (\w+)", text))
+
+
+# --------------------------------------------------------------------------------- messages
+
+_ENTRY = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
+_TROUBLES = "docs/troubleshooting.md"
+
+
+def _entries():
+    return _ENTRY.findall(doc_pages.text_of(_TROUBLES))
+
+
+def test_messages_of_the_page_are_the_sources():
+    said = doc_pages.messages(("pipeline", "transforms"))
+    entries = _entries()
+    assert len(entries) > 100
+    stale = [e for e in entries if not any(doc_pages.matches(e, one) for one in said)]
+    assert not stale
+
+
+_RAISED = ("UsageError", "BadDataError", "RunnerError", "RejectedError", "OwnCodeError")
+
+
+def test_the_page_has_all_messages_that_are_raised():
+    entries = _entries()
+    raised = doc_pages.raised(("pipeline", "transforms"), _RAISED)
+    assert len(raised) > 100
+    missing = [m for m in raised if not any(doc_pages.matches(e, m) for e in entries)]
+    assert not missing
+
+
+def test_no_message_of_the_page_is_there_twice():
+    entries = _entries()
+    assert len(set(entries)) == len(entries)
+
+
+def test_words_match_in_their_order():
+    assert doc_pages.matches("a ... c", "x a b c")
+    assert not doc_pages.matches("c ... a", "x a b c")
+    assert not doc_pages.matches("a d", "x a b c")

@@ -180,10 +180,11 @@ def _short() -> str:
     few, many = memory[0], memory[-1]
     read = {case[0]: case[1:] for case in _read_cases()}
     ids, one_hot = read[_READ["jpeg"]]
+    documented = span("tf_transform")
     skilled = span("tf_data_isal", "tf_data_arithmetic")
     return (
-        f"- Converting label maps: {span('tf_transform')} times as fast as TF Transform "
-        f"as documented, {skilled} times as skilled tf.data that checks nothing.\n"
+        f"- Converting label maps: {documented} times as fast as TF Transform as "
+        f"documented, {skilled} times as skilled tf.data that checks nothing.\n"
         f"- Reading them with JPEG images, each epoch: {ids} times as fast as tf.data "
         f"over the files, {one_hot} times with one-hot masks.\n"
         f"- Memory: {few['rss']:,.0f} MB for {few['rows']:,} rows of 512 x 512, "
