@@ -62,7 +62,12 @@ def inline_code(page: str) -> list[str]:
 
 def links(page: str) -> list[str]:
     """The targets of all links and pictures."""
-    return _LINK.findall(_FENCED.sub("", text_of(page)))
+    return links_of(text_of(page))
+
+
+def links_of(text: str) -> list[str]:
+    """The targets of all links and pictures of a text in Markdown."""
+    return _LINK.findall(_FENCED.sub("", text))
 
 
 def anchors(page: str) -> set[str]:

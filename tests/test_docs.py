@@ -3,10 +3,11 @@
 import json
 import pathlib
 import re
-import shutil
+import runpy
 
 import numpy as np
 import pytest
+import setuptools
 from PIL import Image
 
 from launch_scripts import make_options_page
@@ -25,7 +26,7 @@ _NOT_RUN = {
     (
         "README.md",
         "bash launch_scripts/run_local.sh",
-    ): "they set up .venv; .ci runs both",
+    ): "both set up .venv",
     ("docs/quickstart.md", "bash launch_scripts/setup_venv.sh"): "sets up .venv",
     ("docs/quickstart.md", "bash launch_scripts/run_model_server.sh"): (
         "serves until it is stopped; test_model_server.py runs both scripts"
@@ -57,7 +58,7 @@ _ELSEWHERE = {
 _SLOW = ("saved_model_cli",)  # a process that imports TensorFlow
 
 
-# ------------------------------------------------------------------ what pages say is there
+# -------------------------------------------------------------- what pages say is there
 
 
 def _camvid(rows=8, size=(360, 480)):
@@ -209,7 +210,7 @@ def _runs():
             yield pytest.param(page, marks=marks)
 
 
-# --------------------------------------------------------------------------------- snippets
+# ----------------------------------------------------------------------------- snippets
 
 
 @pytest.mark.parametrize("page", list(_runs()))
@@ -271,7 +272,7 @@ def _flags_that_are():
     return known
 
 
-# Of other programs: TFDS's, pip's, saved_model_cli's, git's, docker's, and Beam's pool's.
+# Of other programs: TFDS's, saved_model_cli's, and those of Beam's pool.
 _OF_OTHERS = {"--file_format", "--dir", "--all", "--service_port", "--worker_pool"}
 
 
@@ -288,7 +289,7 @@ def test_flags_that_a_page_names_are_there(page):
     assert not named - _flags_that_are() - _OF_OTHERS
 
 
-# ---------------------------------------------------------------------------- what is there
+# ------------------------------------------------------------------------ what is there
 
 
 @pytest.mark.parametrize("page", doc_pages.pages())
@@ -321,6 +322,25 @@ def test_readme_leads_to_all_pages():
     assert found <= led
 
 
+def _long_description(monkeypatch):
+    given = {}
+    monkeypatch.setattr(setuptools, "setup", lambda **more: given.update(more))
+    runpy.run_path(str(doc_pages.ROOT / "setup.py"))
+    return given["long_description"]
+
+
+def test_links_of_a_package_page_are_absolute_where_there_is_a_url(monkeypatch):
+    readme = doc_pages.text_of("README.md")
+    monkeypatch.delenv("MASKBEAM_URL", raising=False)
+    assert _long_description(monkeypatch) == readme
+    url = "https://example.org/maskbeam/blob/v1"
+    monkeypatch.setenv("MASKBEAM_URL", f"{url}/")
+    found = doc_pages.links_of(_long_description(monkeypatch))
+    wanted = [f"{url}/{link}" for link in doc_pages.links("README.md")]
+    assert [link.removesuffix("?raw=true") for link in found] == wanted
+    assert all((".png" in link) == ("?raw=true" in link) for link in found)
+
+
 def test_pictures_are_small():
     for path in (doc_pages.ROOT / "docs").glob("*.png"):
         assert path.stat().st_size < _MOST_BYTES
@@ -343,7 +363,7 @@ def test_all_commands_are_named():
     assert set(choices) == set(re.findall(r"`maskbeam (\w+)", text))
 
 
-# --------------------------------------------------------------------------------- messages
+# ----------------------------------------------------------------------------- messages
 
 _ENTRY = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 _TROUBLES = "docs/troubleshooting.md"
