@@ -22,8 +22,9 @@ _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-# What only a shell does; then bash runs the block, else this process.
-_OF_A_SHELL = re.compile(r"[&;<>]|\$|^(?!maskbeam )", re.MULTILINE)
+# What only a shell does, or another program.
+_QUOTED = re.compile(r"'[^']*'")
+_OF_A_SHELL = re.compile(r"[&;<>|$*?]|^(?!maskbeam )(?=.)", re.MULTILINE)
 _DTYPES = {"f": "float", "i": "int", "u": "uint"}
 _TENSOR = re.compile(r"([fiu])(\d+)\[([\d ]+)\]")
 
@@ -129,10 +130,10 @@ class Runner:
 
 
 def run_shell(text: str) -> None:
-    """Runs lines of a shell; those that are maskbeam's alone, in this process."""
+    """Runs lines of a shell by bash; where all are maskbeam's, in this process."""
     from maskbeam.pipeline.command_line import main
 
-    if not _OF_A_SHELL.search(text.replace("\\\n", " ")):
+    if not _OF_A_SHELL.search(_QUOTED.sub("", text.replace("\\\n", " "))):
         for words in commands(text):
             assert main(words[1:]) == 0, words
         return

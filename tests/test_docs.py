@@ -1,5 +1,6 @@
 """README and docs: what they show runs as it stands, and what they name is there."""
 
+import itertools
 import json
 import pathlib
 import re
@@ -223,6 +224,9 @@ def test_the_snippets_of_a_page_run(page, tmp_path, monkeypatch):
             runner.run(snippet)
     if page == "docs/quickstart.md":
         _check_quickstart()
+    for snippet in doc_pages.snippets(page):
+        if snippet.text.startswith("dataset/\n"):
+            _check_tree(snippet.text)
 
 
 def _check_quickstart():
@@ -233,6 +237,23 @@ def _check_quickstart():
     expected = np.array(Image.open("shots/00_mask.png"))
     assert set(np.unique(found)) <= {0, 255}
     assert (found == expected).mean() > 0.9
+
+
+_NAME = re.compile(r"[\w-]+[./][\w./-]*")
+_NOT_ALWAYS = {"rejected/", "preprocessing/"}
+
+
+def _check_tree(text):
+    """All files are there that a page draws; the number of shards may be another."""
+    top, *lines = text.splitlines()
+    names = []
+    for line in lines:
+        words = itertools.takewhile(_NAME.fullmatch, line.split())
+        names += [word for word in words if word not in _NOT_ALWAYS]
+    assert len(names) >= 6
+    for name in names:
+        begins = name.partition("-of-")[0].rstrip("/")
+        assert list(pathlib.Path(top).glob(f"{begins}*")), name
 
 
 @pytest.mark.engines  # each starts a process that imports TensorFlow
