@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tokenize
 import urllib.parse
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -196,7 +196,7 @@ def _compare(value: Any, comment: str) -> None:
         assert value == ast.literal_eval(comment), comment
 
 
-def messages(folders: Iterable[str]) -> list[str]:
+def messages(folders: tuple[str, ...]) -> list[str]:
     """All texts of the source, with a NUL where a value is put in; backticks taken out.
 
     Python has joined texts that stand side by side.
@@ -205,7 +205,7 @@ def messages(folders: Iterable[str]) -> list[str]:
     return [text for text in found if " " in text]
 
 
-def raised(folders: Iterable[str], errors: Collection[str]) -> list[str]:
+def raised(folders: tuple[str, ...], errors: Collection[str]) -> list[str]:
     """The texts that errors of some names are raised with, as `messages` has them.
 
     Those of fewer than three words say what another error said.
@@ -224,10 +224,11 @@ def raised(folders: Iterable[str], errors: Collection[str]) -> list[str]:
     return [text for text in texts if len(text.replace("\0", " ").split()) > 2]
 
 
-def _nodes(folders: Iterable[str]) -> Iterator[ast.AST]:
-    for folder in folders:
-        for path in (ROOT / folder).rglob("*.py"):
-            yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+@functools.cache
+def _nodes(folders: tuple[str, ...]) -> list[ast.AST]:
+    paths = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in paths)
+    return [node for tree in trees for node in ast.walk(tree)]
 
 
 def _template(node: ast.AST) -> str:
