@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Installs maskbeam; Beam also builds its workers' package from this file."""
 
+import os
 import pathlib
+import re
 
 import setuptools
 
@@ -9,6 +11,27 @@ HERE = pathlib.Path(__file__).resolve().parent
 README = HERE / "README.md"
 # Installed below one name: users have a `transforms.py` or a `pipeline/` of their own.
 FOLDERS = ("pipeline", "transforms")
+
+
+# Where the files of this source can be read, such as https://github.com/OWNER/maskbeam/
+# blob/v0.1.0: whoever uploads a package sets it. An index shows README.md alone, and
+# links to what lies beside it lead nowhere there; without a URL they stay as they are.
+URL = os.environ.get("MASKBEAM_URL", "").rstrip("/")
+_LINK = re.compile(r"(!?)(\[[^\]]*\])\((?![a-z]+:|#)([^)\s]+)\)")
+
+
+def long_description() -> str:
+    """Returns README.md, its links made absolute if there is a URL."""
+    # A worker installs from the sdist alone, so a missing README must not stop it.
+    text = README.read_text(encoding="utf-8") if README.exists() else ""
+    if not URL:
+        return text
+
+    def absolute(link: re.Match[str]) -> str:
+        raw = "?raw=true" if link[1] else ""  # a picture, not a page about it
+        return f"{link[1]}{link[2]}({URL}/{link[3]}{raw})"
+
+    return _LINK.sub(absolute, text)
 
 
 def beam(extra: str = "") -> list[str]:
@@ -91,8 +114,7 @@ setuptools.setup(
         "An Apache Beam pipeline from semantic-segmentation label maps to one-hot "
         "TFRecords and a TF Transform graph."
     ),
-    # A worker installs from the sdist alone, so a missing README must not stop it.
-    long_description=README.read_text(encoding="utf-8") if README.exists() else "",
+    long_description=long_description(),
     long_description_content_type="text/markdown",
     author="maskbeam authors",
     license="Apache-2.0",

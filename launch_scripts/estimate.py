@@ -4,7 +4,7 @@
     python launch_scripts/estimate.py --rows 5e6 --side 1024x2048 --classes 19 \
         --label_bytes 50e3 --image_bytes 2.3e6 --core_ns 25
 
-Without flags it prints the table of launch_scripts/README.md, which says where each
+Without flags it prints the table of docs/launching.md, which says where each
 number comes from and how to measure it again.
 """
 
