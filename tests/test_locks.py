@@ -4,11 +4,12 @@ import hashlib
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
 import pytest
+
+from tests import checkout
 
 _ROOT = pathlib.Path(__file__).parent.parent
 _LOCKS = ("requirements.lock", "image.lock")
@@ -80,21 +81,15 @@ def _compare(directory, old, new):
 
 
 @pytest.fixture
-def checkout(tmp_path):
-    """As much of the checkout as requirements hang on; gives its directory."""
-    for name in ("setup.py", "pyproject.toml", "README.md", "pipeline", "transforms"):
-        copy = shutil.copytree if (_ROOT / name).is_dir() else shutil.copy
-        copy(_ROOT / name, tmp_path / name)
-    ignored = shutil.ignore_patterns("__pycache__")
-    scripts = _ROOT / "launch_scripts"
-    shutil.copytree(scripts, tmp_path / "launch_scripts", ignore=ignored)
-    return tmp_path
+def copied(tmp_path):
+    """The checkout's copy."""
+    return checkout.copy(tmp_path / "maskbeam")
 
 
-def _update(checkout, *flags, **environment):
+def _update(copied, *flags, **environment):
     return subprocess.run(
         ["bash", "launch_scripts/update_lock.sh", *flags],
-        cwd=checkout,
+        cwd=copied,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -102,8 +97,8 @@ def _update(checkout, *flags, **environment):
     )
 
 
-def _locks(checkout):
-    return [(checkout / "launch_scripts" / name).read_bytes() for name in _LOCKS]
+def _locks(copied):
+    return [(copied / "launch_scripts" / name).read_bytes() for name in _LOCKS]
 
 
 @pytest.mark.parametrize(
@@ -115,41 +110,41 @@ def _locks(checkout):
         ([], {"PYTHON": "no-such-python"}, "PYTHON=no-such-python does not run"),
     ],
 )
-def test_it_refuses_before_anything_is_fetched(flags, environment, said, checkout):
-    before = _locks(checkout)
-    done = _update(checkout, *flags, **environment)
+def test_it_refuses_before_anything_is_fetched(flags, environment, said, copied):
+    before = _locks(copied)
+    done = _update(copied, *flags, **environment)
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stdout == ""
-    assert _locks(checkout) == before
+    assert _locks(copied) == before
 
 
 @pytest.mark.engines  # it asks a package index
 @pytest.mark.timeout(1200)
-def test_the_locks_are_what_setup_asks_for(checkout):
-    before = _locks(checkout)
-    done = _update(checkout)
+def test_the_locks_are_what_setup_asks_for(copied):
+    before = _locks(copied)
+    done = _update(copied)
     assert (done.returncode, done.stdout) == (0, _UNCHANGED), done.stderr
-    assert _locks(checkout) == before
+    assert _locks(copied) == before
 
-    setup = (checkout / "setup.py").read_text()
+    setup = (copied / "setup.py").read_text()
     stubs = '"types-PyYAML>=6.0"'
     assert stubs in setup
-    (checkout / "setup.py").write_text(setup.replace(stubs, '"types-PyYAML>=999"'))
-    done = _update(checkout)
+    (copied / "setup.py").write_text(setup.replace(stubs, '"types-PyYAML>=999"'))
+    done = _update(copied)
     assert done.returncode == 2
     assert (
         "requirements.lock cannot be made; both locks are as they were" in done.stderr
     )
-    assert _locks(checkout) == before
+    assert _locks(copied) == before
 
-    (checkout / "setup.py").write_text(setup.replace(stubs, '"types-toml==0.10.8.7"'))
-    done = _update(checkout)
+    (copied / "setup.py").write_text(setup.replace(stubs, '"types-toml==0.10.8.7"'))
+    done = _update(copied)
     assert done.returncode == 0, done.stderr
     (removed,) = re.findall(rb"^types-pyyaml==(\S+)", before[0], re.M)
     changed = f"types-pyyaml: {removed.decode()} removed\n  types-toml: 0.10.8.7 added"
     assert done.stdout == _UNCHANGED.replace("nothing changed", changed, 1)
-    after = _locks(checkout)
+    after = _locks(copied)
     assert after[1] == before[1]
     assert b"\ntypes-toml==0.10.8.7 \\\n    --hash=sha256:" in after[0]
-    assert not list(checkout.glob("launch_scripts/*.new"))
+    assert not list(copied.glob("launch_scripts/*.new"))
