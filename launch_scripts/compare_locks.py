@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 _ENTRY = re.compile(r"^([^\s#=]+)==(\S+)(?: ; (.+?))? *((?:--hash=\S+ *)+)$")
 
 # By marker ("" is everywhere): the version, and the hashes of its files.
-Versions = Mapping[str, tuple[str, frozenset[str]]]
+Versions = dict[str, tuple[str, frozenset[str]]]
 
 
 def read_lock(text: str) -> dict[str, Versions]:
@@ -22,7 +22,7 @@ def read_lock(text: str) -> dict[str, Versions]:
     Raises:
         ValueError: a line is no entry; the message has it.
     """
-    found: dict[str, dict[str, tuple[str, frozenset[str]]]] = {}
+    found: dict[str, Versions] = {}
     for line in re.sub(r" *\\\n *", " ", text).splitlines():
         if not line or line.startswith("#"):
             continue

@@ -59,7 +59,8 @@ def _find(version):
     """Looks for a Python on PATH and among pyenv's; None if there is none."""
     pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
     name = f"python{version}"
-    for candidate in (name, *sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))):
+    others = sorted(pyenv.glob(f"versions/{version}.*/bin/{name}"))
+    for candidate in (name, *map(str, others)):
         if shutil.which(candidate) is None:
             continue
         code = "import ensurepip, sys, venv; print(sys.executable)"
