@@ -3,6 +3,8 @@
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
+# shellcheck source=launch_scripts/pythons.sh
+source "$root/launch_scripts/pythons.sh"
 venv="$root/.venv"
 lock="$root/launch_scripts/requirements.lock"
 stamp="$venv/maskbeam.stamp"
@@ -18,38 +20,6 @@ Environment:
   PYTHON  the Python to make it from, 3.10 to 3.13 (default: python3 or the newest
           of python3.13 to python3.10 on PATH)
 USAGE
-}
-
-fail() {
-  echo "setup_venv.sh: $1" >&2
-  exit 2
-}
-
-version_of() {
-  "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null
-}
-
-is_supported() {
-  "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
-    2>/dev/null
-}
-
-find_python() {
-  local candidate
-  if [[ -n "${PYTHON:-}" ]]; then
-    version_of "$PYTHON" >/dev/null || fail "PYTHON=$PYTHON does not run"
-    is_supported "$PYTHON" ||
-      fail "PYTHON=$PYTHON is $(version_of "$PYTHON"), not Python 3.10 to 3.13"
-    echo "$PYTHON"
-    return
-  fi
-  for candidate in python3 python3.13 python3.12 python3.11 python3.10; do
-    if is_supported "$candidate"; then
-      echo "$candidate"
-      return
-    fi
-  done
-  fail "no Python 3.10 to 3.13 on PATH; name one with PYTHON=..."
 }
 
 # The root is part of it because a .venv does not survive a move of the checkout.
@@ -88,9 +58,6 @@ if is_current; then
 fi
 
 python="$(find_python)"
-"$python" -c 'import ensurepip, venv' 2>/dev/null ||
-  fail "$python has no venv and ensurepip (on Debian: install python3-venv)"
-
 echo "Setting up .venv with Python $(version_of "$python"); the first time this" \
   "takes about two minutes." >&2
 "$python" -m venv --clear "$venv"

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,11 +9,10 @@ import zipfile
 
 import pytest
 
-from tests import clean_worker, reading
+from tests import checkout, clean_worker, reading
 from tests import data_generation as data
 
 _ROOT = pathlib.Path(__file__).parent.parent
-_NOT_COPIED = ("*.pyc", "__pycache__", ".*", "sample", "build", "dist", "*.egg-info")
 _LOAD = """
 import sys
 from maskbeam.transforms import load
@@ -24,23 +22,17 @@ print(sorted(row["key"].decode() for row in rows))
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A copy of what is under version control: a `build/` would leak into a wheel."""
-    copy = tmp_path_factory.mktemp("checkout") / "maskbeam"
-    ignored = shutil.ignore_patterns(*_NOT_COPIED)
-    shutil.copytree(_ROOT, copy, ignore=ignored)
-    shutil.copy(_ROOT / ".pre-commit-config.yaml", copy)
-    return copy
+def copied(tmp_path_factory):
+    """The checkout's copy: a `build/` would leak into a wheel."""
+    return checkout.copy(tmp_path_factory.mktemp("checkout") / "maskbeam")
 
 
 @pytest.fixture(scope="module")
-def built(checkout, tmp_path_factory):
+def built(copied, tmp_path_factory):
     """The sdist, and the wheel that is made of it."""
     directory = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", directory]
-    subprocess.run(
-        list(map(str, [*command, checkout])), check=True, capture_output=True
-    )
+    subprocess.run(list(map(str, [*command, copied])), check=True, capture_output=True)
     (sdist,), (wheel,) = directory.glob("*.tar.gz"), directory.glob("*.whl")
     return sdist, wheel
 
@@ -59,12 +51,12 @@ def test_the_wheel_has_one_name(built):
         assert {n for n in names if n.startswith(f"maskbeam/{folder}/")} == expected
 
 
-def test_the_sdist_has_all_of_the_checkout(built, checkout):
+def test_the_sdist_has_all_of_the_checkout(built, copied):
     with tarfile.open(built[0]) as sdist:
         files = [member.name for member in sdist.getmembers() if member.isfile()]
     found = {name.partition("/")[2] for name in files}
-    expected = {str(p.relative_to(checkout)) for p in checkout.rglob("*.*")}
-    expected = {n for n in expected if (checkout / n).is_file() and ".egg" not in n}
+    expected = {str(p.relative_to(copied)) for p in copied.rglob("*.*")}
+    expected = {n for n in expected if (copied / n).is_file() and ".egg" not in n}
     expected = {name for name in expected if "__pycache__" not in name}
     assert expected <= found
 
@@ -81,11 +73,11 @@ def _environment(directory: pathlib.Path, what: pathlib.Path, *flags: str):
 
 @pytest.mark.engines
 @pytest.mark.parametrize("way", ["wheel", "editable"])
-def test_it_converts_beside_a_users_files(way, built, checkout, tmp_path, convert):
+def test_it_converts_beside_a_users_files(way, built, copied, tmp_path, convert):
     bin_path = (
         _environment(tmp_path, built[1])
         if way == "wheel"
-        else _environment(tmp_path, checkout, "--editable")
+        else _environment(tmp_path, copied, "--editable")
     )
     made = data.label_tree(tmp_path, 6, [0, 1, 2])
     given = ["--label_maps", f"{tmp_path}/labels/*.png", "--num_classes=3"]

@@ -400,17 +400,21 @@ class ClassMap:
 
         A class of several values has the first, with a threshold the first on its side.
         The last entry is for ignored pixels: the first value of `ignore`; without one,
-        255, or 65535 if 255 is a class's. Where each sample has a class, because of a
-        threshold or as 256 classes are in alpha, it is the lowest value.
+        255; if that is a class's, the highest that is none's, of 8 bits where the other
+        entries are. Where each sample has a class, because of a threshold or as 256
+        classes are in alpha, it is the lowest entry.
         """
         if self.encoding == "index" and self.threshold:
             values = [self._levels_of(label_class)[0] for label_class in self.classes]
             return np.array([*values, min(values)], np.int32)
         values = [label_class.ids[0] for label_class in self.classes]
-        free: tuple[int, ...] = (255, 65535, *range(MAX_ID))
-        if self.channel == "alpha":
-            free = (255, *range(255))
-        possible = (value for value in (*self.ignore, *free) if value not in values)
+        # An 8-bit PNG shows its masks in any viewer; one of 16 bits looks black.
+        most = 255 if max(values) <= 255 else MAX_ID
+        free = [255, *range(most, -1, -1)]
+        if self.channel != "alpha":
+            free += range(MAX_ID, most, -1)
+        named = {value for label_class in self.classes for value in label_class.ids}
+        possible = (value for value in (*self.ignore, *free) if value not in named)
         ignored = next(possible, min(values))
         return np.array([*values, ignored], np.int32)
 

@@ -15,6 +15,7 @@ from maskbeam.pipeline.errors import MachineError, RunnerError, in_words
 from maskbeam.pipeline.runtime import (
     faults,
     files,
+    notebooks,
     progress,
     runners,
     stopping,
@@ -57,6 +58,7 @@ def run(
         with (
             stopping.acting(lambda: _cancel(root)),
             shown if show else contextlib.nullcontext(),
+            notebooks.like_a_script(),
             root,
         ):
             define(root)
