@@ -163,6 +163,17 @@ class Entry(NamedTuple):
     picture: Picture | None = None
 
     @property
+    def has_own_file(self) -> bool:
+        """Whether an annotation file is of the row's picture alone."""
+        return bool(self.annotations) and self.picture is None
+
+    @property
+    def is_first_of_several(self) -> bool:
+        """Whether a file holds several pictures, of which it is the first."""
+        is_first = self.window is None or self.window[:2] == (0, 0)
+        return self.place is not None and self.place.index == 0 and is_first
+
+    @property
     def source(self) -> str:
         """The file and the place in it, for messages."""
         place = self.place.suffix if self.place else ""

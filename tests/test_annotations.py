@@ -278,12 +278,15 @@ def test_the_background_of_auto_has_an_id_of_its_own(categories, names, ids, tmp
     assert (outcome.pixels["a"] == 0).sum() == 20 * 31 - 64
 
 
-def test_splits_need_the_same_categories(tmp_path):
+@pytest.mark.parametrize("classes", ["auto", "map.yaml"])
+def test_splits_need_the_same_categories(classes, tmp_path):
     _tree(tmp_path)
     other = annotation_files.coco(SIZES, [], {**CATEGORIES, 7: "dog"})
     (tmp_path / "x/val.json").write_text(json.dumps(other))
     given = "--label_maps train=coco.json val=val.json"
-    outcome = _run(tmp_path, f"{given} --classes auto")
+    text = "classes: [{name: none, ids: [0]}, {name: all, ids: [3, 7, 300]}]"
+    (tmp_path / "x/map.yaml").write_text(f"name: m\n{text}")
+    outcome = _run(tmp_path, f"{given} --classes {classes}")
     assert outcome.code == 2
     _assert_says(
         outcome, "different categories, such as 7, which is 'person' and 'dog'"
@@ -307,6 +310,24 @@ def test_images_meet_by_their_path_else_by_their_name(tmp_path):
     assert set(outcome.pixels) == {"x", "y", "z", "two/z", "one/w"}
     (rejected,) = _rejected(tmp_path)
     assert rejected["key"] == "two/x"  # which two pictures might be
+
+
+def test_another_folder_is_said(tmp_path, capsys):
+    """The base name decides, as COCO's own files have it; nobody need be surprised."""
+    folder = _tree(tmp_path) / "x"
+    text = (folder / "coco.json").read_text()
+    (folder / "other.json").write_text(
+        text.replace('"file_name": "', '"file_name": "Job1/')
+    )
+    (folder / "Job2").mkdir()
+    for path in folder.glob("images/*"):
+        path.rename(folder / "Job2" / path.name)
+    given = ["--label_maps", f"{folder}/other.json", "--classes", "auto"]
+    assert main(["plan", *given, "--images", f"{folder}/*/*"]) == 0
+    assert "'Job1/" in (printed := capsys.readouterr().out)
+    assert "has 'Job2/" in printed
+    assert main(["plan", *given, "--images", f"{folder}/Job2/*"]) == 0
+    assert "are taken for theirs" not in capsys.readouterr().out
 
 
 def test_a_name_that_two_images_have_meets_none(tmp_path):
@@ -747,7 +768,8 @@ def test_yolo_s_classes_come_after_the_background(tmp_path):
     _assert_pixels(outcome, _yolo_pixels())
     found = class_files.load_class_map(str(tmp_path / "out/classes.yaml"))
     assert found.names == ["background", "cat", "dog"]
-    assert [c.ids for c in found.classes] == [(0,), (1,), (2,)]
+    # Ids are the files' own numbers; the background has the first that is free.
+    assert [c.ids for c in found.classes] == [(2,), (0,), (1,)]
     stats = reading.stats(tmp_path / "out")["splits"]["train"]
     assert stats["overlapping"] == 5 * 5
     raw = f"{tmp_path}/x/labels/*.txt"
@@ -760,8 +782,8 @@ def test_yolo_s_classes_come_after_the_background(tmp_path):
         ("names: {0: cat, 1: dog}", "data.yaml"),
         ("names: {}", "--num_classes 2"),
         (
-            "name: m\nclasses: [{name: background, ids: [0]}, {name: cat, ids: [1]}, "
-            "{name: dog, ids: [2]}]",
+            "name: m\nclasses: [{name: background, ids: [9]}, {name: cat, ids: [0]}, "
+            "{name: dog, ids: [1]}]",
             "map.yaml",
         ),
         (
@@ -775,6 +797,29 @@ def test_a_class_map_may_have_the_background_or_not(names, classes, tmp_path):
     (tmp_path / "x/map.yaml").write_text(names)
     given = classes if classes.startswith("--") else f"--classes {classes}"
     _assert_pixels(_run(tmp_path, f"{_YOLO} {given}"), _yolo_pixels())
+
+
+@pytest.mark.parametrize(
+    ("names", "first", "index_of"),
+    [
+        ("[background, cat, dog]", 1, [0, 1, 2]),
+        ("[cat, dog, background]", 0, [2, 0, 1]),
+        ("{0: Background, 1: cat, 2: dog}", 1, [0, 1, 2]),
+    ],
+)
+def test_a_background_that_data_yaml_names_is_the_background(
+    names, first, index_of, tmp_path
+):
+    lines = [_TOP, _LEFT]
+    shifted = [f"{int(line[0]) + first}{line[1:]}" for line in lines]
+    of_it = f"{0 if first else 2} 0 0 1 0 1 1\n"  # which nobody draws
+    texts = {"a": "".join(shifted), "b": "", "c": of_it}
+    _yolo_tree(tmp_path, texts, f"names: {names}")
+    outcome = _run(tmp_path, f"{_YOLO} --classes data.yaml --max_rejected 0.4")
+    wanted = {key: np.array(index_of)[found] for key, found in _yolo_pixels().items()}
+    _assert_pixels(outcome, wanted)
+    (rejected,) = _rejected(tmp_path)
+    assert "is none of the ids of class map" in rejected["reason"]
 
 
 def test_yolo_s_background_may_be_ignored(tmp_path):
@@ -813,7 +858,7 @@ def test_a_plan_knows_yolo_s_sizes_by_the_images(tmp_path, capsys):
     ("text", "reason"),
     [
         ("0 0.5 0.5 0.1 0.1\n", "line 1: it is a box, and nobody knows"),
-        ("7 0 0 0.5 0 0.5 1\n", "its class 7 is none of the class map's"),
+        ("7 0 0 0.5 0 0.5 1\n", "its class 7 is none of the ids of class map"),
         ("0 0 0 100 0 100 200\n", "no share of a picture"),
         ("dog 0 0 1 0 1 1\n", "begins with 'dog', which is no class"),
     ],

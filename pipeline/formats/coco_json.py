@@ -74,6 +74,8 @@ class _Reader:
                     take(item)
         except (ArithmeticError, *_WRONG_FIELDS) as error:
             words = " ".join(repr(error).split())[:_SHOWN]
+            if isinstance(error, KeyError):
+                words = f"something in it has no {error}"[:_SHOWN]
             raise ValueError(f"{path} is no JSON of COCO's format: {words}") from error
         if not self._images:
             raise ValueError(f"{path}: its `images` are none, or it is cut off")
@@ -180,6 +182,11 @@ def _drawn(found: object) -> tuple[str, tuple[bytes, ...]]:
         )
     if not isinstance(found, list):
         raise ValueError(f"its segmentation is {found!r}")
+    if all(type(number) in (int, float) for number in found):
+        raise ValueError(
+            "its segmentation is a list of numbers, and COCO has a list of polygons: "
+            "[[x, y, ...]]"
+        )
     return "polygons", tuple(_packed(polygon, np.float64) for polygon in found)
 
 

@@ -35,11 +35,11 @@ def unlabelled(class_map: ClassMap, *, is_ignored: bool) -> int:
 
 
 def _of_index(class_map: ClassMap, known: frozenset[int], label: int | str) -> int:
-    value = int(label) + 1
+    value = int(label)
     if value not in known and class_map.others == "error":
         raise ValueError(
-            f"its class {label} is none of the class map's, which begin at 0 after the "
-            f"background: {listed(class_map.names)}"
+            f"its class {label} is none of the ids of class map {class_map.name}, of "
+            f"{listed(class_map.names)}"
         )
     return value
 
@@ -48,14 +48,17 @@ def value_of(labels: Labels, class_map: ClassMap) -> Callable[[int | str], int]:
     """How a label becomes an id; what is returned raises ValueError for others.
 
     Args:
-        labels: what labels are: ids; names of classes; or classes counted from 0, the
-            background not among them, so that ids are one more.
+        labels: what labels are: ids; names of classes; or the numbers of classes, which
+            are never the background's.
         class_map: has the classes.
     """
     if labels == "ids":
         return lambda label: int(label)
     if labels == "indices":
-        return functools.partial(_of_index, class_map, frozenset(class_map.values))
+        index = background(class_map)
+        under = () if index is None else class_map.classes[index].ids
+        known = frozenset(class_map.values).difference(under)
+        return functools.partial(_of_index, class_map, known)
     ids = {found.name: found.ids[0] for found in class_map.classes}
     index = background(class_map)
     for name in _BACKGROUNDS if index is not None else ():

@@ -10,6 +10,10 @@ from maskbeam.transforms import png
 _MOST_ID = 65535
 _STRIP_VALUES = 1 << 20
 
+_UNNAMED = (
+    "it has {} bands: say which are red, green and blue, by --image_bands, as 3,2,1"
+)
+
 Array = npt.NDArray[Any]
 
 
@@ -20,10 +24,12 @@ class Samples(NamedTuple):
         values: [H W] or [H W C], of any type of numbers.
         palette: u8[N 3], the colours of values [H W] that are indices of them; None
             where they are not.
+        are_named: whether the file says of its bands that they are colours, or alpha.
     """
 
     values: Array
     palette: npt.NDArray[np.uint8] | None = None
+    are_named: bool = True
 
 
 def label_map(found: Samples) -> bytes:
@@ -40,7 +46,7 @@ def label_map(found: Samples) -> bytes:
     if values.ndim == 2:
         return png.encode_png(ids_of(values), found.palette)
     channels = values.shape[2]
-    if channels > 4:
+    if channels > 4 or not (found.are_named or channels == 3):
         raise ValueError(
             f"it has {channels} bands, and a label map has one, or the three of colours"
         )
@@ -108,6 +114,8 @@ def image(
         values = values.astype(np.uint8) * np.uint8(255)
     if found.palette is not None:
         values = _colors(values, found.palette)
+    if bands is None and not found.are_named and values.shape[2] != 3:
+        raise ValueError(_UNNAMED.format(values.shape[2]))
     values = _in_bands(values, bands)
     if values.dtype != np.uint8:
         if value_range is None:
@@ -141,10 +149,7 @@ def _in_bands(values: Array, bands: tuple[int, ...] | None) -> Array:
             )
         return values[..., [band - 1 for band in bands]]
     if channels > 4:
-        raise ValueError(
-            f"it has {channels} bands: say which are red, green and blue, by "
-            "--image_bands, as 3,2,1"
-        )
+        raise ValueError(_UNNAMED.format(channels))
     return values[..., : 1 if channels < 3 else 3]
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MOST_BYTES_PER_PIXEL = 32  # of all bands, decoded; a part of a picture has more
 _WHITE_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 2, 3, 6
+_ALPHA = ((1,), (2,))
 _PHOTOMETRIC = (_WHITE_IS_ZERO, 1, _RGB, _PALETTE, _YCBCR)
 
 
@@ -222,4 +223,12 @@ def _samples(picture: "tifffile.TiffPage", values: Array) -> Samples:
         bits = picture.bitspersample
         highest = np.array(2**bits - 1).astype(values.dtype)
         return Samples(values ^ highest)
-    return Samples(values)
+    return Samples(values, are_named=_are_named(picture))
+
+
+def _are_named(picture: "tifffile.TiffPage") -> bool:
+    """Whether a file says of its bands that they are colours, or grey and alpha."""
+    bands = picture.samplesperpixel
+    if bands == 2:
+        return tuple(picture.extrasamples) in _ALPHA
+    return bands == 1 or picture.photometric in (_RGB, _YCBCR)

@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from maskbeam.pipeline.elements import Overview, Picture, printable
 from maskbeam.pipeline.errors import UsageError, in_words
 from maskbeam.pipeline.formats import annotations
-from maskbeam.pipeline.keys import key_of, normal
+from maskbeam.pipeline.keys import normal
+from maskbeam.pipeline.planning.key_rules import KeyRule, Named
 from maskbeam.pipeline.values import Source
+from maskbeam.transforms.texts import quoted
 
 
 class Annotated:
     """The annotation files of one source; the first of them says the format of all.
-
-    Attributes:
-        strays: annotations of pictures that their files do not have, so far.
 
     Args:
         source: that they are of.
@@ -40,7 +39,7 @@ class Annotated:
         self._image_keys = image_keys
         self._keeps_shapes = keeps_shapes
         self._format = ""
-        self.strays = 0
+        self._strays = 0
         self._images: _Images | None = None
 
     @functools.cached_property
@@ -60,18 +59,24 @@ class Annotated:
             self._format = annotations.format_of(path)
         return self._format
 
-    def pictures(self, path: str) -> Iterator[tuple[str, Picture | None]]:
+    def pictures(
+        self, path: str, rule: KeyRule
+    ) -> Iterator[tuple[Named, Picture | None]]:
         """The pictures of a file, by key; None for the one of a file's own name.
+
+        Args:
+            path: of the file.
+            rule: finds the key in a file's own name.
 
         Raises:
             UsageError: a file of many is damaged, or of another format.
         """
         name = self.format_of(path)
         if name not in annotations.MANY:
-            yield key_of(path, self._source, self._suffix), None
+            yield rule.named(path, self._source), None
             return
         found = overview(path, name)
-        self.strays += found.strays
+        self._strays += found.strays
         if self._images is None:
             self._images = _Images(self._image_keys())
         keys = self._images.met([self._key(picture) for picture in found.pictures])
@@ -79,7 +84,23 @@ class Annotated:
         if self._keeps_shapes:
             pictures = annotations.MANY[name].pictures(path)
         with _errors_of(path):
-            yield from zip(keys, pictures, strict=True)
+            yield from zip(map(Named, keys), pictures, strict=True)
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What the user should know of the files, a line each."""
+        if self._strays:
+            yield (
+                f"{self._strays:,} annotations are of pictures that their file does "
+                "not have, and are left out"
+            )
+        if self._images is not None and self._images.apart:
+            (picture, image), *others = self._images.apart
+            yield (
+                f"{len(others) + 1:,} pictures have images of their base name in other "
+                f"folders, which are taken for theirs: {quoted(picture)} has "
+                f"{quoted(image)}"
+            )
 
     def _key(self, picture: Picture) -> str:
         path = picture.name.replace("\\", "/").lstrip("/").removeprefix("./")
@@ -112,11 +133,16 @@ def _errors_of(path: str) -> Iterator[None]:
 class _Images:
     """The keys of images, and how pictures meet them.
 
+    Attributes:
+        apart: pictures and images that meet by their base names, so far, and are in
+            folders of other names.
+
     Args:
         keys: of the images.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
+        self.apart: list[tuple[str, str]] = []
         self._keys = set(keys)
         self._by_name = collections.defaultdict(list)
         for key in self._keys:
@@ -137,7 +163,14 @@ class _Images:
             others = self._by_name.get(_name(key), [])
             return others[0] if len(others) == 1 and others[0] not in taken else key
 
-        return [image_of(key) for key in keys]
+        found = [image_of(key) for key in keys]
+        self.apart += [
+            (key, image)
+            for key, image in zip(keys, found, strict=True)
+            if not f"/{key}".endswith(f"/{image}")
+            and not f"/{image}".endswith(f"/{key}")
+        ]
+        return found
 
 
 def _name(key: str) -> str:

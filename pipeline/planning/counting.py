@@ -41,7 +41,8 @@ class SourceCounts:
         remade: how many are neither PNG nor JPEG by their names.
         record_files: those that hold many rows, sorted.
         panoptic_jsons: the JSONs that its label maps need, by path.
-        strays: annotations of pictures that their own files do not have.
+        stacks: how many are TIFFs of several pictures.
+        notes: what the user should know of its annotation files, a line each.
         some: a few of the files.
     """
 
@@ -51,7 +52,8 @@ class SourceCounts:
     remade: int = 0
     record_files: list[files.File] = dataclasses.field(default_factory=list)
     panoptic_jsons: set[str] = dataclasses.field(default_factory=set)
-    strays: int = 0
+    stacks: int = 0
+    notes: tuple[str, ...] = ()
     some: list[files.File] = dataclasses.field(default_factory=list)
 
     def add(
@@ -166,11 +168,11 @@ class NameCounts:
         notes = []
         if self.left_out:
             notes.append(f"--exclude leaves out {self.left_out:,} files")
-        if strays := sum(found.strays for found in self.label_maps.values()):
+        if stacks := sum(found.stacks for found in self.label_maps.values()):
             notes.append(
-                f"{strays:,} annotations are of pictures that their file does not "
-                "have, and are left out"
+                f"{stacks:,} TIFFs hold several pictures, each of which becomes a row"
             )
+        notes += (note for found in self.label_maps.values() for note in found.notes)
         return tuple(notes)
 
 
@@ -207,8 +209,9 @@ def count_names(options: Options) -> NameCounts:
                 rank = rank_of(key, options.seed)
                 names.add(key, rank, entry)
                 left = entry.split not in members or key in members[entry.split]
-                if kind in ("picture", "tiff", "array"):
+                if kind in ("picture", "tiff", "array") or entry.has_own_file:
                     searches.add(entry, is_left=left)
+                counts.stacks += kind == "tiff" and entry.is_first_of_several
                 if not left or side == "images":  # whose rows are the label maps'
                     continue
                 if side == "label_maps" and entry.role == "image":  # from a list
@@ -218,7 +221,7 @@ def count_names(options: Options) -> NameCounts:
                 else:
                     named_rows[entry.split].add(rank, entry)
         counts.record_files.sort()
-        counts.strays = known.strays
+        counts.notes = tuple(known.notes)
         return counts
 
     counted: dict[Side, dict[Source, SourceCounts]] = {}

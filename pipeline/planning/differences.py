@@ -105,7 +105,13 @@ def _rules(left: Collection[str], right: Collection[str]) -> Iterator[_Rule]:
 
 
 def _without(ending: str) -> _Map:
-    return lambda key: key.removesuffix(ending) if key.endswith(ending) else None
+    def rest(key: str) -> str | None:
+        name = key.removesuffix(ending)
+        # What is a whole name is no ending.
+        has_name = bool(name) and not name.endswith("/")
+        return name if key.endswith(ending) and has_name else None
+
+    return rest
 
 
 def _replacing(text: str, other: str) -> _Map:

@@ -63,7 +63,7 @@ def prepared(options: Options, *, finds_classes: bool) -> Options:
         class_map = _of_categories(categories, options)
     class_map = _of_ids(class_map, reader)
     if reader.LABELS == "indices":
-        class_map = _after_background(class_map, options)
+        class_map = _with_background(class_map, options)
     if options.unlabelled == "ignore" and not class_map.ignore:
         class_map = dataclasses.replace(class_map, ignore=(_free(class_map),))
     if reader.LABELS == "ids":
@@ -102,9 +102,12 @@ def _categories(options: Options, name: str, *, are_classes: bool) -> Categories
     for source in options.label_maps:
         for file in sorted(listing.matched(source, "label_maps", options)):
             here = annotated.overview(file.path, name).classes
-            found = {**here, **found}
             first = first or (file.path, here)
-            if are_classes and not _are_same(first[1], here, name):
+            by_id = annotations.FORMATS[name].LABELS == "ids"
+            # One id has one meaning, whatever the class map calls it.
+            differ = by_id and any(found.get(i, here[i]) != here[i] for i in here)
+            found = {**here, **found}
+            if differ or (are_classes and not _are_same(first[1], here, name)):
                 raise UsageError(
                     f"{first[0]} and {file.path} have different categories, "
                     f"{_difference(first[1], here)}: convert them one after the "
@@ -186,22 +189,15 @@ def _check_indices(options: Options, *, finds_classes: bool) -> None:
         )
 
 
-def _after_background(class_map: ClassMap, options: Options) -> ClassMap:
-    """Makes room for the background, of id 0, in a map of YOLO's classes.
-
-    Those begin at 0; so they do in a map that has no background.
-    """
-    if meanings.background(class_map) is not None:
+def _with_background(class_map: ClassMap, options: Options) -> ClassMap:
+    """Adds the background to a map of YOLO's classes, whose ids are their numbers."""
+    is_there = meanings.background(class_map) is not None
+    if is_there or options.unlabelled != "background":
         return class_map
-    classes = [
-        dataclasses.replace(found, ids=tuple(value + 1 for value in found.ids))
-        for found in class_map.classes
-    ]
-    if options.unlabelled == "background":
-        classes.insert(0, LabelClass(meanings.BACKGROUND, (0,)))
-    ignore = tuple(value + 1 for value in class_map.ignore)
+    free = next(i for i in itertools.count() if i not in class_map.values)
+    classes = (LabelClass(meanings.BACKGROUND, (free,)), *class_map.classes)
     try:
-        return dataclasses.replace(class_map, classes=tuple(classes), ignore=ignore)
+        return dataclasses.replace(class_map, classes=classes)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

@@ -79,5 +79,6 @@ class KeySearches:
                 raise UsageError(
                     f"--{role}_key {flags[role]!r} is of {what} that are named one by "
                     "one or by a glob, and there are none: lists, record files and "
-                    "annotation files say their own keys, so leave it out"
+                    "annotation files of many pictures say their own keys, so leave it "
+                    "out"
                 )

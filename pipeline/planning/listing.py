@@ -185,9 +185,12 @@ def file_entries(
                 yield key, Entry("image", split(key), image)
     elif kind in ("annotations", "list"):
         name = known.format_of(file.path)
-        for key, picture in known.pictures(file.path):
-            entry = Entry("label", split(key), file.path)
-            yield key, entry._replace(annotations=name, picture=picture)
+        for named, picture in known.pictures(file.path, rule):
+            entry = Entry("label", split(named.key), file.path, annotations=name)
+            yield (
+                named.key,
+                entry._replace(picture=picture, unmatched=named.unmatched),
+            )
     elif kind != "records":
         role: Role = "label" if side == "label_maps" else "image"
         for part in _parts(file.path, kind, options):

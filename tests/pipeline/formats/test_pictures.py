@@ -158,6 +158,27 @@ def test_bands_are_counted_from_one():
         _label(encoded)
 
 
+def test_of_bands_without_names_nobody_guesses_colors():
+    """Blue, green, red and near infrared, as satellites have them; and two of them."""
+    for count, more in ((4, {}), (2, {"extrasamples": ["unspecified"]})):
+        bands = RNG.integers(0, 256, (50, 70, count), np.uint8)
+        encoded = _tiff(bands, photometric="minisblack", planarconfig="contig", **more)
+        with pytest.raises(ValueError, match=f"{count} bands: say which"):
+            _image(encoded)
+        with pytest.raises(ValueError, match=f"{count} bands, and a label map"):
+            _label(encoded)
+    named = _tiff(
+        RNG.integers(0, 256, (50, 70, 2), np.uint8),
+        photometric="minisblack",
+        planarconfig="contig",
+        extrasamples=["unassalpha"],
+    )
+    assert _opened(pictures.label_map(named, OPTIONS)).mode == "LA"
+    colors = RNG.integers(0, 256, (50, 70, 4), np.uint8)
+    encoded = _tiff(colors, photometric="rgb", extrasamples=["unassalpha"])
+    np.testing.assert_array_equal(_image(encoded), colors[..., :3])
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
 def test_wide_images_need_a_range(dtype):
     values = RNG.integers(0, 5000, (50, 70, 3)).astype(dtype)
