@@ -1,7 +1,6 @@
 """README and docs: what they show runs as it stands, and what they name is there."""
 
 import argparse
-import itertools
 import json
 import pathlib
 import re
@@ -241,7 +240,6 @@ def _check_quickstart():
     assert np.count_nonzero(both) > 0.5 * np.count_nonzero(either)
 
 
-_NAME = re.compile(r"[\w-]+[./][\w./-]*")
 _NOT_ALWAYS = {"rejected/", "preprocessing/"}
 
 
@@ -250,8 +248,8 @@ def _check_tree(text):
     top, *lines = text.splitlines()
     names = []
     for line in lines:
-        words = itertools.takewhile(_NAME.fullmatch, line.split())
-        names += [word for word in words if word not in _NOT_ALWAYS]
+        drawn = line.strip().partition("   ")[0].split()  # then what they are
+        names += [name for name in drawn if name not in _NOT_ALWAYS]
     assert len(names) >= 6
     for name in names:
         begins = name.partition("-of-")[0].rstrip("/")
