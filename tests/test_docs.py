@@ -24,10 +24,8 @@ _MOST_BYTES = 150_000  # of a picture
 # Blocks that do not run here: the page, how the block begins, and why. Of all of them
 # the flags are compared with those that there are.
 _NOT_RUN = {
-    (
-        "README.md",
-        "bash launch_scripts/run_local.sh",
-    ): "both set up .venv",
+    ("CONTRIBUTING.md", "bash launch_scripts/run_tests.sh"): "is the suite itself",
+    ("README.md", "bash launch_scripts/run_local.sh"): "both set up .venv",
     ("docs/quickstart.md", "bash launch_scripts/setup_venv.sh"): "sets up .venv",
     ("docs/quickstart.md", "bash launch_scripts/run_model_server.sh"): (
         "serves until it is stopped; test_model_server.py runs both scripts"
@@ -303,8 +301,9 @@ def _flags_that_are():
     return known
 
 
-# Of other programs: TFDS's, saved_model_cli's, and those of Beam's pool.
+# Of other programs: TFDS, saved_model_cli, Beam's pool, mypy.
 _OF_OTHERS = {"--file_format", "--dir", "--all", "--service_port", "--worker_pool"}
+_OF_OTHERS |= {"--strict"}
 
 
 @pytest.mark.parametrize("page", doc_pages.pages())
