@@ -174,6 +174,7 @@ def _your_function():
 
 _ENGINES = {  # pages that take long
     "docs/dataset.md",
+    "docs/label_maps.md",
     "docs/serving.md",
     "docs/your_function.md",
 }
