@@ -1,7 +1,6 @@
 """README and docs: what they show runs as it stands, and what they name is there."""
 
 import argparse
-import itertools
 import json
 import pathlib
 import re
@@ -25,10 +24,8 @@ _MOST_BYTES = 150_000  # of a picture
 # Blocks that do not run here: the page, how the block begins, and why. Of all of them
 # the flags are compared with those that there are.
 _NOT_RUN = {
-    (
-        "README.md",
-        "bash launch_scripts/run_local.sh",
-    ): "both set up .venv",
+    ("CONTRIBUTING.md", "bash launch_scripts/run_tests.sh"): "is the suite itself",
+    ("README.md", "bash launch_scripts/run_local.sh"): "both set up .venv",
     ("docs/quickstart.md", "bash launch_scripts/setup_venv.sh"): "sets up .venv",
     ("docs/quickstart.md", "bash launch_scripts/run_model_server.sh"): (
         "serves until it is stopped; test_model_server.py runs both scripts"
@@ -177,6 +174,7 @@ def _your_function():
 
 _ENGINES = {  # pages that take long
     "docs/dataset.md",
+    "docs/label_maps.md",
     "docs/serving.md",
     "docs/your_function.md",
 }
@@ -241,7 +239,6 @@ def _check_quickstart():
     assert np.count_nonzero(both) > 0.5 * np.count_nonzero(either)
 
 
-_NAME = re.compile(r"[\w-]+[./][\w./-]*")
 _NOT_ALWAYS = {"rejected/", "preprocessing/"}
 
 
@@ -250,8 +247,8 @@ def _check_tree(text):
     top, *lines = text.splitlines()
     names = []
     for line in lines:
-        words = itertools.takewhile(_NAME.fullmatch, line.split())
-        names += [word for word in words if word not in _NOT_ALWAYS]
+        drawn = line.strip().partition("   ")[0].split()  # then what they are
+        names += [name for name in drawn if name not in _NOT_ALWAYS]
     assert len(names) >= 6
     for name in names:
         begins = name.partition("-of-")[0].rstrip("/")
@@ -305,8 +302,9 @@ def _flags_that_are():
     return known
 
 
-# Of other programs: TFDS's, saved_model_cli's, and those of Beam's pool.
+# Of other programs: TFDS, saved_model_cli, Beam's pool, mypy.
 _OF_OTHERS = {"--file_format", "--dir", "--all", "--service_port", "--worker_pool"}
+_OF_OTHERS |= {"--strict"}
 
 
 @pytest.mark.parametrize("page", doc_pages.pages())
