@@ -307,10 +307,11 @@ _OF_OTHERS = {"--file_format", "--dir", "--all", "--service_port", "--worker_poo
 _OF_OTHERS |= {"--strict"}
 
 
-@pytest.mark.parametrize("page", doc_pages.pages())
+_OF_NOW = [page for page in doc_pages.pages() if page != "CHANGELOG.md"]
+
+
+@pytest.mark.parametrize("page", _OF_NOW)
 def test_flags_that_a_page_names_are_there(page):
-    if page == "CHANGELOG.md":
-        pytest.skip("it names flags that were")
     texts = [snippet.text for snippet in doc_pages.snippets(page)]
     named = {
         flag
