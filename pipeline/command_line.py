@@ -22,7 +22,7 @@ from maskbeam.pipeline.errors import (
     one_line,
 )
 from maskbeam.pipeline.runtime import streams
-from maskbeam.pipeline.terminal import say
+from maskbeam.pipeline.terminal import say, say_lines
 
 _BEAM = (
     "All other flags go to Apache Beam: --runner (default: FnApiRunner, in this "
@@ -53,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UsageError as error:
-        return ended(WRONG_COMMAND, one_line(error))
+        ended(WRONG_COMMAND, one_line(error.message))
+        say_lines("\n".join(error.more), out=sys.stderr)
+        return WRONG_COMMAND
     except BadDataError as error:
         return ended(BAD_DATA, one_line(error))
     except (MachineError, StoreError) as error:

@@ -69,7 +69,8 @@ def with_found_classes(
     try:
         made = first_class_map(found, options.class_map.name)
     except ValueError as error:
-        raise UsageError(f"--classes auto: {error}") from error
+        first, *more = str(error).split("\n")
+        raise UsageError(f"--classes auto: {first}", *more) from error
     notes = (*options.notes, *([made.note] if made.note else []))
     return dataclasses.replace(options, class_map=made.class_map, notes=notes)
 

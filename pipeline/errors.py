@@ -11,7 +11,17 @@ _LINE_CHARACTERS = 1000
 
 
 class UsageError(Exception):
-    """The command is wrong: one line for the user, exit code 2."""
+    """The command is wrong: one line for the user, exit code 2.
+
+    Args:
+        message: the line.
+        more: further lines, of what there is to choose from.
+    """
+
+    def __init__(self, message: str, *more: str) -> None:
+        super().__init__("\n".join((message, *more)))
+        self.message = message
+        self.more = more
 
 
 class BadDataError(Exception):
@@ -76,7 +86,7 @@ def reason_of(message: str) -> str:
     return " ".join(_WHERE.sub("", text).split())
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: Exception | str) -> str:
     """Writes an error's message as one line that a terminal shows as it is.
 
     It may quote names and values that are long, or have line ends or codes of control.

@@ -31,7 +31,12 @@ def say(line: str = "", *, out: TextIO | None = None, flush: bool = False) -> No
     print(shown, file=out, flush=flush)
 
 
-def say_lines(text: str) -> None:
-    """Prints text of several lines, such as a YAML file."""
-    for line in text.rstrip("\n").split("\n"):
-        say(line)
+def say_lines(text: str, *, out: TextIO | None = None) -> None:
+    """Prints text of several lines, such as a YAML file; nothing if it is empty.
+
+    Args:
+        text: the lines.
+        out: where to; by default standard output.
+    """
+    for line in text.rstrip("\n").split("\n") if text else ():
+        say(line, out=out)

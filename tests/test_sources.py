@@ -307,3 +307,16 @@ def test_images_and_masks_in_one_folder(tree, convert, tmp_path, capsys):
     assert "if it is quoted" in capsys.readouterr().err
     assert main(["verify", str(out), "--raw", masks]) == 0
     assert "8 raw rows compared" in capsys.readouterr().out
+
+
+def test_a_label_map_is_no_image_of_itself(tmp_path, capsys):
+    """One folder of both, and a glob of images that matches the masks."""
+    mask = data.png(data.filled((6, 8), 1))
+    tree = {f"d/{n}{end}.png": mask for n in range(3) for end in ("", "_mask")}
+    folder = data.write_tree(tmp_path, tree) / "d"
+    given = ["--label_maps", f"{folder}/*_mask.png", "--num_classes", "2"]
+    given += ["--output", str(tmp_path / "out"), "--images"]
+    assert main(["convert", *given, f"{folder}/*_mask.png"]) == 1
+    assert "are one file" in capsys.readouterr().err
+    assert main(["convert", *given, f"{folder}/*.png", "--overwrite"]) == 1
+    assert "--exclude '*_mask.png'" in capsys.readouterr().err

@@ -125,10 +125,14 @@ def _one_side(left: Collection[str], right: Collection[str]) -> str:
     """What is said where all keys of one side have met."""
     shown = ", ".join(repr(key) for key in sorted(left or right)[:_SHOWN])
     if left:
-        return f"there is no image of {shown}"
+        return (
+            f"there is no image of {shown}; add it, leave the label map out by "
+            "--exclude, or allow it by --max_rejected"
+        )
     return (
-        f"there is no label map of {shown}; narrow --images, or name images without "
-        "label maps by --images_only"
+        f"there is no label map of {shown}; narrow --images, leave some out by "
+        "--exclude, or name images without label maps by --images_only; where label maps "
+        "lie among the images: --exclude '*_mask.png' --strip_label_suffix _mask"
     )
 
 

@@ -137,6 +137,10 @@ def _by_layer(labels: list[Entry], pairing: Pairing) -> list[list[Entry]]:
     return [entries for entries in by_name.values() if entries]
 
 
+def _are_one(label: Entry, image: Entry) -> bool:
+    return (label.path, label.place) == (image.path, image.place)
+
+
 def _lack(roles: Mapping[Role, list[Entry]], pairing: Pairing) -> str:
     """What a row lacks, in words; empty if nothing."""
     if "label" not in roles:
@@ -145,6 +149,12 @@ def _lack(roles: Mapping[Role, list[Entry]], pairing: Pairing) -> str:
         return "the list names it, and there is no label map"
     if pairing.with_images and "image" not in roles:
         return "the label map has no image"
+    if "image" in roles and _are_one(roles["label"][0], roles["image"][0]):
+        return (
+            "the label map and its image are one file, for --images matches it too: "
+            "leave label maps out of the images, as by --exclude '*_mask.png' "
+            "--strip_label_suffix _mask"
+        )
     if pairing.with_segments and "segments" not in roles:
         return "the JSON beside its directory has no segments of the label map"
     return ""
