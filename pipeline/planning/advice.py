@@ -131,8 +131,8 @@ def _one_side(left: Collection[str], right: Collection[str]) -> str:
         )
     return (
         f"there is no label map of {shown}; narrow --images, leave some out by "
-        "--exclude, or name images without label maps by --images_only; where label maps "
-        "lie among the images: --exclude '*_mask.png' --strip_label_suffix _mask"
+        "--exclude, or name images without label maps by --images_only; where label "
+        "maps lie among the images: --exclude '*_mask.png' --strip_label_suffix _mask"
     )
 
 
