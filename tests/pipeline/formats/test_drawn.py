@@ -98,7 +98,7 @@ def test_without_areas_the_later_is_on_top():
         (1, "abc", "segmentation is 'abc'"),
         (1, [["1", 2, 3, 4, 5, 6]], "'1' among numbers"),
         (1, [[True, 2, 3, 4, 5, 6]], "True among numbers"),
-        (1, [5, 6], "5 in place of numbers"),
+        (1, [5, 6], "COCO has a list of polygons"),
         (1, {"size": [23, 31], "counts": [713.0]}, "whole numbers"),
         (1, {"size": [23, 31], "counts": [10**9]}, "1000000000 pixels"),
         (1, {"size": [23, 31], "counts": [2**70]}, "too large"),
