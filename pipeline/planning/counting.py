@@ -9,6 +9,7 @@ from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import panoptic_json
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
+from maskbeam.pipeline.planning.annotated import Annotated
 from maskbeam.pipeline.planning.census import Census
 from maskbeam.pipeline.planning.key_searches import KeySearches
 from maskbeam.pipeline.planning.listing import (
@@ -87,6 +88,11 @@ class SourceCounts:
         elif options.with_segments and side == "label_maps":
             self.panoptic_jsons.add(panoptic_json.json_of(file.path))
         return kind
+
+    def end(self, known: Annotated) -> None:
+        """Sorts what was counted, and takes what is to be said of annotation files."""
+        self.record_files.sort()
+        self.notes = tuple(known.notes)
 
 
 @dataclasses.dataclass
@@ -211,7 +217,7 @@ def count_names(options: Options) -> NameCounts:
                 left = entry.split not in members or key in members[entry.split]
                 if kind in ("picture", "tiff", "array") or entry.has_own_file:
                     searches.add(entry, is_left=left)
-                counts.stacks += kind == "tiff" and entry.is_first_of_several
+                    counts.stacks += kind == "tiff" and entry.is_first_of_several
                 if not left or side == "images":  # whose rows are the label maps'
                     continue
                 if side == "label_maps" and entry.role == "image":  # from a list
@@ -220,8 +226,7 @@ def count_names(options: Options) -> NameCounts:
                         some += files.match(entry.path)
                 else:
                     named_rows[entry.split].add(rank, entry)
-        counts.record_files.sort()
-        counts.notes = tuple(known.notes)
+        counts.end(known)
         return counts
 
     counted: dict[Side, dict[Source, SourceCounts]] = {}
@@ -230,7 +235,7 @@ def count_names(options: Options) -> NameCounts:
             counted.setdefault(side, {})[source] = count(source, side)
     _check_counts(counted, found, searches)
     label_maps = counted.get("label_maps", {})
-    images = {**counted.get("images", {}), **counted.get("images_only", {})}
+    images = counted.get("images", {}) | counted.get("images_only", {})
     return NameCounts(label_maps, images, named_rows, listed_images, names)
 
 
