@@ -201,7 +201,8 @@ def test_the_schema_is_what_readers_ask(dataset):
     assert stats.keys() == described["Stats"]["properties"].keys()
     of_splits = described["SplitStats"]["properties"].keys()
     for split in stats["splits"].values():
-        assert split.keys() == of_splits - {"moved_pixels"}  # by some class maps only
+        # Of some class maps, and of label maps that are drawn.
+        assert split.keys() == of_splits - {"moved_pixels", "overlapping"}
     stats["splits"]["val"]["most"][0] = {"key": "k", "pixels": -1}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(stats, schema)
