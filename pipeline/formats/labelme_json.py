@@ -61,9 +61,7 @@ def pictures(path: str) -> Iterator[Picture]:
     """
     import msgspec
 
-    data = files.read_some(path, _MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise ValueError(f"{path} has more than {_MAX_BYTES} bytes")
+    data = files.read_within(path, _MAX_BYTES)
     try:
         found = msgspec.json.decode(data, type=_File)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

@@ -10,7 +10,7 @@ from maskbeam.transforms.png_kinds import SIGNATURE, Kind
 ENOUGH_BYTES = 1 << 16  # of nearly every file, to read its header
 _PNG_HEADER_BYTES = 33
 _PNG_HEADER_START = b"\0\0\0\x0dIHDR"
-_JPEG_START = b"\xff\xd8\xff"
+JPEG_START = b"\xff\xd8\xff"
 # Markers that begin a frame (JPEG, ITU-T T.81, table B.1): all SOFn but DHT, JPG, DAC.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -55,7 +55,7 @@ def read_header(data: bytes) -> Header:
         raise ValueError("the file is empty (0 bytes)")
     if data.startswith(SIGNATURE):
         return _png_header(data)
-    if data.startswith(_JPEG_START):
+    if data.startswith(JPEG_START):
         return _jpeg_header(data)
     raise ValueError(
         f"neither PNG nor JPEG: {first_bytes.beginning(data)}; what else there is has "

@@ -19,7 +19,6 @@ from maskbeam.pipeline.formats import (
 from maskbeam.pipeline.formats.samples import Array, Samples
 from maskbeam.pipeline.options import Options
 
-_JPEG = b"\xff\xd8\xff"
 LOSSY = (
     "JPEG changes label values: save label maps as PNG, or add --jpeg_label_maps, with "
     "a class map that says `nearest` or `threshold`"
@@ -81,7 +80,7 @@ def label_map(data: bytes, options: Options) -> bytes:
     """
     if tiff_directory.is_tiff(data):
         return tiff_label_map(io.BytesIO(data), options)
-    is_jpeg = data.startswith(_JPEG) and options.jpeg_label_maps
+    is_jpeg = data.startswith(picture_header.JPEG_START) and options.jpeg_label_maps
     if not (is_jpeg or pillow_pictures.is_read(data)):
         return data
     found, _ = pillow_pictures.read(
@@ -107,7 +106,7 @@ def tiff_label_map(
     Raises:
         ValueError: as `label_map` does.
     """
-    found, page = _of_tiff(file, options, number, window)
+    found, page = tiffs.read(file, number, options.max_pixels, window)
     if page.is_lossy and not options.jpeg_label_maps:
         raise ValueError(f"compressed as photos are: {LOSSY}")
     return samples.label_map(found)
@@ -139,19 +138,8 @@ def tiff_image(
     window: Window | None = None,
 ) -> bytes:
     """Makes a picture of a TIFF, or a part of it, an RGB PNG; see `tiff_label_map`."""
-    found, page = _of_tiff(file, options, number, window)
+    found, page = tiffs.read(file, number, options.max_pixels, window)
     return _image_of(found, page.turn if window is None else 1, options)
-
-
-def _of_tiff(
-    file: IO[bytes], options: Options, number: int | None, window: Window | None
-) -> tuple[Samples, tiff_directory.Page]:
-    if number is None and (count := len(tiff_directory.pages(file))) != 1:
-        raise ValueError(
-            f"the TIFF has {count} pictures, and one is read here: name it .tif, so "
-            "that each of them becomes a row"
-        )
-    return tiffs.read(file, number or 0, options.max_pixels, window)
 
 
 def _image_of(found: Samples, turn: int, options: Options) -> bytes:

@@ -10,10 +10,6 @@ from maskbeam.transforms import png
 _MOST_ID = 65535
 _STRIP_VALUES = 1 << 20
 
-_UNNAMED = (
-    "it has {} bands: say which are red, green and blue, by --image_bands, as 3,2,1"
-)
-
 Array = npt.NDArray[Any]
 
 
@@ -31,6 +27,12 @@ class Samples(NamedTuple):
     palette: npt.NDArray[np.uint8] | None = None
     are_named: bool = True
 
+    @property
+    def has_colors(self) -> bool:
+        """Whether bands [H W C] are grey, with alpha or without, or colours."""
+        bands = self.values.shape[2]
+        return bands <= 4 and (self.are_named or bands == 3)
+
 
 def label_map(found: Samples) -> bytes:
     """Makes a PNG whose samples are the picture's own.
@@ -45,10 +47,10 @@ def label_map(found: Samples) -> bytes:
     values = found.values
     if values.ndim == 2:
         return png.encode_png(ids_of(values), found.palette)
-    channels = values.shape[2]
-    if channels > 4 or not (found.are_named or channels == 3):
+    if not found.has_colors:
         raise ValueError(
-            f"it has {channels} bands, and a label map has one, or the three of colours"
+            f"it has {values.shape[2]} bands, and a label map has one, or the three of "
+            "colours"
         )
     if values.dtype not in (np.uint8, np.uint16):
         raise ValueError(
@@ -114,9 +116,7 @@ def image(
         values = values.astype(np.uint8) * np.uint8(255)
     if found.palette is not None:
         values = _colors(values, found.palette)
-    if bands is None and not found.are_named and values.shape[2] != 3:
-        raise ValueError(_UNNAMED.format(values.shape[2]))
-    values = _in_bands(values, bands)
+    values = _in_bands(found._replace(values=values), bands)
     if values.dtype != np.uint8:
         if value_range is None:
             raise ValueError(
@@ -137,8 +137,9 @@ def _colors(indices: Array, palette: npt.NDArray[np.uint8]) -> Array:
     return palette[indices]
 
 
-def _in_bands(values: Array, bands: tuple[int, ...] | None) -> Array:
+def _in_bands(found: Samples, bands: tuple[int, ...] | None) -> Array:
     """Takes the bands [H W 1] or [H W 3]."""
+    values = found.values
     if values.ndim == 2:
         values = values[..., np.newaxis]
     channels = values.shape[2]
@@ -148,8 +149,11 @@ def _in_bands(values: Array, bands: tuple[int, ...] | None) -> Array:
                 f"it has {channels} bands, and --image_bands takes band {max(bands)}"
             )
         return values[..., [band - 1 for band in bands]]
-    if channels > 4:
-        raise ValueError(_UNNAMED.format(channels))
+    if not found._replace(values=values).has_colors:
+        raise ValueError(
+            f"it has {channels} bands: say which are red, green and blue, by "
+            "--image_bands, as 3,2,1"
+        )
     return values[..., : 1 if channels < 3 else 3]
 
 

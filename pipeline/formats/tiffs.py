@@ -56,21 +56,30 @@ def _opened(file: IO[bytes]) -> Iterator["tifffile.TiffFile"]:
         raise ValueError(f"the TIFF is damaged: {error}") from error
 
 
-def _promised(file: IO[bytes], number: int) -> Page:
+def _promised(file: IO[bytes], number: int | None) -> Page:
     pages = tiff_directory.pages(file)
+    if number is None and len(pages) != 1:
+        raise ValueError(
+            f"the TIFF has {len(pages)} pictures, and one is read here: name it .tif, "
+            "so that each of them becomes a row"
+        )
+    number = number or 0
     if number >= len(pages):
         raise ValueError(f"the TIFF has no picture {number}, counted from 0")
     return pages[number]
 
 
 def read(
-    file: IO[bytes], number: int, max_pixels: int, window: Window | None = None
+    file: IO[bytes],
+    number: int | None,
+    max_pixels: int,
+    window: Window | None = None,
 ) -> tuple[Samples, Page]:
     """Reads a picture, or a part of a tiled one.
 
     Args:
         file: the TIFF.
-        number: of the picture, from 0.
+        number: of the picture, from 0; None for the only one.
         max_pixels: how many pixels it may have, or the blocks that the part touches.
         window: the part, within the picture, which is tiled; None for all of it.
 

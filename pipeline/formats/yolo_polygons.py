@@ -54,9 +54,7 @@ def pictures(path: str) -> Iterator[Picture]:
         ValueError: it is damaged, or not of this format.
         OSError: it cannot be read.
     """
-    data = files.read_some(path, _MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        raise ValueError(f"{path} has more than {_MAX_BYTES} bytes")
+    data = files.read_within(path, _MAX_BYTES)
     lines = enumerate(_text(data).splitlines(), 1)
     try:
         shapes = tuple(_shape(line, number) for number, line in lines if line.strip())

@@ -234,6 +234,19 @@ def read_some(path: str, most: int) -> bytes:
         return b"".join(parts)
 
 
+def read_within(path: str, most: int) -> bytes:
+    """Reads a file's bytes, of which there may be so many.
+
+    Raises:
+        ValueError: it has more.
+        OSError: it cannot be read.
+    """
+    data = read_some(path, most + 1)
+    if len(data) > most:
+        raise ValueError(f"{path} has more than {most} bytes")
+    return data
+
+
 def read_part(path: str, offset: int, length: int) -> bytes:
     """Reads some of a file's bytes."""
     with open_raw(path) as file:

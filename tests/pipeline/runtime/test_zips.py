@@ -12,19 +12,10 @@ from hypothesis import strategies as st
 
 from maskbeam.pipeline.runtime import files, local_globs
 from maskbeam.pipeline.values import SOURCES
+from tests.pipeline.runtime import test_local_globs
+from tests.pipeline.runtime.test_local_globs import FILES
 
-FILES = [
-    "a.png",
-    "b.PNG",
-    ".hidden.png",
-    "x/a.png",
-    "x/y/a.png",
-    "x/y/z/b.png",
-    "x/.h/a.png",
-    "x [1]/a.png",
-    "y/a.txt",
-]
-PARTS = ["*", "**", "?.png", "*.png", ".*", "x", "x*", "[xy]", "[[]", "a.png", "y"]
+PARTS = [part for part in test_local_globs.PARTS if part]
 
 
 @pytest.fixture(scope="module")
