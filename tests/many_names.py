@@ -11,7 +11,6 @@ import io
 import json
 import operator
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -30,7 +29,7 @@ from maskbeam.pipeline.planning.units import PlanUnits
 from maskbeam.pipeline.runtime import files, runners
 from maskbeam.pipeline.values import Source
 from maskbeam.transforms import classes
-from tests import data_generation
+from tests import data_generation, peaks
 
 SIDE = 512
 SEED = 7
@@ -144,7 +143,7 @@ def main(count: int) -> dict[str, Any]:
         "each_once": ranks == expected % 2**64,
         "survey_s": round(surveyed - start),
         "plan_s": round(planned - surveyed),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000,
+        "peak_mb": peaks.peak_bytes() // 10**6,
     }
 
 

@@ -1,23 +1,20 @@
 """Memory stays flat: rows are never held, whatever there is of them."""
 
-import sys
-
 from tests import data_generation as data
 
 _CODE = """
-import resource, sys
+import sys
 from maskbeam.pipeline.command_line import main
+from tests import peaks
 assert main(sys.argv[1:]) == 0
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print("peak", peaks.peak_bytes())
 """
 
 
 def _peak_mib(run_python, output, pattern):
     arguments = ["convert", "--label_maps", pattern, "--num_classes", "3"]
     printed = run_python(_CODE, *arguments, "--output", str(output))
-    kib = int(printed.rpartition("peak")[2])
-    # macOS counts in bytes.
-    return kib / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return int(printed.rpartition("peak")[2]) / (1 << 20)
 
 
 def test_peak_does_not_grow_with_the_input(tmp_path, run_python):

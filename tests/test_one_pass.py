@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from maskbeam.pipeline.rows import images as images_module
-from maskbeam.pipeline.rows import read
+from maskbeam.pipeline.rows import row_files
 from maskbeam.transforms import decode
 from tests import data_generation as data
 
@@ -30,7 +30,7 @@ def calls(monkeypatch):
 
     count(decode, "ids")
     count(images_module, "_levels")
-    count(read, "_read_file")
+    count(row_files, "_read")
     return counts
 
 
@@ -55,7 +55,7 @@ def test_each_row_is_read_and_decoded_once(source, convert, tmp_path, calls, cap
     assert (rows, label_maps, images) == (_ROWS, _ROWS - 1, _ROWS - 1)
     assert calls["ids"] == label_maps
     assert calls["_levels"] == images
-    assert calls["_read_file"] == (0 if source == "records" else 2 * _ROWS)
+    assert calls["_read"] == (0 if source == "records" else 2 * _ROWS)
 
 
 def _record_file(directory):

@@ -27,12 +27,11 @@ Image.MAX_IMAGE_PIXELS = None
 CEILING_MIB = 3072
 _SIDE = 10_000  # squared, the default of --max_pixels
 _CODE = """
-import resource, sys
+import sys
 from maskbeam.pipeline.command_line import main
+from tests import peaks
 code = main(sys.argv[1:])
-peak = max(resource.getrusage(who).ru_maxrss
-           for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print("\\npeak", peak, code)
+print("\\npeak", peaks.with_children(), code)
 """
 
 Commands = Iterator[list[str]]
@@ -219,10 +218,10 @@ def _run(name: str, command: list[str]) -> None:
         check=False,
     )
     seconds = time.monotonic() - start
-    kib, code = done.stdout.rpartition("peak")[2].split() or ("0", "killed")
+    held, code = done.stdout.rpartition("peak")[2].split() or ("0", "killed")
     words = (word.rpartition("/")[2] for word in command)
     shown = " ".join(word for word in words if word not in ("", "out"))
-    peak = int(kib) / 1024
+    peak = int(held) / (1 << 20)
     mark = " (!)" if peak > CEILING_MIB else ""
     print(
         f"| {name} | {shown} | {peak:,.0f}{mark} | {code} | {seconds:.0f} |", flush=True

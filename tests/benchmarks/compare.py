@@ -29,6 +29,7 @@ from maskbeam.pipeline import arguments as flags
 from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.runtime import beam_flags
 from maskbeam.transforms import class_files
+from tests import peaks
 from tests.benchmarks import record, scenes
 from tests.benchmarks.job import Job
 
@@ -276,7 +277,7 @@ def step() -> None:
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     ]
     figures["cpu"] = sum(usage.ru_utime + usage.ru_stime for usage in used)
-    figures["rss"] = max(usage.ru_maxrss for usage in used) / 1e3
+    figures["rss"] = peaks.with_children() / 1e6
     print("\n" + json.dumps(figures))
 
 

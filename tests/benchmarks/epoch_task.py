@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tests import peaks
 from tests.benchmarks.source import Source
 
 BATCH = 8
@@ -121,12 +122,10 @@ def timed(task: Task, epochs: Epochs) -> dict[str, float]:
                 break
         else:
             late = max(late, time.perf_counter() - last)
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peak = max(resource.getrusage(one).ru_maxrss for one in who)
     return {
         "rate": pixels / (last - start) / 1e6,
         "cpu_ns": 1e9 * (_cpu() - used) / pixels,
-        "rss": peak / 1e3,
+        "rss": peaks.with_children() / 1e6,
         "late": late,
     }
 

@@ -10,7 +10,6 @@ the peak of that one's resident memory is what it had over all of its requests.
 import argparse
 import collections
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import tensorflow as tf
 from maskbeam.pipeline.command_line import main as maskbeam
 from maskbeam.transforms import serving
 from tests import data_generation as data
+from tests import peaks
 from tests.fuzz import requests
 
 _K = 12
@@ -151,14 +151,7 @@ def _send(
         rng = np.random.default_rng([arguments.seed, number])
         came = server.send(signature, make(rng)).replace("\n", " ")
         print(f"came {came}", flush=True)
-    print(f"peak {_peak_mib()}", flush=True)
-
-
-def _peak_mib() -> int:
-    """This process's own; `getrusage` begins with that of the one that started it."""
-    status = pathlib.Path("/proc/self/status").read_text(encoding="utf-8")
-    (peak,) = re.findall(r"VmHWM:\s*(\d+) kB", status)
-    return int(peak) // 1024
+    print(f"peak {peaks.peak_bytes() >> 20}", flush=True)
 
 
 def send_a_few(work: pathlib.Path, name: str, count: int) -> Counts:

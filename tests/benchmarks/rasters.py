@@ -19,10 +19,11 @@ import tifffile
 _BLOCK = 512
 _SIDES = (_BLOCK, 20_000, 40_000)
 _RUN = """
-import resource, sys
+import sys
 from maskbeam.pipeline.command_line import main
+from tests import peaks
 assert main(sys.argv[1:]) == 0
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print("peak", peaks.peak_bytes())
 """
 
 
@@ -73,8 +74,7 @@ def main(sides: list[int]) -> None:
             )
             seconds = time.monotonic() - start
             assert done.returncode == 0, done.stderr
-            unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-            peak = int(done.stdout.rpartition("peak")[2]) // unit
+            peak = int(done.stdout.rpartition("peak")[2]) >> 20
             print(f"{side} x {side}: {seconds:.0f} s, peak {peak} MiB", flush=True)
 
 

@@ -7,8 +7,6 @@ import io
 import itertools
 import os
 import pathlib
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -63,6 +61,7 @@ from maskbeam.transforms.classes import ClassMap
 from maskbeam.transforms.manifest import read_config, read_manifest, read_stats
 from maskbeam.transforms.png_kinds import PALETTE
 from tests import data_generation as data
+from tests import peaks
 from tests.fuzz import hostile, sound
 from tests.fuzz.hostile import Hostile
 
@@ -104,13 +103,11 @@ def _written(file: Hostile) -> str:
 @contextlib.contextmanager
 def _within_bounds() -> Iterator[None]:
     """Demands that what is done takes neither long nor much memory."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     start = time.process_time()
-    yield
+    with peaks.growth() as grown:
+        yield
     assert time.process_time() - start < _MAX_SECONDS
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before
-    assert grown < _MAX_GROWTH, f"{grown} bytes more"
+    assert grown.bytes < _MAX_GROWTH, f"{grown.bytes} bytes more"
 
 
 def _by_pillow(encoded: bytes) -> Image.Image | None:

@@ -3,9 +3,7 @@
 import importlib.util
 import io
 import itertools
-import resource
 import struct
-import sys
 import zlib
 
 import numpy as np
@@ -20,6 +18,7 @@ from maskbeam.pipeline.formats import pictures, tiff_directory
 from maskbeam.pipeline.options import Options
 from maskbeam.transforms import classes
 from tests import data_generation as data
+from tests import peaks
 
 MAX_PIXELS = 10_000
 OPTIONS = Options(class_map=classes.numbered(4), max_pixels=MAX_PIXELS)
@@ -279,12 +278,9 @@ def test_the_library_of_compressions_is_named(monkeypatch):
 def test_a_bomb_is_not_inflated():
     """Forty million times what a strip should have."""
     encoded = _by_hand(zlib.compress(bytes(1 << 28), 9), (10, 10), 8, compression=8)
-    unit = 1 if sys.platform == "darwin" else 1024
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    with pytest.raises(Exception, match=r"(?i)space"):
+    with peaks.growth() as grown, pytest.raises(Exception, match=r"(?i)space"):
         _label(encoded)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before
-    assert grown < 100 << 20
+    assert grown.bytes < 100 << 20
 
 
 def test_directories_in_a_circle_are_damage():
