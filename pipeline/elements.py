@@ -125,6 +125,8 @@ def printable(text: str) -> str:
 
     Bytes of a file name that are not UTF-8 are escaped.
     """
+    if text.isascii():  # most are
+        return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

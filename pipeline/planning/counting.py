@@ -9,15 +9,13 @@ from maskbeam.pipeline.errors import UsageError
 from maskbeam.pipeline.formats import panoptic_json
 from maskbeam.pipeline.keys import rank_of
 from maskbeam.pipeline.options import Options
-from maskbeam.pipeline.planning.annotated import Annotated
 from maskbeam.pipeline.planning.census import Census
 from maskbeam.pipeline.planning.key_searches import KeySearches
 from maskbeam.pipeline.planning.listing import (
     FileKind,
     Side,
-    annotated_of,
+    SourceReader,
     entries,
-    file_entries,
     is_left_out,
     kind_of,
     sources_of,
@@ -89,10 +87,10 @@ class SourceCounts:
             self.panoptic_jsons.add(panoptic_json.json_of(file.path))
         return kind
 
-    def end(self, known: Annotated) -> None:
+    def end(self, reader: SourceReader) -> None:
         """Sorts what was counted, and takes what is to be said of annotation files."""
         self.record_files.sort()
-        self.notes = tuple(known.notes)
+        self.notes = reader.notes
 
 
 @dataclasses.dataclass
@@ -199,7 +197,7 @@ def count_names(options: Options) -> NameCounts:
 
     def count(source: Source, side: Side) -> SourceCounts:
         counts = SourceCounts()
-        known = annotated_of(source, options, keeps_shapes=False)
+        reader = SourceReader(source, side, options, keeps_shapes=False)
         for file in listed(source, side):
             progress.TALLY.add(names=1)
             if is_left_out(file.path, source, side, options):
@@ -211,7 +209,7 @@ def count_names(options: Options) -> NameCounts:
             except UsageError as error:
                 found.add(file.path, source, side, error)
                 continue
-            for key, entry in file_entries(source, file, options, side, known):
+            for key, entry in reader.entries(file.path, kind):
                 rank = rank_of(key, options.seed)
                 names.add(key, rank, entry)
                 left = entry.split not in members or key in members[entry.split]
@@ -226,7 +224,7 @@ def count_names(options: Options) -> NameCounts:
                         some += files.match(entry.path)
                 else:
                     named_rows[entry.split].add(rank, entry)
-        counts.end(known)
+        counts.end(reader)
         return counts
 
     counted: dict[Side, dict[Source, SourceCounts]] = {}

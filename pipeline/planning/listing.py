@@ -18,7 +18,6 @@ from maskbeam.pipeline.formats import (
 from maskbeam.pipeline.keys import below, split_of
 from maskbeam.pipeline.options import Options
 from maskbeam.pipeline.planning import annotated, key_rules, tiff_rows
-from maskbeam.pipeline.planning.key_rules import KeyRule
 from maskbeam.pipeline.runtime import files
 from maskbeam.pipeline.values import Source
 
@@ -49,7 +48,7 @@ _FILE_KINDS: dict[str, FileKind] = {  # by extension
 }
 
 
-_NAMED_ALONE: dict[FileKind | None, str] = {
+_NAMED_ALONE: dict[FileKind, str] = {
     "list": "a list of pairs",
     "annotations": "an annotation file",
 }
@@ -66,17 +65,19 @@ def kind_of(path: str, pattern: str = "") -> FileKind:
         UsageError: the name does not say, or says that it is a list of pairs, or of
             annotations, among other files: there it is a note on them.
     """
-    extension = os.path.splitext(path.lower())[1]
+    extension = os.path.splitext(path)[1].lower()
     kind = _FILE_KINDS.get(extension)
+    if kind is not None and kind not in _NAMED_ALONE:
+        return kind
     last = pattern.rpartition("/")[2].lower()
     is_alone = last.endswith(extension) or not values.is_glob(last)
-    if kind in _NAMED_ALONE and not is_alone:
+    if kind is not None:
+        if is_alone:
+            return kind
         raise UsageError(
             f"{path} is among other files: a {extension} is {_NAMED_ALONE[kind]} where "
             f"it is named by itself, or by *{extension}"
         )
-    if kind is not None:
-        return kind
     if record_files.format_of(path) is not None:
         return "records"
     many = ", ".join(found.name for found in record_files.FORMATS)
@@ -133,79 +134,97 @@ def entries(
         options: suffixes and splits.
         side: which option named the source.
     """
-    known = annotated_of(source, options, keeps_shapes=True)
+    reader = SourceReader(source, side, options)
     for file in found:
-        yield from file_entries(source, file, options, side, known)
+        kind = "list" if side == "split_list" else kind_of(file.path, source.pattern)
+        yield from reader.entries(file.path, kind)
 
 
-def annotated_of(
-    source: Source, options: Options, *, keeps_shapes: bool
-) -> annotated.Annotated:
-    """What a source's annotation files say; its images are those of its split."""
-    rule = key_rules.image_rule(options)
+class SourceReader:
+    """Reads what the files of a source say about which key."""
 
-    def image_keys() -> Iterator[str]:
-        for images in options.images:
-            if images.split == source.split:
-                for file in matched(images, "images", options):
-                    yield rule.named(file.path, images).key
+    def __init__(
+        self,
+        source: Source,
+        side: Side,
+        options: Options,
+        *,
+        keeps_shapes: bool = True,
+    ) -> None:
+        self._source = source
+        self._side = side
+        self._options = options
+        self._image_rule = key_rules.image_rule(options)
+        is_label = side in ("label_maps", "split_list")
+        self._rule = key_rules.label_rule(options) if is_label else self._image_rule
+        self._role: Role = "label" if is_label else "image"
+        self._known = annotated.Annotated(
+            source,
+            options.strip_label_suffix,
+            self._image_keys,
+            keeps_shapes=keeps_shapes,
+        )
 
-    return annotated.Annotated(
-        source,
-        options.strip_label_suffix,
-        image_keys,
-        keeps_shapes=keeps_shapes,
-    )
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of its annotation files, a line each."""
+        return tuple(self._known.notes)
+
+    def entries(self, path: str, kind: FileKind) -> Iterator[tuple[str, Entry]]:
+        """The entries of one file, by key.
+
+        Args:
+            path: of the file.
+            kind: how it is read.
+        """
+        if self._side == "split_list":
+            for key in lists.keys(path, self._rule.suffix):
+                yield key, Entry("listed", self._split(key), path)
+        elif kind == "list" and not self._known.has_polygons:
+            may_be_jpeg = self._options.jpeg_label_maps
+            for key, image, label in lists.pairs(path, jpeg_label_maps=may_be_jpeg):
+                yield key, Entry("label", self._split(key), label)
+                if image is not None:
+                    yield key, Entry("image", self._split(key), image)
+        elif kind in ("annotations", "list"):
+            name = self._known.format_of(path)
+            for named, picture in self._known.pictures(path, self._rule):
+                entry = Entry("label", self._split(named.key), path, annotations=name)
+                yield (
+                    named.key,
+                    entry._replace(picture=picture, unmatched=named.unmatched),
+                )
+        elif kind != "records":
+            for part in _parts(path, kind, self._options):
+                at = part.place.suffix if part.place else ""
+                named = self._rule.named(path, self._source, at)
+                yield (
+                    part.key(named.key),
+                    Entry(
+                        self._role,
+                        # Tiles of one picture overlap, so they stay in one split.
+                        self._split(named.key),
+                        path,
+                        part.place,
+                        part.window,
+                        unmatched=named.unmatched,
+                        layer=named.layer,
+                    ),
+                )
+
+    def _split(self, key: str) -> str:
+        if self._options.split_by and self._side != "images_only":
+            return split_of(key, self._options)
+        return self._source.split
+
+    def _image_keys(self) -> Iterator[str]:
+        for images in self._options.images:
+            if images.split == self._source.split:
+                for file in matched(images, "images", self._options):
+                    yield self._image_rule.named(file.path, images).key
 
 
-def file_entries(
-    source: Source,
-    file: files.File,
-    options: Options,
-    side: Side,
-    known: annotated.Annotated,
-) -> Iterator[tuple[str, Entry]]:
-    """The entries of one file, by key; see `entries`."""
-    rule = _rule(side, options)
-
-    def split(key: str) -> str:
-        dealt = options.split_by and side != "images_only"
-        return split_of(key, options) if dealt else source.split
-
-    if side == "split_list":
-        for key in lists.keys(file.path, rule.suffix):
-            yield key, Entry("listed", split(key), file.path)
-        return
-    kind = kind_of(file.path, source.pattern)
-    if kind == "list" and not known.has_polygons:
-        may_be_jpeg = options.jpeg_label_maps
-        for key, image, label in lists.pairs(file.path, jpeg_label_maps=may_be_jpeg):
-            yield key, Entry("label", split(key), label)
-            if image is not None:
-                yield key, Entry("image", split(key), image)
-    elif kind in ("annotations", "list"):
-        name = known.format_of(file.path)
-        for named, picture in known.pictures(file.path, rule):
-            entry = Entry("label", split(named.key), file.path, annotations=name)
-            yield (
-                named.key,
-                entry._replace(picture=picture, unmatched=named.unmatched),
-            )
-    elif kind != "records":
-        role: Role = "label" if side == "label_maps" else "image"
-        for part in _parts(file.path, kind, options):
-            at = part.place.suffix if part.place else ""
-            named = rule.named(file.path, source, at)
-            # Tiles of one picture overlap, so they stay in one split.
-            entry = Entry(role, split(named.key), file.path, part.place, part.window)
-            entry = entry._replace(layer=named.layer, unmatched=named.unmatched)
-            yield part.key(named.key), entry
-
-
-def _rule(side: Side, options: Options) -> KeyRule:
-    if side in ("images", "images_only"):
-        return key_rules.image_rule(options)
-    return key_rules.label_rule(options)
+_WHOLE = (tiff_rows.Part(),)
 
 
 def _parts(path: str, kind: FileKind, options: Options) -> Iterable[tiff_rows.Part]:
@@ -214,7 +233,7 @@ def _parts(path: str, kind: FileKind, options: Options) -> Iterable[tiff_rows.Pa
         return tiff_rows.parts(path, options)
     if kind == "array":
         return map(tiff_rows.Part, _places(path, options))
-    return [tiff_rows.Part()]
+    return _WHOLE
 
 
 def segment_entries(

@@ -53,8 +53,9 @@ class Strays:
             UsageError: it is one; a shell names it so that opens a glob.
         """
         path = source.pattern
-        is_one = is_list(path) and not values.is_glob(path)
-        if is_one and side == "label_maps" and _directory(path) in self._opened:
+        if side != "label_maps" or not is_list(path) or values.is_glob(path):
+            return
+        if _directory(path) in self._opened:
             raise UsageError(
                 f"{path} is named beside other files of its directory, and a list of "
                 "pairs is named by itself: quote globs, so that no shell opens them"
