@@ -6,7 +6,7 @@ Nothing heavy is imported before a command needs it: people wait for `--help`.
 import argparse
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from maskbeam.pipeline import arguments as flags
@@ -74,12 +74,15 @@ def validate(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     if found.count:
         print_reasons(found)
     say(f"{findings.accepted:,} rows accepted, {findings.rejected:,} rejected")
-    count, shown = findings.duplicates
-    if count:
-        say(f"{count:,} keys are twice in a split: {'; '.join(shown)}")
+    if findings.refusal:
+        say(f"convert would make no dataset: {findings.refusal}")
+    elif findings.rejected:
+        say(
+            f"convert would leave these out: --max_rejected is {options.max_rejected:g}"
+        )
     if any(reason.example.stage == "classes" for reason in found.most):
         say("--classes auto, in place of yours, prints a map of all values there are")
-    return BAD_DATA if findings.rejected or count else DONE
+    return BAD_DATA if findings.refusal else DONE
 
 
 def plan(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
@@ -160,12 +163,7 @@ def show(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
     if directory is None:
         if arguments.split is not None:
             raise UsageError("--split is of a dataset: leave it out, or name DIR")
-        of_sources = flags.from_given(given)
-        if flags.finds_classes(of_sources):
-            raise UsageError(
-                "--classes auto takes a pass over all label maps: maskbeam validate "
-                "--classes auto prints the class map to show them with"
-            )
+        of_sources = _surveyed(given)
         with loading():
             from maskbeam.pipeline.report import show
         rows, class_map = show.of_sources(of_sources, keys, limit), of_sources.class_map
@@ -185,6 +183,21 @@ def show(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:
         drawn = show.write(rows, class_map, arguments.output)
     say(f"{drawn:,} {'row' if drawn == 1 else 'rows'} drawn: {arguments.output}")
     return DONE
+
+
+def _surveyed(given: Mapping[str, Any]) -> options.Options:
+    """The rows that `show` draws before a conversion; says which names do not meet."""
+    of_sources = flags.from_given(given)
+    if flags.finds_classes(of_sources):
+        raise UsageError(
+            "--classes auto takes a pass over all label maps: maskbeam validate "
+            "--classes auto prints the class map to show them with"
+        )
+    from maskbeam.pipeline.planning.survey import survey
+    from maskbeam.pipeline.printing import print_apart
+
+    print_apart(survey(of_sources))
+    return of_sources
 
 
 def report(arguments: argparse.Namespace, beam_arguments: list[str]) -> int:

@@ -23,14 +23,13 @@ class Findings:
     Attributes:
         accepted: rows that would be converted.
         rejected: rows that would not.
-        duplicates: keys that are twice in one split of record files: how many, and the
-            first few in words.
+        refusal: why `convert` would make no dataset; empty if it would make one.
         rejections: the files that name rejected rows, a JSON line each.
     """
 
     accepted: int
     rejected: int
-    duplicates: rejections.Found
+    refusal: str
     rejections: list[str]
 
 
@@ -65,6 +64,7 @@ def define_pipeline(
         >> beam.Map(
             _write_findings,
             scratch,
+            options.max_rejected,
             beam.pvalue.AsSingleton(accepted),
             beam.pvalue.AsList(rejected),
             beam.pvalue.AsDict(keys),
@@ -75,14 +75,16 @@ def define_pipeline(
 def _write_findings(
     _: None,
     scratch: str,
+    max_rejected: float,
     accepted: int,
     rejected: Sequence[tuple[str, rejections.Rejected]],
     keys: Mapping[str, rejections.Found],
 ) -> None:
+    total = rejections.add_rejections(found for _, found in rejected)
     tree = {
         "accepted": accepted,
-        "rejected": rejections.add_rejections(found for _, found in rejected).rows,
-        "duplicates": keys.get(rejections.DUPLICATE, (0, [])),
+        "rejected": total.rows,
+        "refusal": rejections.judge(accepted, total, max_rejected, keys),
     }
     files.write_json(files.join(scratch, _RESULT), tree)
 
@@ -93,6 +95,6 @@ def read_findings(scratch: str) -> Findings:
     return Findings(
         tree["accepted"],
         tree["rejected"],
-        tuple(tree["duplicates"]),
+        tree["refusal"],
         reasons.files_in(scratch),
     )

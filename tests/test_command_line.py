@@ -425,7 +425,13 @@ def test_validate_tells_and_writes_nothing(tmp_path, run_maskbeam):
     assert done.returncode == 1
     assert "5 rows accepted, 2 rejected" in done.stdout
     assert "neither PNG nor JPEG" in done.stdout
+    assert "convert would make no dataset: 2 of 7 rows were rejected" in done.stdout
     assert sorted(tmp_path.rglob("*")) == before
+    done = run_maskbeam(
+        *arguments, "--max_rejected=0.3", cwd=tmp_path, env=_with_path()
+    )
+    assert done.returncode == 0, done.stderr
+    assert "convert would leave these out: --max_rejected is 0.3" in done.stdout
 
 
 def _with_path():

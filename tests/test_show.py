@@ -204,3 +204,14 @@ def test_keys_cannot_lead_out_of_the_directory(tmp_path):
     assert show.write(rows, classes.numbered(2), str(out)) == 3
     assert len(list(out.iterdir())) == 3
     assert {p.parent for p in tmp_path.rglob("*.png")} == {out}
+
+
+def test_sources_that_do_not_meet_are_said(sources, tmp_path, capsys):
+    directory, _ = sources
+    flags = ["--num_classes", str(K), "--output", str(tmp_path / "sheet.png")]
+    nothing = ["--label_maps", f"{directory}/label/*.png"]
+    assert main(["show", *nothing, *flags]) == 2
+    assert "matches no file" in capsys.readouterr().err
+    some = ["--label_maps", f"{directory}/labels/*", "--images"]
+    assert main(["show", *some, f"{directory}/images/*0.*", *flags]) == 0
+    assert "1 of 9" in capsys.readouterr().err

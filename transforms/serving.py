@@ -36,6 +36,12 @@ class Transform(tf.Module):
         """Whether the model has the signature `image`."""
         return signatures.IMAGE in self._model.signatures
 
+    @property
+    def num_classes(self) -> int:
+        """How many classes a mask of the dataset has."""
+        to_png = self._model.signatures[signatures.TO_PNG]
+        return int(to_png.structured_input_signature[1]["scores"].shape[-1])
+
     def __call__(self, **raw_columns: tf.Tensor) -> Tensors:
         """Decodes raw rows to model-ready tensors.
 
@@ -118,7 +124,8 @@ def attach(model: Any, directory: str, path: str) -> None:
 
     Raises:
         FileNotFoundError: the dataset has no serving model.
-        ValueError: the dataset's rows have no images.
+        ValueError: the dataset's rows have no images, or the model gives something else
+            than a score for each of its classes.
     """
     transform = load_transform(directory)
     if not transform.has_images:
@@ -127,6 +134,7 @@ def attach(model: Any, directory: str, path: str) -> None:
     def predict(image_bytes: tf.Tensor) -> Tensors:
         row = transform(image_bytes=image_bytes)
         scores = tf.cast(model(row[features.IMAGE], training=False), tf.float32)
+        _check_scores(scores, transform.num_classes, directory)
         if features.HEIGHT not in row:
             return transform.to_png(scores)
         return _cropped_png(transform, scores, row)
@@ -139,6 +147,15 @@ def attach(model: Any, directory: str, path: str) -> None:
     # and model servers would fill the one that nothing reads (keras issue 20095).
     export.parameters = serve.get_concrete_function().variables
     tf.saved_model.save(export, path, {signatures.DEFAULT: serve})
+
+
+def _check_scores(scores: tf.Tensor, num_classes: int, directory: str) -> None:
+    """Refuses a model of another number of classes than the dataset's."""
+    if not scores.shape.is_compatible_with([None, None, None, num_classes]):
+        raise ValueError(
+            f"the model gives {scores.shape}, and {directory} has {num_classes} "
+            f"classes: its last layer must give scores of [B H W {num_classes}]"
+        )
 
 
 def _cropped_png(

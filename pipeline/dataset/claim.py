@@ -46,8 +46,8 @@ def _check_contents(directory: str, *, overwrite: bool) -> None:
     if files.exists(files.join(directory, dataset_files.UNFINISHED)):
         if not overwrite:
             raise UsageError(
-                f"{directory} holds an unfinished run, which was stopped or failed; "
-                "--overwrite removes it and starts anew"
+                f"{directory} holds {_what_was_left(directory)}; --overwrite removes "
+                "it and starts anew"
             )
     elif files.exists(files.join(directory, dataset_files.MANIFEST)):
         if not overwrite:
@@ -62,6 +62,14 @@ def _check_contents(directory: str, *, overwrite: bool) -> None:
         )
     if overwrite:
         leftovers.find(directory)
+
+
+def _what_was_left(directory: str) -> str:
+    """What a run left that made no dataset, in words."""
+    rejected = files.join(directory, dataset_files.REJECTED)
+    if files.exists(files.join(rejected, dataset_files.VERDICT)):
+        return f"a run that made no dataset, for the rows in {rejected}"
+    return "an unfinished run, which was stopped or failed"
 
 
 def _is_free(directory: str) -> bool:

@@ -16,8 +16,8 @@ from maskbeam.pipeline.planning.listing import (
     Side,
     SourceReader,
     entries,
-    is_left_out,
     kind_of,
+    left_out_by,
     sources_of,
 )
 from maskbeam.pipeline.planning.meeting import Names
@@ -37,6 +37,7 @@ class SourceCounts:
         count: how many there are.
         size: of all of them, in bytes.
         left_out: how many more there are that `--exclude` leaves out.
+        left_out_by: its globs that leave some out.
         remade: how many are neither PNG nor JPEG by their names.
         record_files: those that hold many rows, sorted.
         panoptic_jsons: the JSONs that its label maps need, by path.
@@ -48,6 +49,7 @@ class SourceCounts:
     count: int = 0
     size: int = 0
     left_out: int = 0
+    left_out_by: set[str] = dataclasses.field(default_factory=set)
     remade: int = 0
     record_files: list[files.File] = dataclasses.field(default_factory=list)
     panoptic_jsons: set[str] = dataclasses.field(default_factory=set)
@@ -152,6 +154,7 @@ class NameCounts:
         named_rows: by split.
         listed_images: a few of the images that lists name, by split.
         names: the keys that are to meet others.
+        exclude: the globs of `--exclude`.
     """
 
     label_maps: Mapping[Source, SourceCounts]
@@ -159,6 +162,7 @@ class NameCounts:
     named_rows: Mapping[str, NamedRows]
     listed_images: Mapping[str, list[files.File]]
     names: Names
+    exclude: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> int:
@@ -170,6 +174,13 @@ class NameCounts:
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the names, a line each."""
         notes = []
+        counted = (*self.label_maps.values(), *self.images.values())
+        used = set[str]().union(*(found.left_out_by for found in counted))
+        notes += [
+            f"--exclude {glob!r} leaves out no file"
+            for glob in self.exclude
+            if glob not in used
+        ]
         if self.left_out:
             notes.append(f"--exclude leaves out {self.left_out:,} files")
         if stacks := sum(found.stacks for found in self.label_maps.values()):
@@ -200,8 +211,9 @@ def count_names(options: Options) -> NameCounts:
         reader = SourceReader(source, side, options, keeps_shapes=False)
         for file in listed(source, side):
             progress.TALLY.add(names=1)
-            if is_left_out(file.path, source, side, options):
+            if globs := left_out_by(file.path, source, side, options):
                 counts.left_out += 1
+                counts.left_out_by.update(globs)
                 continue
             try:
                 found.check_list(source, side)
@@ -234,7 +246,9 @@ def count_names(options: Options) -> NameCounts:
     _check_counts(counted, found, searches)
     label_maps = counted.get("label_maps", {})
     images = counted.get("images", {}) | counted.get("images_only", {})
-    return NameCounts(label_maps, images, named_rows, listed_images, names)
+    return NameCounts(
+        label_maps, images, named_rows, listed_images, names, options.exclude
+    )
 
 
 def _check_counts(

@@ -94,21 +94,24 @@ def is_list(path: str) -> bool:
     return _FILE_KINDS.get(os.path.splitext(path.lower())[1]) == "list"
 
 
-def is_left_out(path: str, source: Source, side: Side, options: Options) -> bool:
-    """Whether `--exclude` leaves a file of a source out.
+def left_out_by(
+    path: str, source: Source, side: Side, options: Options
+) -> tuple[str, ...]:
+    """The globs of `--exclude` that leave a file of a source out.
 
     A source whose own glob ends as one of `--exclude` keeps those files: so masks may
     be `d/*_mask.png` and images `d/*.png` without `*_mask.png`.
     """
     if side == "split_list" or not options.exclude:
-        return False
+        return ()
     globs = [
         one for one in options.exclude if not f"/{source.pattern}".endswith(f"/{one}")
     ]
     here = pathlib.PurePosixPath(path)
     # The file, and the directories that it lies in below the fixed one.
     depth = below(path, source).count("/") + 1
-    return any(at.match(one) for at in (here, *here.parents)[:depth] for one in globs)
+    places = (here, *here.parents)[:depth]
+    return tuple(one for one in globs if any(at.match(one) for at in places))
 
 
 def matched(source: Source, side: Side, options: Options) -> Iterator[files.File]:
@@ -119,7 +122,7 @@ def matched(source: Source, side: Side, options: Options) -> Iterator[files.File
         ValueError: Beam has no filesystem of that scheme.
     """
     for file in files.matches(source.pattern):
-        if not is_left_out(file.path, source, side, options):
+        if not left_out_by(file.path, source, side, options):
             yield file
 
 

@@ -204,7 +204,8 @@ def _hint(values: npt.NDArray[np.integer], class_map: ClassMap) -> str:
     usual = [value for value in _USUAL_IGNORE_LABELS if value in values]
     if len(usual) < values.size:
         hints.append(
-            "if it is a class, raise --num_classes"
+            "if it is a class, raise --num_classes; ids with gaps are named in a class "
+            "map, by --classes FILE"
             if is_numbered
             else "if it is meant, name it there, under a class or under `ignore`"
         )
@@ -244,5 +245,10 @@ def other_size(
             f"; the image's EXIF orientation, {turn}, turns it on its side, and the "
             "label map was drawn as if it did not: if all were drawn so, add --exif "
             "ignore; else turn the label map, or take the tag out of the image"
+        )
+    else:
+        reason += (
+            "; if they are of one scene, scale one of them before, and a label map by "
+            "nearest neighbour alone"
         )
     return reason

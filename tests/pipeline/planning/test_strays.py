@@ -146,12 +146,18 @@ def test_exclude_in_a_store():
     )
 
     def is_left_out(path):
-        return listing.is_left_out(path, source, "images", made)
+        return bool(listing.left_out_by(path, source, "images", made))
 
     assert is_left_out("gs://bucket/d/x_mask.png")
     assert is_left_out("gs://bucket/d/old/x.png")
     assert not is_left_out("gs://bucket/d/x.png")
-    assert not listing.is_left_out("gs://b/x_mask.png", source, "split_list", made)
+    assert not listing.left_out_by("gs://b/x_mask.png", source, "split_list", made)
+
+
+def test_exclude_that_leaves_nothing_out_is_said(here):
+    _, counts = _count("mixed/*", exclude=["*.txt", "*.db", "*.tmp"])
+    assert counts.notes[0] == "--exclude '*.tmp' leaves out no file"
+    assert len(counts.notes) == 2
 
 
 def test_directories_that_look_like_globs_have_keys_of_their_own(here):
