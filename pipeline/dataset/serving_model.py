@@ -1,5 +1,6 @@
 """Writes the serving model, and compares it with the records of a sample of rows."""
 
+import functools
 from collections.abc import Iterable
 
 import tensorflow as tf
@@ -43,12 +44,30 @@ def write(
     Returns:
         The model, and what its files hold.
     """
-    with saved_models.in_memory() as scratch:
-        signatures.save(scratch, config, class_map, constants, _example_keys(keys), own)
-        contents = saved_models.contents(scratch)
-        transform = serving.Transform(scratch)
+    values = tuple(None if one is None else tuple(one.numpy()) for one in constants)
+    make = _make if own is None else _make.__wrapped__
+    contents, transform = make(config, class_map, values, _example_keys(keys), own)
     files.write_all(serving.model_path(directory), contents)
     return transform, inventory.of_contents(contents, dataset_files.SERVING_MODEL)
+
+
+# To trace, save and load a model takes seconds. A process that converts again makes the
+# same one most often: nothing of the rows is in it but constants, if those are.
+@functools.lru_cache(maxsize=4)
+def _make(
+    config: features.Config,
+    class_map: ClassMap,
+    constants: tuple[tuple[float, ...] | None, ...],
+    keys: signatures.ExampleKeys,
+    own: tf.Module | None,
+) -> tuple[dict[str, bytes], serving.Transform]:
+    """Makes a serving model; gives its files, and the model that they load as."""
+    tensors = record_columns.Constants(
+        *(None if one is None else tf.constant(one, tf.float32) for one in constants)
+    )
+    with saved_models.in_memory() as scratch:
+        signatures.save(scratch, config, class_map, tensors, keys, own)
+        return saved_models.contents(scratch), serving.Transform(scratch)
 
 
 def _example_keys(keys: RecordKeys) -> signatures.ExampleKeys:
