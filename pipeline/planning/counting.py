@@ -1,7 +1,9 @@
 """The client's one pass over all names: it counts them and keeps a few."""
 
+import collections
 import dataclasses
 import heapq
+import itertools
 from collections.abc import Mapping
 
 from maskbeam.pipeline.elements import Entry
@@ -36,8 +38,8 @@ class SourceCounts:
     Attributes:
         count: how many there are.
         size: of all of them, in bytes.
-        left_out: how many more there are that `--exclude` leaves out.
-        left_out_by: its globs that leave some out.
+        left_out: how many more there are that `--exclude` leaves out, by its globs that
+            do so.
         remade: how many are neither PNG nor JPEG by their names.
         record_files: those that hold many rows, sorted.
         panoptic_jsons: the JSONs that its label maps need, by path.
@@ -48,8 +50,9 @@ class SourceCounts:
 
     count: int = 0
     size: int = 0
-    left_out: int = 0
-    left_out_by: set[str] = dataclasses.field(default_factory=set)
+    left_out: collections.Counter[tuple[str, ...]] = dataclasses.field(
+        default_factory=collections.Counter
+    )
     remade: int = 0
     record_files: list[files.File] = dataclasses.field(default_factory=list)
     panoptic_jsons: set[str] = dataclasses.field(default_factory=set)
@@ -165,24 +168,18 @@ class NameCounts:
     exclude: tuple[str, ...] = ()
 
     @property
-    def left_out(self) -> int:
-        """How many files `--exclude` leaves out."""
-        counted = (*self.label_maps.values(), *self.images.values())
-        return sum(found.left_out for found in counted)
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the names, a line each."""
-        notes = []
         counted = (*self.label_maps.values(), *self.images.values())
-        used = set[str]().union(*(found.left_out_by for found in counted))
-        notes += [
+        left_out = sum((found.left_out for found in counted), collections.Counter())
+        used = set(itertools.chain.from_iterable(left_out))
+        notes = [
             f"--exclude {glob!r} leaves out no file"
             for glob in self.exclude
             if glob not in used
         ]
-        if self.left_out:
-            notes.append(f"--exclude leaves out {self.left_out:,} files")
+        if left_out:
+            notes.append(f"--exclude leaves out {left_out.total():,} files")
         if stacks := sum(found.stacks for found in self.label_maps.values()):
             notes.append(
                 f"{stacks:,} TIFFs hold several pictures, each of which becomes a row"
@@ -212,8 +209,7 @@ def count_names(options: Options) -> NameCounts:
         for file in listed(source, side):
             progress.TALLY.add(names=1)
             if globs := left_out_by(file.path, source, side, options):
-                counts.left_out += 1
-                counts.left_out_by.update(globs)
+                counts.left_out[globs] += 1
                 continue
             try:
                 found.check_list(source, side)
@@ -231,9 +227,7 @@ def count_names(options: Options) -> NameCounts:
                 if not left or side == "images":  # whose rows are the label maps'
                     continue
                 if side == "label_maps" and entry.role == "image":  # from a list
-                    some = listed_images.setdefault(entry.split, [])
-                    if len(some) < SAMPLE_ROWS:
-                        some += files.match(entry.path)
+                    _keep_some(listed_images.setdefault(entry.split, []), entry)
                 else:
                     named_rows[entry.split].add(rank, entry)
         counts.end(reader)
@@ -249,6 +243,12 @@ def count_names(options: Options) -> NameCounts:
     return NameCounts(
         label_maps, images, named_rows, listed_images, names, options.exclude
     )
+
+
+def _keep_some(some: list[files.File], entry: Entry) -> None:
+    """Keeps a few of the images that lists name."""
+    if len(some) < SAMPLE_ROWS:
+        some += files.match(entry.path)
 
 
 def _check_counts(

@@ -155,7 +155,7 @@ def test_exclude_in_a_store():
 
 
 def test_exclude_that_leaves_nothing_out_is_said(here):
-    _, counts = _count("mixed/*", exclude=["*.txt", "*.db", "*.tmp"])
+    _, counts = _count("masks/*", exclude=["*.txt", "*.db", "*.tmp"])
     assert counts.notes[0] == "--exclude '*.tmp' leaves out no file"
     assert len(counts.notes) == 2
 
