@@ -45,10 +45,7 @@ def _check_contents(directory: str, *, overwrite: bool) -> None:
     """
     if files.exists(files.join(directory, dataset_files.UNFINISHED)):
         if not overwrite:
-            raise UsageError(
-                f"{directory} holds {_what_was_left(directory)}; --overwrite removes "
-                "it and starts anew"
-            )
+            _refuse_run(directory)
     elif files.exists(files.join(directory, dataset_files.MANIFEST)):
         if not overwrite:
             raise UsageError(
@@ -64,12 +61,18 @@ def _check_contents(directory: str, *, overwrite: bool) -> None:
         leftovers.find(directory)
 
 
-def _what_was_left(directory: str) -> str:
-    """What a run left that made no dataset, in words."""
+def _refuse_run(directory: str) -> None:
+    """Refuses to write where a run has left no dataset: raises UsageError."""
     rejected = files.join(directory, dataset_files.REJECTED)
     if files.exists(files.join(rejected, dataset_files.VERDICT)):
-        return f"a run that made no dataset, for the rows in {rejected}"
-    return "an unfinished run, which was stopped or failed"
+        raise UsageError(
+            f"{directory} holds a run that made no dataset, for the rows in "
+            f"{rejected}; --overwrite removes it and starts anew"
+        )
+    raise UsageError(
+        f"{directory} holds an unfinished run, which was stopped or failed; "
+        "--overwrite removes it and starts anew"
+    )
 
 
 def _is_free(directory: str) -> bool:
