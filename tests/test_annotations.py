@@ -670,6 +670,7 @@ def _cvat_pixels(road, car):
     return {"set/a": found, "set/b": np.zeros((12, 16), int)}
 
 
+@pytest.mark.engines
 def test_cvat_s_labels_are_the_classes_in_their_order(tmp_path):
     _cvat_tree(tmp_path)
     outcome = _run(tmp_path, f"{_CVAT} --classes auto", whole=True)

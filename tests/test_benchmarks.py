@@ -38,6 +38,7 @@ def rows(request, tmp_path_factory):
     return directory, kind, images, labels
 
 
+@pytest.mark.engines
 @pytest.mark.parametrize("name", _WRITERS)
 def test_contestants_write_what_they_read(name, rows, tmp_path):
     directory, kind, images, labels = rows
@@ -65,6 +66,7 @@ def _one_hot(label, kind):
     return np.stack([label == value for value in kind.ids[:-1]], -1).astype(np.float32)
 
 
+@pytest.mark.engines
 def test_the_command_prints_and_saves_every_figure(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(scenes.KINDS, "ade20k", _DRAWN)
     names = ["decode_only", "maskbeam"]
@@ -117,6 +119,7 @@ def test_a_wrong_flag_ends_it_before_anything_runs(
     assert word in capsys.readouterr().err
 
 
+@pytest.mark.engines
 def test_startup_in_its_short_form(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(startup, "_ROWS", 3)
     path = tmp_path / "startup.json"
@@ -141,6 +144,7 @@ def test_pages_show_the_saved_figures(page):
     assert pages.filled(text) == text
 
 
+@pytest.mark.engines
 @pytest.mark.parametrize("with_one_hot", [False, True], ids=["ids", "one-hot"])
 @pytest.mark.parametrize(
     ("name", "option"),

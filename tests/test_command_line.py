@@ -11,6 +11,7 @@ import pytest
 
 from tests import data_generation as data
 from tests import reading
+from tests.rarely import rarely
 
 IDS = [0, 1, 2, 255]
 CLASSES = ["--num_classes", "3", "--ignore_label", "255"]
@@ -366,9 +367,9 @@ def test_a_killed_run_is_no_dataset_and_the_next_says_so(tmp_path, run_maskbeam)
 @pytest.mark.parametrize(
     "runner",
     [
-        ["--runner=DirectRunner"],
+        *rarely(["--runner=DirectRunner"]),
         ["--direct_running_mode=in_memory", "--direct_num_workers=1"],
-        ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+        *rarely(["--direct_running_mode=multi_processing", "--direct_num_workers=2"]),
     ],
     ids=["DirectRunner", "in_memory", "multi_processing"],
 )

@@ -170,6 +170,7 @@ def _your_function():
 _ENGINES = {  # pages that take long
     "docs/dataset.md",
     "docs/label_maps.md",
+    "docs/quickstart.md",
     "docs/serving.md",
     "docs/your_function.md",
 }

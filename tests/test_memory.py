@@ -1,5 +1,7 @@
 """Memory stays flat: rows are never held, whatever there is of them."""
 
+import pytest
+
 from tests import data_generation as data
 
 _CODE = """
@@ -17,6 +19,7 @@ def _peak_mib(run_python, output, pattern):
     return int(printed.rpartition("peak")[2]) / (1 << 20)
 
 
+@pytest.mark.engines
 def test_peak_does_not_grow_with_the_input(tmp_path, run_python):
     data.label_tree(tmp_path, 5, [0, 1, 2], size=lambda i: (600, 800))
     maps = sorted((tmp_path / "labels").iterdir())

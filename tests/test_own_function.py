@@ -426,6 +426,7 @@ def test_a_failure_after_analyzers_is_a_verdict(last, said, sources, tmp_path, c
     assert not (out / "preprocessing").exists()
 
 
+@pytest.mark.engines
 def test_from_python_and_again_without_it(sources, tmp_path):
     def double(inputs):
         import tensorflow_transform as tft

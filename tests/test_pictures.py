@@ -204,6 +204,7 @@ def _of_rasters(directory, labels="labels", *more):
     )
 
 
+@pytest.mark.engines
 def test_tiles_are_the_same_whether_a_worker_holds_the_picture(
     rasters, convert, tmp_path
 ):

@@ -20,6 +20,7 @@ from maskbeam.transforms import serving, signatures
 from maskbeam.transforms.classes import ClassMap, LabelClass
 from tests import data_generation as data
 from tests import reading
+from tests.rarely import rarely
 
 SIZE = (24, 32)
 # Nothing but TensorFlow can be imported here.
@@ -66,7 +67,7 @@ def _example(label: bytes, image: bytes) -> bytes:
     return tf.train.Example(features=features).SerializeToString()
 
 
-_DAILY = [("bits", ()), ("float32", ("--size", "90x120"))]
+_DAILY = [("float32", ("--size", "90x120"))]
 _CASES = [
     pytest.param(
         encoding,
@@ -421,7 +422,7 @@ def test_label_map_and_image_of_an_example_have_one_size(native):
 
 @pytest.mark.parametrize(
     "name",
-    ["native-bits", pytest.param("sized-png", marks=pytest.mark.engines)],
+    rarely("native-bits", "sized-png"),
 )
 def test_hostile_requests_are_answered_or_invalid(name, run_python, tmp_path):
     """A few dozen; `python -m tests.benchmarks.hostile_requests` sends thousands."""

@@ -15,6 +15,7 @@ from maskbeam.pipeline.formats import tfrecords
 from maskbeam.transforms import load_transform
 from tests import data_generation as data
 from tests import reading
+from tests.rarely import rarely
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,7 @@ def test_a_sound_dataset_is_verified(dataset, capfd):
     assert "agree" in printed.out
 
 
+@pytest.mark.engines
 def test_tensorflow_does_not_warn_of_retracing(convert, tmp_path, monkeypatch):
     """As it does where one function is made, and called, again and again."""
     data.label_tree(tmp_path, 1, [0, 1])
@@ -171,7 +173,7 @@ def test_record_count_that_does_not_hold(copy, capfd):
 
 
 @pytest.mark.parametrize("size", [[], ["--size", "8x9"]], ids=["native", "sized"])
-@pytest.mark.parametrize("value", [None, 0.5, 1.0])
+@pytest.mark.parametrize("value", [0.5, *rarely(None, 1.0)])
 def test_large_records_of_floats(size, value, convert, tmp_path, capfd, monkeypatch):
     """They are read in parts, and nothing in them goes unseen."""
     data.label_tree(tmp_path, 3, [0, 1, 2, 255], images=True)

@@ -17,6 +17,7 @@ from maskbeam.transforms import (
     make_preprocessing_fn,
 )
 from tests import data_generation as data
+from tests.rarely import rarely
 
 _DOCS = pathlib.Path(__file__).parents[2] / "docs/tfx.md"
 _LABEL, _IMAGE = "image/segmentation/class/encoded", "image/encoded"
@@ -103,12 +104,15 @@ def of_many_sizes():
     return rows
 
 
-@pytest.mark.parametrize("size", [None, (12, 10)])
+_MANY = {"normalize": "imagenet", "presence": True, "boundary": 2}
+_OF_STATISTICS = {"normalize": "zscore", "weight_map": "inverse_frequency"}
+
+
 @pytest.mark.parametrize(
-    "options",
+    ("options", "size"),
     [
-        {"normalize": "imagenet", "presence": True, "boundary": 2},
-        {"normalize": "zscore", "weight_map": "inverse_frequency"},
+        (_MANY, None),
+        *rarely((_MANY, (12, 10)), (_OF_STATISTICS, None), (_OF_STATISTICS, (12, 10))),
     ],
 )
 def test_all_columns_equal_ours(options, size, of_many_sizes, convert, tmp_path):
