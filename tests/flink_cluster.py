@@ -36,11 +36,12 @@ class Cluster:
 
     Args:
         directory: of its configuration and logs.
+        port: where it takes jobs; any by default.
     """
 
-    def __init__(self, directory: pathlib.Path) -> None:
+    def __init__(self, directory: pathlib.Path, port: int | None = None) -> None:
         self.directory = directory
-        self.port = servers.free_port()
+        self.port = port or servers.free_port()
         self.address = f"localhost:{self.port}"
         jars = directory / "jars"
         subprocess.run(

@@ -18,7 +18,7 @@ from PIL import Image
 
 from maskbeam.pipeline import convert
 from maskbeam.transforms import attach
-from tests import checkout, doc_pages, reading
+from tests import checkout, doc_pages, flink_cluster, reading
 from tests import data_generation as data
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(1200)]
@@ -150,16 +150,41 @@ def test_a_photo_is_asked_of_a_server(here):
     assert "the coloured mask is served.png" in printed
 
 
-def test_flink_on_this_machine(here):
-    _need("java", "mvn")
+@pytest.fixture
+def camvid(here):
+    """The label maps that the page names, and how many they are."""
+    shutil.rmtree(here / "dataset", ignore_errors=True)
     rng = np.random.default_rng(0)
+    ids = list(range(12))
     maps = {
-        f"CamVid/trainannot/{row}.png": data.png(
-            data.regions(rng, 36, 48, list(range(12)))
-        )
+        f"CamVid/trainannot/{row}.png": data.png(data.regions(rng, 36, 48, ids))
         for row in range(5)
     }
     data.write_tree(here, maps)
+    return len(maps)
+
+
+def test_flink_on_this_machine(here, camvid):
+    _need("java", "mvn")
     (block,) = _blocks("docs/launching.md", "bash launch_scripts/run_job_server.sh")
     _run(block, here)
-    assert reading.manifest(here / "dataset")["splits"]["train"]["records"] == 5
+    assert reading.manifest(here / "dataset")["splits"]["train"]["records"] == camvid
+
+
+def test_a_flink_cluster(here, camvid, tmp_path, monkeypatch):
+    _need("java", "mvn")
+    (tmp_path / "conf").mkdir()
+    monkeypatch.setenv("FLINK_HOME", str(tmp_path))
+    (pool,) = (
+        code
+        for code in doc_pages.inline_code("docs/launching.md")
+        if code.startswith("python -m apache_beam.runners.worker.worker_pool_main")
+    )
+    (block,) = _blocks("docs/launching.md", "FLINK_MASTER=")
+    with (
+        flink_cluster.Cluster(tmp_path / "conf", 8081) as cluster,
+        _terminal(pool, here) as (_, printed),
+    ):
+        _run(block, here)
+        assert "worker" in printed().lower(), cluster.log()
+    assert reading.manifest(here / "dataset")["splits"]["train"]["records"] == camvid
