@@ -6,14 +6,17 @@ public_cases       small folders as people have them, where they are
 convert            runs `maskbeam convert` in this process
 run_maskbeam       runs the command line in a process of its own
 run_python         runs a snippet in a process of its own; demands that it succeeds
+alone              lets one test of a module run at a time
 """
 
+import fcntl
 import importlib.metadata
 import json
 import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -83,6 +86,19 @@ def convert():
         return output
 
     return run
+
+
+@pytest.fixture
+def alone(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Of a module's tests that ask for it one runs at a time, in all processes."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with (shared / f"{request.module.__name__}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,11 @@ from maskbeam.transforms import attach
 from tests import checkout, doc_pages, flink_cluster, reading
 from tests import data_generation as data
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.engines,
+    pytest.mark.timeout(1200),
+    pytest.mark.usefixtures("alone"),  # the pages name ports
+]
 _SERVER = "bash launch_scripts/run_model_server.sh"
 _CLIENT = "python launch_scripts/serve_sample.py"
 

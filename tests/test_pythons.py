@@ -4,7 +4,6 @@ Each has an environment of its own, of the lock, which takes minutes and 3 GB un
 is deleted; `pytest tests/test_pythons.py -k 3.12` tries one.
 """
 
-import fcntl
 import importlib.metadata
 import os
 import pathlib
@@ -89,17 +88,6 @@ def _run(*command, cwd, **environment):
 
 
 @pytest.fixture
-def alone(tmp_path_factory):
-    """Whoever has it is the only one: an environment fills disk and network."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    with (shared / "pythons.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@pytest.fixture
 def copied(tmp_path):
     """The checkout's copy, which is gone afterwards."""
     yield checkout.copy(tmp_path / "maskbeam")
@@ -110,6 +98,7 @@ def copied(tmp_path):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("version", _others())
 def test_the_short_form(version, alone, copied, tmp_path, convert):
+    del alone  # an environment fills disk and network
     if (python := _find(version)) is None:
         pytest.skip(f"python{version} is neither on PATH nor among pyenv's")
     _run("bash", "launch_scripts/run_local.sh", cwd=copied, PYTHON=python)
