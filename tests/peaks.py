@@ -18,18 +18,21 @@ _FORGET_PEAK = "5"  # proc(5), of clear_refs
 
 def peak_bytes() -> int:
     """This process's peak."""
-    if sys.platform == "darwin":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    status = (_PROC / "status").read_text(encoding="utf-8")
-    (peak,) = re.findall(r"VmHWM:\s*(\d+) kB", status)
-    return int(peak) << 10
+    with contextlib.suppress(OSError):
+        status = (_PROC / "status").read_text(encoding="utf-8")
+        if found := re.search(r"VmHWM:\s*(\d+) kB", status):
+            return int(found[1]) << 10
+    return _usage(resource.RUSAGE_SELF)
 
 
 def with_children() -> int:
     """The largest peak among this process and those that it waited for."""
+    return max(peak_bytes(), _usage(resource.RUSAGE_CHILDREN))
+
+
+def _usage(who: int) -> int:
     unit = 1 if sys.platform == "darwin" else 1 << 10
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
-    return max(peak_bytes(), children)
+    return resource.getrusage(who).ru_maxrss * unit
 
 
 @dataclasses.dataclass
@@ -42,7 +45,7 @@ class Growth:
 @contextlib.contextmanager
 def growth() -> Iterator[Growth]:
     """Measures what is held more, at the most, than before."""
-    if sys.platform != "darwin":
+    with contextlib.suppress(OSError):  # else what stays below an old peak is not seen
         (_PROC / "clear_refs").write_text(_FORGET_PEAK, encoding="utf-8")
     before = peak_bytes()
     found = Growth()
