@@ -158,7 +158,8 @@ def test_too_many_rejections_fail_after_writing_them_all(tmp_path, run_maskbeam)
     assert verdict["rejected"] == 2
     again = run_maskbeam(*arguments, "--max_rejected", "0.3")
     assert again.returncode == 2
-    assert "a run that made no dataset, for the rows in" in again.stderr
+    verdict_path = tmp_path / "out/rejected/verdict.json"
+    assert f"a run that made no dataset, and {verdict_path} says why" in again.stderr
     allowed = run_maskbeam(*arguments, "--max_rejected", "0.3", "--overwrite")
     assert allowed.returncode == 0
     assert not (tmp_path / "out/rejected/verdict.json").exists()

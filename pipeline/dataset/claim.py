@@ -63,11 +63,11 @@ def _check_contents(directory: str, *, overwrite: bool) -> None:
 
 def _refuse_run(directory: str) -> None:
     """Refuses to write where a run has left no dataset: raises UsageError."""
-    rejected = files.join(directory, dataset_files.REJECTED)
-    if files.exists(files.join(rejected, dataset_files.VERDICT)):
+    verdict = files.join(directory, dataset_files.REJECTED, dataset_files.VERDICT)
+    if files.exists(verdict):
         raise UsageError(
-            f"{directory} holds a run that made no dataset, for the rows in "
-            f"{rejected}; --overwrite removes it and starts anew"
+            f"{directory} holds a run that made no dataset, and {verdict} says why; "
+            "--overwrite removes that run and starts anew"
         )
     raise UsageError(
         f"{directory} holds an unfinished run, which was stopped or failed; "

@@ -165,7 +165,7 @@ class NameCounts:
     named_rows: Mapping[str, NamedRows]
     listed_images: Mapping[str, list[files.File]]
     names: Names
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...]
 
     @property
     def notes(self) -> tuple[str, ...]:
